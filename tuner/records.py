@@ -1,0 +1,147 @@
+"""Frozen records that cross process borders: what a trainer is told, and what it says back."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ParamValue = bool | int | float | str
+Params = Mapping[str, ParamValue]
+Metrics = Mapping[str, float]
+
+
+class Outcome(enum.StrEnum):
+    """How one attempt at a trial ended."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # given back to the queue, not a result
+
+
+class Verdict(enum.Enum):
+    """What the coordinator asks of a running trial; without one, it goes on."""
+
+    PRUNE = "prune"
+    INTERRUPT = "interrupt"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerSetup:
+    """What every trial of a study shares; sent once to each trainer.
+
+    ``validation`` is a share of the training rows when below 1, else a number of rows.
+    ``metric`` is the objective's name and ``maximize`` its direction.
+    """
+
+    data: str
+    data_dir: Path | None
+    validation: float
+    split_seed: int
+    metric: str
+    maximize: bool
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialJob:
+    """One attempt at one trial: everything that a trainer needs and nothing about the database.
+
+    ``patience`` counts epochs without improvement before the trial stops early; ``None`` never stops it.
+    ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file.
+    """
+
+    number: int
+    attempt: int
+    seed: int
+    params: Params
+    epochs: int
+    patience: int | None
+    model_path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TestJob:
+    """Evaluate a kept model on the test split, which nothing else reads."""
+
+    __test__ = False  # not a pytest class
+
+    number: int
+    model_path: Path
+    sha256: str
+
+
+Job = TrialJob | TestJob
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerReady:
+    """A trainer has its data and device and can take a job."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """One finished epoch; ``epoch`` is 0-based, ``seconds`` is the wall time of training and validation."""
+
+    number: int
+    epoch: int
+    metrics: Metrics
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A complete model on disk, written atomically."""
+
+    path: Path
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnd:
+    """The end of one attempt. ``metrics`` are those of ``best_epoch``; ``parameters`` counts the model's weights."""
+
+    number: int
+    outcome: Outcome
+    reason: str | None = None
+    metrics: Metrics = field(default_factory=dict)
+    best_epoch: int | None = None
+    epochs: int = 0
+    parameters: int | None = None
+    seconds: float = 0.0
+    model: ModelFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestEnd:
+    """``loss`` and ``accuracy`` of a kept model on the test split, or the reason why there are none."""
+
+    __test__ = False  # not a pytest class
+
+    number: int
+    metrics: Metrics = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerLost:
+    """A trainer process ended or could not start; ``number`` is the trial that it was running, if any."""
+
+    number: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerRefused:
+    """No trainer can be had: the data or the device is missing. The run ends with this message and hint."""
+
+    message: str
+    hint: str | None = None
+
+
+Event = TrainerReady | EpochEnd | TrialEnd | TestEnd | TrainerLost | TrainerRefused
