@@ -1,0 +1,51 @@
+"""Named searches as TOML files, and the code that finds them.
+
+Others register searches with an entry point of the group ``tuner.search_spaces`` whose name is the search's name and
+whose object is a ``pathlib.Path`` (or text) that leads to a TOML file.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from tuner.errors import RecipeError, did_you_mean
+
+GROUP = "tuner.search_spaces"
+_HERE = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Return the names of all searches that are installed, sorted."""
+    return sorted(_built_in() | {entry.name for entry in entry_points(group=GROUP)})
+
+
+def find(search: str) -> Path:
+    """Return the TOML file of a search: a path as it is, a name from our own or a registered package.
+
+    Raises:
+        RecipeError: If there is no such file or name.
+    """
+    if search.endswith(".toml"):
+        path = Path(search)
+        if not path.is_file():
+            raise RecipeError(f"there is no file {search}", hint="`tuner space list` shows those that come along")
+        return path
+    if search in _built_in():
+        return _HERE / f"{search}.toml"
+    for entry in entry_points(group=GROUP, name=search):
+        return _registered(search, entry.load())
+    raise RecipeError(f"there is no search '{search}'", hint=did_you_mean(search, names()))
+
+
+def _built_in() -> set[str]:
+    return {path.stem for path in _HERE.glob("*.toml")}
+
+
+def _registered(search: str, target: object) -> Path:
+    if not isinstance(target, str | Path) or not Path(target).is_file():
+        raise RecipeError(
+            f"the entry point '{search}' of group {GROUP} leads to {target!r}",
+            hint="it must lead to the path of a TOML file",
+        )
+    return Path(target)

@@ -1,0 +1,254 @@
+"""A whole search as validated data: data set, task, objective, budget, sampler, pruner, space and first trials."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+import search_spaces
+from tuner.errors import RecipeError
+from tuner.explain import explain, explain_value
+from tuner.hyperparameters import DEFAULTS, PER_LAYER, Hyperparameters
+from tuner.records import ParamValue
+from tuner.space import AnyDimension, Choice, Float, Int, SearchSpace
+
+Metric = Literal["val_accuracy", "val_loss"]
+SamplerName = Literal["tpe", "random", "qmc", "cmaes", "grid", "nsga2"]
+PrunerName = Literal["none", "median", "percentile", "sha", "hyperband", "patient", "threshold"]
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DIMENSIONS: dict[str, type[Float | Int | Choice]] = {"float": Float, "int": Int, "choice": Choice}
+
+
+def parse_duration(value: object) -> object:
+    """Turn ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds; anything else passes on to pydantic.
+
+    Raises:
+        ValueError: If a text is no duration.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip().lower())
+    if not match or not any(match.groups()):
+        raise ValueError(f"a duration is written like '90s', '10m' or '1h30m', got '{value}'")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Objective(_Table):
+    """What makes one trial better than another: a validation metric of its best epoch."""
+
+    metric: Metric = "val_accuracy"
+
+    @property
+    def maximize(self) -> bool:
+        """Whether larger is better."""
+        return self.metric == "val_accuracy"
+
+    @property
+    def direction(self) -> str:
+        """``maximize`` or ``minimize``."""
+        return "maximize" if self.maximize else "minimize"
+
+
+class Budget(_Table):
+    """How much may be spent. ``trials`` is the study's total, ``timeout`` the seconds of one run.
+
+    ``patience`` counts epochs without improvement before a trial stops early (0: never); ``keep`` is the number of
+    best models that stay on disk.
+    """
+
+    trials: int = Field(default=40, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    timeout: Seconds | None = None
+    patience: int = Field(default=0, ge=0)
+    keep: int = Field(default=5, ge=1)
+
+
+class Search(_Table):
+    """Who proposes configurations, who stops bad trials, and the seed of both.
+
+    ``threshold`` is the worst value of the objective that the ``threshold`` pruner lets live.
+    """
+
+    sampler: SamplerName = "tpe"
+    pruner: PrunerName = "median"
+    threshold: float | None = None
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _threshold(self) -> Self:
+        if self.pruner == "threshold" and self.threshold is None:
+            raise ValueError("pruner 'threshold' needs a value: set `threshold` to the worst objective that may live")
+        return self
+
+
+class Start(_Table):
+    """A configuration that is tried first; parameters that it leaves open are sampled.
+
+    ``reference`` is a published test accuracy to stand beside ours.
+    """
+
+    label: str
+    params: dict[str, Any]
+    epochs: int | None = Field(default=None, ge=1)
+    reference: float | None = Field(default=None, ge=0, le=1)
+
+
+class Recipe(_Table):
+    """A whole search. ``validation`` is a share of the training rows when below 1, else a number of rows."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    data: str = Field(min_length=1)
+    task: Literal["classification"] = "classification"
+    validation: float = Field(default=0.2, gt=0)
+    split_seed: int = Field(default=0, ge=0)
+    objective: Objective = Objective()
+    budget: Budget = Budget()
+    search: Search = Search()
+    space: dict[str, Any]
+    start: tuple[Start, ...] = ()
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _parse_space(cls, space: object) -> object:
+        if not isinstance(space, Mapping):
+            return space
+        return {name: _parse_entry(name, entry) for name, entry in space.items()}
+
+    @model_validator(mode="after")
+    def _start_in_space(self) -> Self:
+        _ = self.search_space  # conditions that cannot hold are found here, before any trial
+        for start in self.start:
+            for name, value in _flat(start.params).items():
+                dimension = self.search_space.dimensions.get(re.sub(r"_\d+$", "", name))
+                if dimension is None or not _contains(dimension, value):
+                    raise ValueError(f"start '{start.label}': {name} = {value!r} is not in [space]")
+            self.hyperparameters(_flat(start.params))
+        return self
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """The space to draw from."""
+        dimensions = {name: entry for name, entry in self.space.items() if isinstance(entry, AnyDimension)}
+        fixed = _flat({name: entry for name, entry in self.space.items() if name not in dimensions})
+        return SearchSpace(dimensions, fixed=fixed, defaults=DEFAULTS, per=PER_LAYER)
+
+    def hyperparameters(self, params: Mapping[str, ParamValue]) -> Hyperparameters:
+        """Complete drawn ``params`` with the fixed values and the defaults."""
+        return Hyperparameters.from_params({**self.search_space.fixed, **params})
+
+    def start_params(self, number: int) -> dict[str, ParamValue] | None:
+        """Return what trial ``number`` starts with, or ``None`` where the sampler decides."""
+        return _flat(self.start[number].params) if number < len(self.start) else None
+
+    def changed(self, **tables: Mapping[str, object]) -> Recipe:
+        """Return a copy with some settings replaced, validated again; ``None`` leaves a setting as it is.
+
+        >>> recipe.changed(budget={"trials": 12}, search={"sampler": "random"})  # doctest: +SKIP
+
+        Raises:
+            RecipeError: If a value is not possible.
+        """
+        raw = self.model_dump(mode="json")
+        for table, settings in tables.items():
+            new = {name: value for name, value in settings.items() if value is not None}
+            raw = {**raw, **new} if table == "recipe" else {**raw, table: {**raw[table], **new}}
+        return parse_recipe(raw, "the command line")
+
+
+def parse_recipe(raw: Mapping[str, object], source: str) -> Recipe:
+    """Validate what a TOML file or a snapshot holds.
+
+    Args:
+        raw: The parsed tables.
+        source: The file's name, for messages.
+
+    Raises:
+        RecipeError: Naming the file, the key, the value and the nearest correct name.
+    """
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise explain(error, Recipe, source) from None
+    except RecipeError as error:
+        raise RecipeError(f"{error} ({source})", hint=error.hint) from None
+
+
+def load_recipe(search: str) -> Recipe:
+    """Load a search by its name or from a TOML file.
+
+    Raises:
+        RecipeError: If there is no such search, the file is no TOML, or a setting is wrong.
+    """
+    path = search_spaces.find(search)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path.name} is not TOML: {error}", hint="see `tuner space show digits` for one") from None
+    data = raw.get("data")
+    if isinstance(data, str) and data.endswith(".npz"):
+        raw["data"] = str((Path(path).parent / data).resolve())  # relative to the file that names it
+    return parse_recipe({"name": path.stem, **raw}, path.name)
+
+
+def _parse_entry(name: str, entry: object) -> object:
+    """Check one line of [space]: a table is a dimension, anything else a fixed value."""
+    if name not in Hyperparameters.model_fields:
+        raise explain_value(f"unknown parameter '{name}' in [space]", name, Hyperparameters.model_fields)
+    if isinstance(entry, Float | Int | Choice):
+        return entry
+    if not isinstance(entry, Mapping):
+        _check_value(name, entry)
+        return entry
+    kind = entry.get("type")
+    if kind not in _DIMENSIONS:
+        raise explain_value(f"'{name}' in [space] has type {kind!r}", str(kind), _DIMENSIONS)
+    try:
+        dimension = _DIMENSIONS[kind].model_validate(entry)
+    except ValidationError as error:
+        raise explain(error, _DIMENSIONS[kind], "[space]", (name,)) from None
+    for value in dimension.ends():
+        _check_value(name, value)
+    for other, allowed in dimension.when.items():
+        if other not in Hyperparameters.model_fields:
+            raise explain_value(f"`when` of '{name}' names '{other}'", other, Hyperparameters.model_fields)
+        for value in allowed if isinstance(allowed, tuple) else (allowed,):
+            _check_value(other, value)
+    return dimension
+
+
+def _check_value(name: str, value: object) -> None:
+    try:
+        Hyperparameters.from_params({name: value})
+    except ValidationError as error:
+        raise explain(error, Hyperparameters, "[space]") from None
+
+
+def _contains(dimension: AnyDimension, value: ParamValue) -> bool:
+    if isinstance(dimension, Choice):
+        return value in dimension.choices
+    return not isinstance(value, str) and dimension.low <= value <= dimension.high
+
+
+def _flat(params: Mapping[str, Any]) -> dict[str, ParamValue]:
+    """Spell a list of widths out as ``layers``, ``units_0``, ``units_1`` and so on."""
+    widths = params.get("units")
+    if not isinstance(widths, list | tuple):
+        return dict(params)
+    rest = {name: value for name, value in params.items() if name != "units"}
+    return {"layers": len(widths), **rest} | {f"units_{i}": width for i, width in enumerate(widths)}
