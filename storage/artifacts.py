@@ -1,0 +1,36 @@
+"""The folder of kept models. Study names never become paths: they may hold slashes, quotes or emoji."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+class Artifacts:
+    """Paths below one folder; rows in the database hold them relative to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def model_path(self, study_id: int, number: int) -> Path:
+        """Where the model of one trial goes; the folder may not exist yet."""
+        return self._study(study_id).absolute() / f"trial-{number:05d}.keras"
+
+    def relative(self, path: Path) -> str:
+        """Return ``path`` as a row holds it."""
+        return path.relative_to(self.folder.absolute()).as_posix()
+
+    def path(self, relative: str) -> Path:
+        """Return the absolute path of what a row holds."""
+        return self.folder.absolute() / relative
+
+    def remove(self, relative: str) -> None:
+        """Remove one model; one that is gone already is fine."""
+        self.path(relative).unlink(missing_ok=True)
+
+    def remove_study(self, study_id: int) -> None:
+        """Remove every model of a study."""
+        shutil.rmtree(self._study(study_id), ignore_errors=True)
+
+    def _study(self, study_id: int) -> Path:
+        return self.folder / f"study-{study_id:05d}"

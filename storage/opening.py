@@ -1,0 +1,99 @@
+"""Open a database: create it, recognise it, and refuse what is not ours to touch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from storage.engine import Database, storage_errors
+from storage.location import Location, check_folder
+from storage.store import Store
+from tuner.errors import StorageError
+
+VERSION_TABLE = "tuner_alembic_version"
+HEAD = "0001"  # the newest migration; a test compares it with Alembic's own answer
+_MAGIC = b"SQLite format 3\x00"
+
+
+def has_database(location: Location) -> bool:
+    """Tell whether there is a database with our tables; creates nothing.
+
+    Raises:
+        StorageError: If the path holds something else.
+    """
+    check_folder(location)
+    _check_magic(location)
+    if not location.file.is_file() or location.file.stat().st_size == 0:
+        return False
+    database = Database(location)
+    try:
+        with storage_errors(location):
+            return inspect(database.engine).has_table(VERSION_TABLE)
+    finally:
+        database.close()
+
+
+def open_store(location: Location, *, create: bool = False) -> Store:
+    """Open the database, or create it with ``create``.
+
+    Raises:
+        StorageError: If it cannot be opened, is no SQLite database, or has the schema of another version.
+    """
+    exists = has_database(location)
+    if not exists and not create:
+        raise StorageError(f"there is no study in {location}", hint="start one: tuner study start digits")
+    if not exists:
+        _make_folder(location)
+    database = Database(location)
+    if not exists:
+        with storage_errors(location):
+            _migrate(database)
+    _check_version(database)
+    return Store(database)
+
+
+def _check_magic(location: Location) -> None:
+    if not location.file.is_file():
+        return
+    try:
+        with location.file.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StorageError(f"the database {location} cannot be read: {error.strerror}") from None
+    if head and head != _MAGIC:
+        raise StorageError(
+            f"{location} is not an SQLite database", hint="name another file with --storage; this one was not touched"
+        )
+
+
+def _make_folder(location: Location) -> None:
+    try:
+        location.file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"the folder {location.file.parent} cannot be made: {error.strerror}",
+            hint="name another with --home FOLDER",
+        ) from None
+
+
+def _migrate(database: Database) -> None:
+    from alembic import command  # takes a second to import and is needed once per database
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["version_table"] = VERSION_TABLE
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _check_version(database: Database) -> None:
+    with database.read() as session:
+        version = session.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one()  # noqa: S608
+    if version != HEAD:
+        raise StorageError(
+            f"the database {database.location} has schema {version}, this tuner knows {HEAD}",
+            hint="upgrade tuner: pip install --upgrade tuner",
+        )

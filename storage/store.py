@@ -1,0 +1,211 @@
+"""Studies, epochs, attempts and kept models: what the coordinator writes and everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, text, update
+
+from storage.artifacts import Artifacts
+from storage.engine import Database, set_pragmas, storage_errors
+from storage.lease import Lease, holder, request_stop
+from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow, utc_now
+from tuner.records import EpochEnd, ModelFile, Outcome
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+_FORGET_REPORTS = text(
+    "DELETE FROM trial_intermediate_values WHERE trial_id IN (SELECT t.trial_id FROM trials t JOIN tuner_study s "
+    "ON t.study_id = s.optuna_id WHERE s.id = :study_id AND t.number = :number)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """What a study was started with; a copy, so changing it changes nothing."""
+
+    id: int
+    optuna_id: int
+    recipe: Mapping[str, Any]
+    data_fingerprint: str
+    environment: Mapping[str, Any]
+    created: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class KeptModel:
+    """A model on disk; ``path`` is relative to the artifact folder, ``test`` holds loss and accuracy once evaluated."""
+
+    number: int
+    path: str
+    sha256: str
+    size: int  # bytes
+    test: Mapping[str, float] | None
+
+
+class Store:
+    """One database and its artifact folder."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.artifacts = Artifacts(database.location.artifacts)
+
+    @cached_property
+    def optuna(self) -> BaseStorage:
+        """Optuna's own storage in the same file."""
+        from optuna.storages import RDBStorage, get_storage
+        from sqlalchemy import event
+
+        location = self.database.location
+        url = location.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+        with storage_errors(location):
+            # Optuna runs str.format over the URL.
+            storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+        event.listen(storage.engine, "connect", set_pragmas)
+        return get_storage(storage)
+
+    def add_study(
+        self, optuna_id: int, recipe: Mapping[str, Any], fingerprint: str, environment: Mapping[str, Any]
+    ) -> StudyRecord:
+        """Record what the study with Optuna's ``optuna_id`` is started with."""
+        with self.database.write() as session:
+            session.add(
+                StudyRow(
+                    optuna_id=optuna_id,
+                    recipe=dict(recipe),
+                    data_fingerprint=fingerprint,
+                    environment=dict(environment),
+                )
+            )
+        record = self.find_study(optuna_id)
+        assert record is not None  # noqa: S101 - written above, for the type checker
+        return record
+
+    def find_study(self, optuna_id: int) -> StudyRecord | None:
+        """Return what a study was started with, or ``None`` where Optuna's study is not one of ours."""
+        with self.database.read() as session:
+            row = session.scalar(select(StudyRow).where(StudyRow.optuna_id == optuna_id))
+            if row is None:
+                return None
+            return StudyRecord(
+                row.id, row.optuna_id, dict(row.recipe), row.data_fingerprint, dict(row.environment), row.created
+            )
+
+    def change_recipe(self, study_id: int, recipe: Mapping[str, Any]) -> None:
+        """Replace the recipe snapshot: a resumed study may have a larger budget."""
+        with self.database.write() as session:
+            session.execute(update(StudyRow).where(StudyRow.id == study_id).values(recipe=dict(recipe)))
+
+    def delete_study(self, study_id: int) -> None:
+        """Remove our rows and the kept models of a study; Optuna's rows are Optuna's to remove."""
+        with self.database.write() as session:
+            session.execute(delete(StudyRow).where(StudyRow.id == study_id))
+        self.artifacts.remove_study(study_id)
+
+    def lease(self, study_id: int, name: str) -> Lease:
+        """Return the lease of a study, not yet acquired."""
+        return Lease(self.database, study_id, name)
+
+    def lease_holder(self, study_id: int) -> str | None:
+        """Return who runs the study at this moment, or ``None``."""
+        return holder(self.database, study_id)
+
+    def request_stop(self, study_id: int) -> bool:
+        """Ask the run of a study to stop; ``False`` where none runs."""
+        return request_stop(self.database, study_id)
+
+    def start_attempt(self, study_id: int, number: int, owner: str) -> int:
+        """Begin an attempt at a trial and forget the epochs of an earlier one; returns the attempt's number."""
+        of_trial = (AttemptRow.study_id == study_id, AttemptRow.trial_number == number)
+        with self.database.write() as session:
+            attempt = len(session.scalars(select(AttemptRow.id).where(*of_trial)).all())
+            session.execute(
+                update(AttemptRow)
+                .where(*of_trial, AttemptRow.outcome.is_(None))
+                .values(ended=utc_now(), outcome=Outcome.INTERRUPTED, reason="killed")
+            )
+            session.execute(delete(EpochRow).where(EpochRow.study_id == study_id, EpochRow.trial_number == number))
+            # Optuna keeps reported values for ever; those of an attempt that is gone would mislead its pruners.
+            session.execute(_FORGET_REPORTS, {"study_id": study_id, "number": number})
+            session.add(AttemptRow(study_id=study_id, trial_number=number, attempt=attempt, owner=owner))
+        return attempt
+
+    def end_attempt(self, study_id: int, number: int, outcome: Outcome, reason: str | None) -> None:
+        """Record how the running attempt at a trial ended."""
+        with self.database.write() as session:
+            session.execute(
+                update(AttemptRow)
+                .where(AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None))
+                .values(ended=utc_now(), outcome=outcome, reason=reason)
+            )
+
+    def add_epoch(self, study_id: int, end: EpochEnd) -> None:
+        """Record every metric of one epoch."""
+        with self.database.write() as session:
+            session.add(
+                EpochRow(
+                    study_id=study_id,
+                    trial_number=end.number,
+                    epoch=end.epoch,
+                    metrics=dict(end.metrics),
+                    seconds=end.seconds,
+                )
+            )
+
+    def epochs(self, study_id: int, numbers: Sequence[int] | None = None) -> dict[int, list[dict[str, float]]]:
+        """Return the metrics of each epoch in order, by trial number, for all trials or those in ``numbers``."""
+        query = select(EpochRow).where(EpochRow.study_id == study_id).order_by(EpochRow.trial_number, EpochRow.epoch)
+        if numbers is not None:
+            query = query.where(EpochRow.trial_number.in_(numbers))
+        curves: dict[int, list[dict[str, float]]] = {}
+        with self.database.read() as session:
+            for row in session.scalars(query):
+                curves.setdefault(row.trial_number, []).append({**row.metrics, "seconds": row.seconds})
+        return curves
+
+    def add_model(self, study_id: int, number: int, model: ModelFile) -> None:
+        """Record a model that is complete on disk, in place of one of an earlier attempt."""
+        of_trial = (ModelRow.study_id == study_id, ModelRow.trial_number == number)
+        with self.database.write() as session:
+            session.execute(delete(ModelRow).where(*of_trial))
+            session.add(
+                ModelRow(
+                    study_id=study_id,
+                    trial_number=number,
+                    path=self.artifacts.relative(model.path),
+                    sha256=model.sha256,
+                    size=model.size,
+                )
+            )
+
+    def models(self, study_id: int) -> dict[int, KeptModel]:
+        """Return the kept models by trial number."""
+        with self.database.read() as session:
+            rows = session.scalars(select(ModelRow).where(ModelRow.study_id == study_id))
+            return {r.trial_number: KeptModel(r.trial_number, r.path, r.sha256, r.size, r.test) for r in rows}
+
+    def drop_model(self, study_id: int, model: KeptModel) -> None:
+        """Forget a model, then remove it: a crash in between leaves a file that no row names, never the reverse."""
+        with self.database.write() as session:
+            session.execute(
+                delete(ModelRow).where(ModelRow.study_id == study_id, ModelRow.trial_number == model.number)
+            )
+        self.artifacts.remove(model.path)
+
+    def set_test(self, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
+        """Record the one evaluation of a kept model on the test split."""
+        with self.database.write() as session:
+            session.execute(
+                update(ModelRow)
+                .where(ModelRow.study_id == study_id, ModelRow.trial_number == number)
+                .values(test=dict(metrics))
+            )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.close()

@@ -1,0 +1,91 @@
+"""Our tables, beside Optuna's own in the same database. Times are UTC and written by us."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC without a zone, as every column here holds it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Base(DeclarativeBase):
+    """The root of our tables."""
+
+    type_annotation_map = {dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's documented form
+
+
+class StudyRow(Base):
+    """What a study was started with. ``optuna_id`` is its row in Optuna's ``studies``."""
+
+    __tablename__ = "tuner_study"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    optuna_id: Mapped[int] = mapped_column(unique=True)
+    recipe: Mapped[dict[str, Any]]
+    data_fingerprint: Mapped[str] = mapped_column(String(64))  # sha256 of the arrays
+    environment: Mapped[dict[str, Any]]  # versions of Python and packages, backend, device
+    created: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LeaseRow(Base):
+    """The one coordinator that may write a study; ``expires`` is renewed while it runs."""
+
+    __tablename__ = "tuner_lease"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))  # host:pid:start, see storage.lease
+    since: Mapped[datetime]
+    expires: Mapped[datetime]
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+
+
+class EpochRow(Base):
+    """The metrics of one finished epoch; Optuna owns the trial itself."""
+
+    __tablename__ = "tuner_epoch"
+    __table_args__ = (UniqueConstraint("study_id", "trial_number", "epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"))
+    trial_number: Mapped[int]
+    epoch: Mapped[int]  # 0-based
+    metrics: Mapped[dict[str, Any]]  # loss, accuracy, val_loss, val_accuracy, learning_rate
+    seconds: Mapped[float]
+
+
+class AttemptRow(Base):
+    """One attempt at a trial: who ran it, when, and how it ended. ``outcome`` is null while it runs."""
+
+    __tablename__ = "tuner_attempt"
+    __table_args__ = (UniqueConstraint("study_id", "trial_number", "attempt"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"))
+    trial_number: Mapped[int]
+    attempt: Mapped[int]  # 0-based
+    owner: Mapped[str] = mapped_column(String(200))
+    started: Mapped[datetime] = mapped_column(default=utc_now)
+    ended: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    reason: Mapped[str | None]
+
+
+class ModelRow(Base):
+    """A kept model; ``path`` is relative to the artifact folder. The test metrics are those of its one evaluation."""
+
+    __tablename__ = "tuner_model"
+    __table_args__ = (UniqueConstraint("study_id", "trial_number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"))
+    trial_number: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]  # bytes
+    test: Mapped[dict[str, Any] | None]  # loss and accuracy on the test split
