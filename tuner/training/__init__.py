@@ -1,0 +1,1 @@
+"""Build, train and evaluate Keras models; with ``tuner.delivery`` the only importer of Keras and TensorFlow."""

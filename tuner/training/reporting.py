@@ -1,0 +1,58 @@
+"""The Keras callback between a training loop and the coordinator."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from tuner.records import EpochEnd, Verdict
+
+
+class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports each epoch, obeys verdicts, and stops a trial whose loss is no number.
+
+    Args:
+        number: The trial.
+        on_epoch: Called after each epoch.
+        verdict: Asked after each epoch; anything but ``None`` ends the training.
+
+    Attributes:
+        ended_by: The verdict that ended the training, if one did.
+        broken: What became not a number, for the trial's reason.
+        epochs: The metrics of each finished epoch.
+    """
+
+    def __init__(
+        self, number: int, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
+    ) -> None:
+        super().__init__()
+        self._number = number
+        self._on_epoch = on_epoch
+        self._verdict = verdict
+        self._began = time.monotonic()
+        self.ended_by: Verdict | None = None
+        self.broken: str | None = None
+        self.epochs: list[Mapping[str, float]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Start the epoch's clock."""
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Report the epoch and look whether to go on."""
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        metrics = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": rate}
+        broken = next((name for name, value in metrics.items() if not math.isfinite(value)), None)
+        if broken is not None:
+            self.broken = f"{broken} was {metrics[broken]} in epoch {epoch + 1}"
+            self.model.stop_training = True
+            return
+        self.epochs.append(metrics)
+        self._on_epoch(EpochEnd(self._number, epoch, metrics, time.monotonic() - self._began))
+        self.ended_by = self._verdict()
+        if self.ended_by is not None:
+            self.model.stop_training = True

@@ -1,0 +1,171 @@
+"""One trainer: holds a data set on its device, runs trials and evaluations, knows nothing of the database."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+
+from tuner.data.lookup import load_dataset
+from tuner.data.split import split_rows
+from tuner.errors import RunError
+from tuner.files import atomic_path, sha256_of
+from tuner.hyperparameters import Hyperparameters
+from tuner.records import (
+    EpochEnd,
+    Job,
+    ModelFile,
+    Outcome,
+    TestEnd,
+    TestJob,
+    TrainerSetup,
+    TrialEnd,
+    TrialJob,
+    Verdict,
+)
+from tuner.training.runtime import prepare
+
+_log = logging.getLogger(__name__)
+_ENDED = {Verdict.PRUNE: Outcome.PRUNED, Verdict.INTERRUPT: Outcome.INTERRUPTED}
+
+
+class Trainer:
+    """Trains one trial after the other on one data set.
+
+    Attributes:
+        device: What it trains on, for people.
+
+    Raises:
+        TunerError: If the data or the device cannot be had.
+    """
+
+    def __init__(self, setup: TrainerSetup, *, threads: int | None = None) -> None:
+        self.device = prepare(setup.device, threads)
+        self._setup = setup
+        self._data = load_dataset(setup.data, setup.data_dir, download=False)
+        train, validation = split_rows(self._data.y_train, setup.validation, setup.split_seed)
+        y = self._data.y_train.astype("int32")
+        self._train = (self._data.x_train[train], y[train])
+        self._validation = (self._data.x_train[validation], y[validation])
+
+    def execute(
+        self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
+    ) -> TrialEnd | TestEnd:
+        """Do one job; whatever goes wrong in it is its result, not an exception.
+
+        Args:
+            job: What to do.
+            on_epoch: Called after each epoch of a trial.
+            verdict: Asked after each epoch whether to end early.
+        """
+        return self.test(job) if isinstance(job, TestJob) else self.train(job, on_epoch, verdict)
+
+    def train(
+        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
+    ) -> TrialEnd:
+        """Train one trial; arguments as in :meth:`execute`."""
+        began = time.monotonic()
+        try:
+            end = self._train_trial(job, on_epoch, verdict, began)
+        except Exception as error:  # noqa: BLE001 - a trial that fails is a result
+            _log.exception("trial %d failed", job.number)
+            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), seconds=time.monotonic() - began)
+        _forget_models()
+        return end
+
+    def test(self, job: TestJob) -> TestEnd:
+        """Evaluate a kept model on the test split; one that cannot be read is reported in the result."""
+        import keras
+
+        try:
+            if sha256_of(job.model_path) != job.sha256:
+                raise RunError(f"checksum mismatch: {job.model_path.name}")  # noqa: TRY301 - the result says it
+            model = keras.models.load_model(job.model_path, safe_mode=True)
+            model.compile(
+                loss=keras.losses.SparseCategoricalCrossentropy(),
+                metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            )
+            metrics = model.evaluate(self._data.x_test, self._data.y_test, batch_size=4096, verbose=0, return_dict=True)
+        except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
+            _log.exception("evaluation of trial %d failed", job.number)
+            return TestEnd(job.number, reason=_describe(error))
+        return TestEnd(job.number, {name: float(metrics[name]) for name in ("loss", "accuracy")})
+
+    def _train_trial(
+        self,
+        job: TrialJob,
+        on_epoch: Callable[[EpochEnd], None],
+        verdict: Callable[[], Verdict | None],
+        began: float,
+    ) -> TrialEnd:
+        import keras
+
+        from tuner.training.model import build, compile_model
+        from tuner.training.reporting import Reporter
+
+        hp = Hyperparameters.from_params(job.params)
+        keras.utils.set_random_seed(job.seed)
+        classes = len(self._data.class_names)
+        model, predictor = build(
+            hp,
+            input_shape=self._data.input_shape,
+            dtype=self._data.input_dtype,
+            scale=self._data.scale,
+            classes=classes,
+        )
+        steps = math.ceil(len(self._train[0]) / hp.batch_size) * job.epochs
+        compile_model(model, hp, classes=classes, steps=steps)
+        reporter = Reporter(job.number, on_epoch, verdict)
+        best = keras.callbacks.EarlyStopping(
+            monitor=self._setup.metric,
+            mode="max" if self._setup.maximize else "min",
+            patience=job.patience or job.epochs,
+            restore_best_weights=True,
+        )
+        model.fit_rows(
+            self._train,
+            self._validation,
+            batch_size=hp.batch_size,
+            epochs=job.epochs,
+            seed=job.seed,
+            callbacks=[reporter, best],
+        )
+        outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
+        kept = _save(predictor, job) if outcome is Outcome.COMPLETE else None
+        return TrialEnd(
+            number=job.number,
+            outcome=outcome,
+            reason=reporter.broken,
+            metrics=reporter.epochs[best.best_epoch] if reporter.epochs else {},
+            best_epoch=best.best_epoch if reporter.epochs else None,
+            epochs=len(reporter.epochs),
+            parameters=predictor.count_params(),
+            seconds=time.monotonic() - began,
+            model=kept,
+        )
+
+
+def _outcome(ended_by: Verdict | None, done: int, asked: int) -> Outcome:
+    """A verdict that comes with the last epoch changes nothing: the trial is complete."""
+    return Outcome.COMPLETE if ended_by is None or done == asked else _ENDED[ended_by]
+
+
+def _save(model: object, job: TrialJob) -> ModelFile:
+    with atomic_path(job.model_path) as temporary:
+        model.save(temporary)  # type: ignore[attr-defined]
+    return ModelFile(job.model_path, sha256_of(job.model_path), job.model_path.stat().st_size)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "out of memory"
+    lines = str(error).strip().splitlines()
+    return f"error: {type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
+
+
+def _forget_models() -> None:
+    """Let go of graphs and weights: without it memory grows from trial to trial."""
+    import keras
+
+    keras.utils.clear_session()
