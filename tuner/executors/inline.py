@@ -1,0 +1,91 @@
+"""Trainer and coordinator in one process, in turns: for tests, debugging and notebooks."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+
+from tuner.errors import TunerError
+from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.records import EpochEnd, Event, Job, TrainerReady, TrainerRefused, TrainerSetup, Verdict
+
+
+class InlineExecutor:
+    """Runs one job at a time in a thread that waits after each epoch until the coordinator polls again.
+
+    So the coordinator's verdict on an epoch always comes before the next one begins, and a run is repeatable.
+    """
+
+    slots = 1
+
+    def __init__(self, setup: TrainerSetup, make_trainer: MakeTrainer = keras_trainer) -> None:
+        self._setup = setup
+        self._make_trainer = make_trainer
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._turn = threading.Semaphore(0)
+        self._waits_for_turn = False
+        self._idle = False
+        self._closing = False
+        self._verdicts: dict[int, Verdict] = {}
+        self._thread = threading.Thread(target=self._work, name="tuner-trainer", daemon=True)
+
+    @property
+    def free(self) -> int:
+        """See :class:`Executor`."""
+        return int(self._idle)
+
+    def start(self) -> None:
+        """See :class:`Executor`."""
+        self._thread.start()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """See :class:`Executor`."""
+        for job in jobs:
+            self._idle = False
+            self._jobs.put(job)
+
+    def poll(self, timeout: float) -> list[Event]:
+        """See :class:`Executor`; lets the trainer go on with its next epoch first."""
+        if self._waits_for_turn:
+            self._waits_for_turn = False
+            self._turn.release()
+        try:
+            event = self._events.get(timeout=timeout)
+        except queue.Empty:
+            return []
+        if isinstance(event, EpochEnd):
+            self._waits_for_turn = True
+        else:
+            self._idle = not isinstance(event, TrainerRefused)
+        return [event]
+
+    def tell(self, number: int, verdict: Verdict) -> None:
+        """See :class:`Executor`."""
+        self._verdicts[number] = verdict
+
+    def close(self) -> None:
+        """Let a running trial end after its epoch, then end the thread: a thread cannot be killed."""
+        self._closing = True
+        self._jobs.put(None)
+        self._turn.release()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            trainer = self._make_trainer(self._setup, None)
+        except TunerError as error:
+            self._events.put(TrainerRefused(str(error), error.hint))
+            return
+        self._events.put(TrainerReady(trainer.device))
+        while (job := self._jobs.get()) is not None and not self._closing:
+            number = job.number
+            self._events.put(trainer.execute(job, self._report, lambda: self._verdict(number)))  # noqa: B023
+
+    def _report(self, event: EpochEnd) -> None:
+        self._events.put(event)
+        self._turn.acquire()
+
+    def _verdict(self, number: int) -> Verdict | None:
+        return Verdict.INTERRUPT if self._closing else self._verdicts.pop(number, None)

@@ -1,0 +1,179 @@
+"""Worker processes on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+
+from tuner.errors import UsageError
+from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.worker import Order, work
+from tuner.records import (
+    EpochEnd,
+    Event,
+    Job,
+    TrainerLost,
+    TrainerReady,
+    TrainerRefused,
+    TrainerSetup,
+    Verdict,
+)
+from tuner.training.runtime import quiet
+
+MAX_WORKERS = 64
+GRACE = 5.0  # seconds between asking a process to end and killing it
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: ForkServerProcess
+    connection: Connection
+    ready: bool = False
+    job: Job | None = None
+
+
+class LocalExecutor:
+    """Trains in processes of its own, so that a crash, a leak or a hang costs one attempt of one trial.
+
+    The processes are forked from a server that has imported TensorFlow once: the first waits for that import, the
+    others and every replacement start at once.
+
+    Args:
+        setup: What all trials share.
+        workers: How many processes train at the same time.
+        make_trainer: Makes the trainer in the process; must be picklable.
+
+    Raises:
+        UsageError: If ``workers`` is not between 1 and 64.
+    """
+
+    def __init__(self, setup: TrainerSetup, workers: int, make_trainer: MakeTrainer = keras_trainer) -> None:
+        if not 1 <= workers <= MAX_WORKERS:
+            raise UsageError(f"workers must lie in [1, {MAX_WORKERS}], got {workers}")
+        self.slots = workers
+        self._setup = setup
+        self._make_trainer = make_trainer
+        self._threads = max(1, available_cores() // workers)
+        self._context = multiprocessing.get_context("forkserver")
+        self._workers: list[_Worker] = []
+        self._starting: threading.Thread | None = None
+
+    @property
+    def free(self) -> int:
+        """See :class:`Executor`."""
+        return sum(worker.ready and worker.job is None for worker in self._workers)
+
+    def start(self) -> None:
+        """See :class:`Executor`."""
+        quiet()
+        if self._make_trainer is keras_trainer:
+            self._context.set_forkserver_preload(["tuner.executors.preload"])
+        # The first process waits for the server's imports; the run goes on showing itself meanwhile.
+        self._starting = threading.Thread(target=self._spawn_all, name="tuner-start", daemon=True)
+        self._starting.start()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """See :class:`Executor`."""
+        for job in jobs:
+            worker = next(w for w in self._workers if w.ready and w.job is None)
+            worker.job = job
+            self._send(worker, job)
+
+    def poll(self, timeout: float) -> list[Event]:
+        """See :class:`Executor`."""
+        events: list[Event] = []
+        by_connection = {worker.connection: worker for worker in self._workers}
+        if not by_connection:
+            time.sleep(timeout)
+        for connection in wait(list(by_connection), timeout):
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                event: Event = worker.connection.recv()
+            except (EOFError, OSError):
+                events.append(self._replace(worker))
+                continue
+            if isinstance(event, TrainerRefused):
+                self._workers.remove(worker)
+            elif isinstance(event, TrainerReady):
+                worker.ready = True
+            elif not isinstance(event, EpochEnd):
+                worker.job = None
+            events.append(event)
+        return events
+
+    def tell(self, number: int, verdict: Verdict) -> None:
+        """See :class:`Executor`."""
+        for worker in self._workers:
+            if worker.job is not None and worker.job.number == number:
+                self._send(worker, (number, verdict))
+
+    def close(self) -> None:
+        """See :class:`Executor`."""
+        if self._starting is not None:
+            self._starting.join()
+        for worker in self._workers:
+            worker.connection.close()  # an idle worker ends by itself when it sees this
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(GRACE)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers = []
+
+    def _spawn_all(self) -> None:
+        for _ in range(self.slots):
+            self._workers.append(self._spawn())
+
+    def _spawn(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=work,
+            args=(theirs, self._setup, self._make_trainer, self._threads),
+            name="tuner-trainer",
+            daemon=True,
+        )
+        process.start()
+        theirs.close()  # so that the end of the process is seen as the end of the pipe
+        return _Worker(process, ours)
+
+    def _send(self, worker: _Worker, order: Order) -> None:
+        with contextlib.suppress(OSError):  # it has just died: the next poll says so
+            worker.connection.send(order)
+
+    def _replace(self, worker: _Worker) -> TrainerLost:
+        worker.connection.close()
+        worker.process.join(GRACE)
+        job = worker.job
+        self._workers[self._workers.index(worker)] = self._spawn()
+        return TrainerLost(None if job is None else job.number, _how_it_ended(worker.process.exitcode))
+
+
+def default_workers() -> int:
+    """Return how many workers to use when nobody says: one per core, at most 8.
+
+    A program for small batches gains little from a second thread, a second process almost doubles the throughput;
+    many trials at the same time on the other hand leave the sampler with less to learn from.
+    """
+    return min(8, available_cores())
+
+
+def available_cores() -> int:
+    """Return how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "closed its connection without ending"
+    if exitcode < 0:
+        return f"killed by {signal.Signals(-exitcode).name}"
+    return f"ended with exit code {exitcode}"

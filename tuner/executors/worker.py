@@ -1,0 +1,63 @@
+"""What runs in a worker process: a trainer, and a thread that listens to the coordinator."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import threading
+from multiprocessing.connection import Connection
+
+from tuner.errors import TunerError
+from tuner.executors.base import MakeTrainer
+from tuner.records import Job, TrainerReady, TrainerRefused, TrainerSetup, Verdict
+
+_log = logging.getLogger(__name__)
+
+Order = Job | tuple[int, Verdict]  # what the coordinator sends: a job, or a verdict on a trial
+
+
+def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer, threads: int | None) -> None:
+    """Do the jobs that come over ``connection`` until it closes; the whole life of a worker process."""
+    # A Ctrl-C in the terminal reaches the whole group: the coordinator alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    inbox = _Inbox(connection)
+    try:
+        trainer = make_trainer(setup, threads)
+    except TunerError as error:
+        connection.send(TrainerRefused(str(error), error.hint))
+        return
+    except Exception as error:
+        _log.debug("the trainer cannot start", exc_info=True)
+        connection.send(TrainerRefused(f"the trainer cannot start: {type(error).__name__}: {error}"))
+        return
+    connection.send(TrainerReady(trainer.device))
+    while True:
+        job = inbox.jobs.get()
+        number = job.number
+        connection.send(trainer.execute(job, connection.send, lambda: inbox.verdicts.pop(number, None)))  # noqa: B023
+
+
+class _Inbox:
+    """Receives in a thread, because a verdict comes while the main thread trains."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self.verdicts: dict[int, Verdict] = {}
+        self._connection = connection
+        threading.Thread(target=self._listen, name="tuner-inbox", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                order: Order = self._connection.recv()
+            except (EOFError, OSError):
+                os._exit(0)  # the coordinator is gone, however it went: no worker outlives it
+            if isinstance(order, tuple):
+                number, verdict = order
+                self.verdicts[number] = verdict
+            else:
+                self.verdicts.pop(order.number, None)  # left over from an earlier attempt
+                self.jobs.put(order)
