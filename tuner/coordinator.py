@@ -1,0 +1,286 @@
+"""The event loop: asks for configurations, hands them to trainers, has written down what comes back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storage.lease import Lease
+from tuner.errors import RunError, StorageError
+from tuner.executors import Executor
+from tuner.ledger import Ledger
+from tuner.progress import Ended, Progress, RunningTrial, RunView
+from tuner.recipe import Recipe
+from tuner.records import (
+    EpochEnd,
+    Event,
+    Outcome,
+    TestEnd,
+    TestJob,
+    TrainerLost,
+    TrainerReady,
+    TrainerRefused,
+    TrialEnd,
+    Verdict,
+)
+from tuner.sampling import Asked, Counts, Sampling
+
+_log = logging.getLogger(__name__)
+
+TURN = 0.25  # seconds that one turn of the loop waits for events
+RENEWAL = 5.0  # seconds between renewals of the lease
+RETRIES = 2  # further attempts at a trial whose trainer was lost
+FAILURES_IN_A_ROW = 5
+LOST_AT_START = 3  # trainers that may die before their first job
+
+
+@dataclass(slots=True)
+class _Active:
+    """A trial that a trainer works on; ``ended`` once its result is written and only the trainer goes on."""
+
+    asked: Asked
+    shown: RunningTrial
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a coordinator works with; it is the only one to use them while it runs."""
+
+    ledger: Ledger
+    lease: Lease
+    sampling: Sampling
+    executor: Executor
+    progress: Progress
+    stop_asked: Callable[[], str | None]  # asked in every turn: why to stop, or None
+
+
+class Coordinator:
+    """Runs one study until its budget is spent or somebody stops it.
+
+    Args:
+        name: The study's name, for people.
+        recipe: What is searched.
+        services: Storage, sampling, trainers, display.
+
+    Attributes:
+        stopped_by: Why the run ended early: ``timeout``, ``stop`` or what ``stop_asked`` said; else ``None``.
+    """
+
+    def __init__(self, name: str, recipe: Recipe, services: Services) -> None:
+        self._name = name
+        self._recipe = recipe
+        self._ledger = services.ledger
+        self._lease = services.lease
+        self._sampling = services.sampling
+        self._executor = services.executor
+        self._progress = services.progress
+        self._stop_asked = services.stop_asked
+        self._active: dict[int, _Active] = {}
+        self._lost: Counter[int | None] = Counter()
+        self._retry: list[Asked] = []
+        self._failures: list[str] = []
+        self._seconds: list[float] = []
+        self._ready = False
+        self._exhausted = False
+        self._began = self._renewed = time.monotonic()
+        self.stopped_by: str | None = None
+
+    def run(self, *, test_all: bool = False) -> None:
+        """Run to the end, then evaluate the best model on the test split once.
+
+        Args:
+            test_all: Evaluate every kept model instead: for comparisons of configurations that nobody selects from.
+
+        Raises:
+            RunError: If no trainer can be had, every trial fails, or the lease is lost.
+            StorageError: If the database cannot be written.
+        """
+        for number in self._sampling.requeue_running():
+            _log.info("trial %d was left behind by an earlier run and waits again", number)
+        if self._sampling.exhausted and not self._ledger.untested(test_all=test_all):
+            return
+        self._executor.start()
+        try:
+            while self._active or not (self._exhausted or self.stopped_by):
+                self._turn()
+            if self.stopped_by in {None, "timeout"}:
+                for job in self._ledger.untested(test_all=test_all):
+                    self._test(job)
+        finally:
+            self._executor.close()
+            self._give_back()
+
+    def _turn(self) -> None:
+        self._keep_lease()
+        self._look_for_stop()
+        if self.stopped_by is None:
+            self._fill()
+        for event in self._executor.poll(TURN):
+            self._handle(event)
+        self._progress.update(self.view())
+
+    def _fill(self) -> None:
+        """Give every free trainer a trial, while there are any."""
+        while self._executor.free:
+            asked = self._retry.pop(0) if self._retry else self._sampling.ask()
+            self._exhausted = asked is None
+            if asked is None:
+                return
+            self._active[asked.number] = _Active(asked, RunningTrial(asked.number, asked.epochs, asked.params))
+            self._executor.submit([self._ledger.begin(asked)])
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            self._epoch(event)
+        elif isinstance(event, TrialEnd):
+            self._trial_end(event)
+        elif isinstance(event, TrainerReady):
+            self._ready = True
+        elif isinstance(event, TrainerLost):
+            self._trainer_lost(event)
+        elif isinstance(event, TrainerRefused):
+            raise RunError(event.message, hint=event.hint)
+
+    def _epoch(self, event: EpochEnd) -> None:
+        active = self._active[event.number]
+        if active.ended:
+            return  # pruned already; the trainer had not seen it yet
+        active.shown.values.append(event.metrics[self._recipe.objective.metric])
+        prune = self._ledger.epoch(event)
+        if prune and event.epoch + 1 < active.asked.epochs:
+            # The trial ends here, however many epochs its trainer goes on before it sees the verdict: so a study
+            # with one trainer is the same each time.
+            self._executor.tell(event.number, Verdict.PRUNE)
+            self._end(active, self._ledger.pruned(event.number))
+
+    def _trial_end(self, end: TrialEnd) -> None:
+        active = self._active.pop(end.number)
+        if not active.ended:
+            self._end(active, end)
+        elif end.model is not None:
+            end.model.path.unlink(missing_ok=True)  # of a trial that was pruned before it was complete
+
+    def _end(self, active: _Active, end: TrialEnd) -> None:
+        active.ended = True
+        if end.outcome is Outcome.INTERRUPTED:
+            self._ledger.interrupt(end.number, self.stopped_by or "asked to stop")
+            value = None
+        else:
+            value = self._ledger.end(active.asked, end)
+            self._seconds.append(end.seconds)
+        self._progress.ended(Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason), self.view())
+        if end.outcome is Outcome.FAILED:
+            self._failures.append(end.reason or "unknown")
+            self._give_up_on_failures()
+        elif end.outcome is not Outcome.INTERRUPTED:
+            self._failures.clear()
+
+    def _give_up_on_failures(self) -> None:
+        if len(self._failures) >= FAILURES_IN_A_ROW:
+            reason, _ = Counter(self._failures).most_common(1)[0]
+            raise RunError(
+                f"{FAILURES_IN_A_ROW} trials failed in a row, most often with: {reason}",
+                hint=f"see each one: tuner study trials {self._name}",
+            )
+
+    def _trainer_lost(self, event: TrainerLost) -> None:
+        self._lost[event.number] += 1
+        if event.number is None:
+            if self._lost[None] >= LOST_AT_START:
+                raise RunError(f"no trainer can start: the process {event.reason}", hint="see why with --debug")
+            return
+        active = self._active.pop(event.number)
+        if active.ended:
+            return
+        if self._lost[event.number] > RETRIES:
+            self._end(active, TrialEnd(event.number, Outcome.FAILED, reason=f"trainer {event.reason}"))
+        else:
+            self._ledger.end_attempt(event.number, event.reason)
+            self._retry.append(active.asked)
+            self._exhausted = False
+
+    def _test(self, job: TestJob) -> None:
+        """Evaluate the best model on the test split; if the trainer dies at it, the next run does it."""
+        submitted = False
+        while not self._stop_asked():
+            self._keep_lease()
+            if self._executor.free and not submitted:
+                self._executor.submit([job])
+                submitted = True
+            for event in self._executor.poll(TURN):
+                if isinstance(event, TrainerLost) and event.number == job.number:
+                    _log.warning("the trainer %s while it evaluated the best model", event.reason)
+                    return
+                if isinstance(event, TestEnd):
+                    if event.reason is not None:
+                        raise RunError(f"the best model could not be evaluated: {event.reason}")
+                    self._ledger.tested(event)
+                    return
+                self._handle(event)
+            self._progress.update(self.view("evaluating the best model on the test images"))
+
+    def _keep_lease(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed >= RENEWAL:
+            self._renewed = now
+            if self._lease.renew():
+                self._stop("stop")
+
+    def _look_for_stop(self) -> None:
+        timeout = self._recipe.budget.timeout
+        if reason := self._stop_asked():
+            self._stop(reason)
+        elif timeout is not None and time.monotonic() - self._began > timeout:
+            self._stop("timeout")
+
+    def _stop(self, reason: str) -> None:
+        """Ask every running trial to end after its epoch; it waits in the queue for the next run."""
+        if self.stopped_by is None:
+            self.stopped_by = reason
+            for number in self._active:
+                self._executor.tell(number, Verdict.INTERRUPT)
+
+    def _give_back(self) -> None:
+        """Leave nothing running behind, however the loop ended."""
+        try:
+            for number, active in self._active.items():
+                if not active.ended:
+                    self._ledger.interrupt(number, "the run ended")
+            for asked in self._retry:
+                self._ledger.interrupt(asked.number, "the run ended")
+        except StorageError:
+            _log.warning("the database could not be written at the end; the next run cleans up")
+
+    def view(self, note: str = "") -> RunView:
+        """Return the run as it stands now."""
+        if not note and not self._ready:
+            note = "starting the trainers (importing TensorFlow takes about 10 seconds)"
+        elif not note and self.stopped_by is not None:
+            note = "finishing the running epochs"
+        counts = self._sampling.counts()
+        elapsed = time.monotonic() - self._began
+        return RunView(
+            study=self._name,
+            objective=self._recipe.objective.metric,
+            counts=counts,
+            limit=self._sampling.limit,
+            best=self._ledger.best(),
+            running=tuple(active.shown for active in self._active.values() if not active.ended),
+            elapsed=elapsed,
+            remaining=self._remaining(counts, elapsed),
+            note=note,
+        )
+
+    def _remaining(self, counts: Counts, elapsed: float) -> float | None:
+        """Estimate the seconds to go from the trials of this run, at most what the timeout leaves."""
+        timeout = self._recipe.budget.timeout
+        left = max(0.0, timeout - elapsed) if timeout is not None else None
+        if not self._seconds:
+            return left
+        to_do = self._sampling.limit - counts.complete - counts.pruned - counts.failed
+        guess = to_do * sum(self._seconds) / len(self._seconds) / self._executor.slots
+        return guess if left is None else min(guess, left)

@@ -1,0 +1,126 @@
+"""What is written about trials, and in which order, so that a crash between two writes never loses a result."""
+
+from __future__ import annotations
+
+from storage import Store
+from storage.lease import Lease
+from storage.store import KeptModel, StudyRecord
+from tuner.recipe import Recipe
+from tuner.records import EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
+from tuner.sampling import Asked, Sampling
+
+
+class Ledger:
+    """Writes one study's attempts, epochs, results and models to Optuna's tables and ours.
+
+    Args:
+        store: Our tables and the artifact folder.
+        record: The study.
+        lease: Proof that this process may write it.
+        sampling: Optuna's side of the study.
+        recipe: The objective, and how many models are kept.
+    """
+
+    def __init__(self, store: Store, record: StudyRecord, lease: Lease, sampling: Sampling, recipe: Recipe) -> None:
+        self._store = store
+        self._study_id = record.id
+        self._lease = lease
+        self._sampling = sampling
+        self._recipe = recipe
+        self._values = sampling.values()
+
+    def begin(self, asked: Asked) -> TrialJob:
+        """Begin an attempt at a trial and return the job for it."""
+        return TrialJob(
+            number=asked.number,
+            attempt=self._store.start_attempt(self._study_id, asked.number, self._lease.owner),
+            seed=asked.seed,
+            params=asked.params,
+            epochs=asked.epochs,
+            patience=self._recipe.budget.patience or None,
+            model_path=self._store.artifacts.model_path(self._study_id, asked.number),
+        )
+
+    def epoch(self, event: EpochEnd) -> bool:
+        """Write one epoch down and tell whether the trial should be pruned."""
+        self._store.add_epoch(self._study_id, event)
+        return self._sampling.report(event.number, event.epoch, event.metrics[self._recipe.objective.metric])
+
+    def pruned(self, number: int) -> TrialEnd:
+        """Return the end of a trial that is pruned now, from the epochs written so far."""
+        epochs = self._store.epochs(self._study_id, [number])[number]
+        metric = self._recipe.objective.metric
+        pick = max if self._recipe.objective.maximize else min
+        best = pick(range(len(epochs)), key=lambda epoch: epochs[epoch][metric])
+        metrics = {name: value for name, value in epochs[best].items() if name != "seconds"}
+        seconds = sum(epoch["seconds"] for epoch in epochs)
+        return TrialEnd(number, Outcome.PRUNED, None, metrics, best, len(epochs), seconds=seconds)
+
+    def end(self, asked: Asked, end: TrialEnd) -> float | None:
+        """Write a result down, the model first: no complete trial is ever without its model. Returns its value."""
+        value = end.metrics.get(self._recipe.objective.metric) if end.outcome is Outcome.COMPLETE else None
+        if end.model is not None:
+            self._store.add_model(self._study_id, end.number, end.model)
+        self._sampling.annotate(end.number, _facts(asked, end))
+        self._sampling.tell(end.number, end.outcome, value)
+        self._store.end_attempt(self._study_id, end.number, end.outcome, end.reason)
+        if value is not None:
+            self._values[end.number] = value
+            self._drop_models()
+        return value
+
+    def interrupt(self, number: int, reason: str) -> None:
+        """End an attempt without a result; the trial waits in the queue again."""
+        self._sampling.tell(number, Outcome.INTERRUPTED, None)
+        self.end_attempt(number, reason)
+
+    def end_attempt(self, number: int, reason: str) -> None:
+        """End an attempt without a result; the trial is tried again by this run."""
+        self._store.end_attempt(self._study_id, number, Outcome.INTERRUPTED, reason)
+
+    def best(self) -> tuple[int, float] | None:
+        """Return number and value of the best complete trial; the earlier of equals."""
+        ranked = self._ranked()
+        return (ranked[0], self._values[ranked[0]]) if ranked else None
+
+    def untested(self, *, test_all: bool = False) -> list[TestJob]:
+        """Return the jobs that evaluate the best model, or all kept ones, on the test split, but for those done."""
+        models = self._models()
+        best = self.best()
+        numbers = sorted(models) if test_all else [best[0]] if best else []
+        return [
+            TestJob(number, self._store.artifacts.path(models[number].path), models[number].sha256)
+            for number in numbers
+            if number in models and models[number].test is None
+        ]
+
+    def tested(self, end: TestEnd) -> None:
+        """Write the one evaluation on the test split down."""
+        self._store.set_test(self._study_id, end.number, end.metrics)
+
+    def _drop_models(self) -> None:
+        """Keep the best few models on disk."""
+        models = self._models()
+        for number in [n for n in self._ranked() if n in models][self._recipe.budget.keep :]:
+            self._store.drop_model(self._study_id, models[number])
+
+    def _models(self) -> dict[int, KeptModel]:
+        return self._store.models(self._study_id)
+
+    def _ranked(self) -> list[int]:
+        sign = -1 if self._recipe.objective.maximize else 1
+        return sorted(self._values, key=lambda number: (sign * self._values[number], number))
+
+
+def _facts(asked: Asked, end: TrialEnd) -> dict[str, object]:
+    """Return what is kept, and what the dashboard shows, beside a trial's parameters."""
+    facts = {
+        "label": asked.label,
+        "parameters": end.parameters,
+        "epochs": end.epochs,
+        "best_epoch": end.best_epoch,
+        "seconds": round(end.seconds, 3),
+        "reason": end.reason,
+        "metrics": dict(end.metrics) or None,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}

@@ -1,0 +1,229 @@
+"""Ask Optuna for configurations, report to it, and tell it the results: the only user of its samplers and pruners."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from tuner.errors import RecipeError
+from tuner.recipe import Recipe, Search
+from tuner.records import Outcome, ParamValue
+from tuner.space import AnyDimension, Choice, Float
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+_STATES = {
+    Outcome.COMPLETE: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
+MAX_GRID = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A trial to run: its number, its complete parameters and its seed."""
+
+    number: int
+    params: Mapping[str, ParamValue]
+    seed: int
+    epochs: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Trials of a study by state."""
+
+    complete: int
+    pruned: int
+    failed: int
+    running: int
+    waiting: int
+
+    @property
+    def total(self) -> int:
+        """All trials that there are."""
+        return self.complete + self.pruned + self.failed + self.running + self.waiting
+
+
+class Sampling:
+    """One Optuna study, seen as a source of configurations and a sink of results.
+
+    Seeds depend on the study's seed and the trial's number alone, so a study that was interrupted proposes what it
+    would have proposed anyway (with one trainer).
+
+    Args:
+        study: The Optuna study.
+        recipe: What is searched, and how.
+    """
+
+    def __init__(self, study: optuna.Study, recipe: Recipe) -> None:
+        self._study = study
+        self._storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
+        self._recipe = recipe
+        self._running: dict[int, optuna.Trial] = {}
+        self._grid = _shuffled_grid(recipe) if recipe.search.sampler == "grid" else None
+        self._study.pruner = make_pruner(recipe)
+
+    @property
+    def limit(self) -> int:
+        """How many trials there can be: the budget, or the size of the grid when that is smaller."""
+        return (
+            min(self._recipe.budget.trials, len(self._grid)) if self._grid is not None else self._recipe.budget.trials
+        )
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no trial waits and no new one may be made."""
+        trials = self._trials()
+        return len(trials) >= self.limit and all(trial.state != TrialState.WAITING for trial in trials)
+
+    def counts(self) -> Counts:
+        """Count the trials by state."""
+        states = [trial.state for trial in self._trials()]
+        return Counts(
+            complete=states.count(TrialState.COMPLETE),
+            pruned=states.count(TrialState.PRUNED),
+            failed=states.count(TrialState.FAIL),
+            running=states.count(TrialState.RUNNING),
+            waiting=states.count(TrialState.WAITING),
+        )
+
+    def values(self) -> dict[int, float]:
+        """Return the objective of every complete trial by number."""
+        done = (trial for trial in self._trials() if trial.state == TrialState.COMPLETE)
+        return {trial.number: trial.value for trial in done if trial.value is not None}
+
+    def requeue_running(self) -> list[int]:
+        """Put trials that a dead run left behind back into the queue; returns their numbers."""
+        numbers = []
+        for trial in self._trials():
+            if trial.state == TrialState.RUNNING:
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+                numbers.append(trial.number)
+        return numbers
+
+    def ask(self) -> Asked | None:
+        """Return the next trial: one that waits, else a new one; ``None`` once the limit is reached."""
+        trials = self._trials()
+        number = next((trial.number for trial in trials if trial.state == TrialState.WAITING), len(trials))
+        if number == len(trials):
+            if number >= self.limit:
+                return None
+            self._enqueue(number)
+        self._study.sampler = make_sampler(self._recipe.search, number)
+        trial = self._study.ask()
+        drawn = self._recipe.search_space.draw(lambda name, dimension: _suggest(trial, name, dimension))
+        self._running[trial.number] = trial
+        start = self._recipe.start[trial.number] if trial.number < len(self._recipe.start) else None
+        return Asked(
+            number=trial.number,
+            params=self._recipe.hyperparameters(drawn).as_params(),
+            seed=trial_seed(self._recipe.search.seed, trial.number),
+            epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
+            label=start.label if start else None,
+        )
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Record the objective after an epoch and tell whether the trial should be pruned."""
+        trial = self._running[number]
+        # Not trial.report: it refuses to replace what an earlier attempt at this trial reported.
+        self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)  # noqa: SLF001
+        return trial.should_prune()
+
+    def annotate(self, number: int, facts: Mapping[str, object]) -> None:
+        """Attach facts to a running trial; the dashboard shows them."""
+        for name, fact in facts.items():
+            self._running[number].set_user_attr(name, fact)
+
+    def tell(self, number: int, outcome: Outcome, value: float | None) -> None:
+        """End a running trial. A pruned trial keeps its last reported value; an interrupted one waits again."""
+        trial = self._running.pop(number)
+        if outcome is Outcome.INTERRUPTED:
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+        else:
+            values = value if outcome is Outcome.COMPLETE else None
+            self._study.tell(trial, values, state=_STATES[outcome], skip_if_finished=False)
+
+    def _enqueue(self, number: int) -> None:
+        """Fix the parameters of the trial to come where the recipe or the grid says what they are."""
+        params = self._recipe.start_params(number)
+        if params is None and self._grid is not None:
+            params = dict(self._grid[number])
+        if params is not None:
+            self._study.enqueue_trial(params)
+
+    def _trials(self) -> Sequence[optuna.trial.FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+
+def trial_seed(study_seed: int, number: int) -> int:
+    """Return the seed of a trial, in [0, 2**31), from its study's seed and its number."""
+    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0] >> 1)
+
+
+def make_sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
+    """Make the sampler that proposes trial ``number``."""
+    seed = trial_seed(search.seed, number)
+    if search.sampler == "tpe":
+        # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    if search.sampler == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=seed)
+    if search.sampler == "qmc":
+        # One sequence for the whole study: its seed must not change from trial to trial.
+        return optuna.samplers.QMCSampler(seed=search.seed, scramble=True, warn_independent_sampling=False)
+    if search.sampler == "cmaes":
+        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
+    """Make the pruner of a search; epochs are counted from 0."""
+    pruners = optuna.pruners
+    median = pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+    worst = {"lower" if recipe.objective.maximize else "upper": recipe.search.threshold}
+    makers: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+        "none": pruners.NopPruner,
+        "median": lambda: median,
+        "percentile": lambda: pruners.PercentilePruner(25.0, n_startup_trials=5, n_warmup_steps=2),
+        "sha": pruners.SuccessiveHalvingPruner,
+        "hyperband": lambda: pruners.HyperbandPruner(max_resource=recipe.budget.epochs),
+        "patient": lambda: pruners.PatientPruner(median, patience=2),
+        "threshold": lambda: pruners.ThresholdPruner(n_warmup_steps=1, **worst),
+    }
+    return makers[recipe.search.pruner]()
+
+
+def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamValue:
+    if isinstance(dimension, Choice):
+        value: ParamValue = trial.suggest_categorical(name, dimension.choices)
+        return value
+    if isinstance(dimension, Float):
+        return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+    return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+
+
+def _shuffled_grid(recipe: Recipe) -> list[dict[str, ParamValue]]:
+    """Return every configuration in an order that covers the space early.
+
+    Raises:
+        RecipeError: If a dimension has infinitely many values, or the grid is too large to hold.
+    """
+    grid: list[dict[str, ParamValue]] = []
+    for params in recipe.search_space.grid():
+        grid.append(params)
+        if len(grid) > MAX_GRID:
+            raise RecipeError(
+                f"the grid has more than {MAX_GRID} configurations", hint="use larger steps, or --sampler tpe"
+            )
+    random.Random(recipe.search.seed).shuffle(grid)  # noqa: S311 - no secret
+    return grid
