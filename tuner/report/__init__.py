@@ -1,0 +1,1 @@
+"""Tables and files that tell people and programs what a study found."""

@@ -1,0 +1,101 @@
+"""Studies and trials as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tuner.recipe import Recipe
+from tuner.report.text import brief, duration, metric, number
+from tuner.results import StudySummary, TrialResult
+
+_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red", "running": "cyan", "waiting": "dim"}
+
+
+def new_table(title: str | None = None) -> Table:
+    """Return an empty table in the house's look."""
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def studies_table(studies: Iterable[StudySummary]) -> Table:
+    """Return one row per study."""
+    table = new_table()
+    for name in ("study", "data", "objective"):
+        table.add_column(name, overflow="fold")
+    for name in ("best", "trial", "complete", "pruned", "failed", "budget"):
+        table.add_column(name, justify="right")
+    table.add_column("running")
+    for study in studies:
+        best = (metric(study.best[1]), str(study.best[0])) if study.best else ("", "")
+        counts = (study.counts.complete, study.counts.pruned, study.counts.failed, study.limit)
+        table.add_row(
+            Text(study.name), study.data, study.objective, *best, *(str(count) for count in counts), study.running or ""
+        )
+    return table
+
+
+def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | None = None) -> Table:
+    """Return one row per trial, in the order given; a label takes the place of the parameters."""
+    table = new_table(title)
+    table.add_column("trial", justify="right")
+    table.add_column("state")
+    for name in (recipe.objective.metric, "epochs", "time", "weights"):
+        table.add_column(name, justify="right")
+    table.add_column("configuration", overflow="fold")
+    for trial in trials:
+        table.add_row(
+            str(trial.number),
+            Text(trial.state, style=_STYLES[trial.state]),
+            metric(trial.value),
+            str(trial.epochs),
+            duration(trial.seconds) if trial.seconds else "",
+            f"{trial.parameters:,}" if trial.parameters else "",
+            Text(trial.reason or trial.label or brief(trial.all_params)),
+        )
+    return table
+
+
+def params_table(params: Mapping[str, object], title: str) -> Table:
+    """Return names and values, two columns."""
+    table = new_table(title)
+    table.add_column("parameter")
+    table.add_column("value", justify="right")
+    for name, value in params.items():
+        table.add_row(name, number(value) if isinstance(value, bool | int | float | str) else str(value))
+    return table
+
+
+def importance_table(worth: Mapping[str, float]) -> Table:
+    """Return a bar per parameter, the most important first."""
+    table = new_table("What each parameter is worth")
+    table.add_column("parameter")
+    table.add_column("share", justify="right")
+    table.add_column("")
+    for name, share in worth.items():
+        table.add_row(name, f"{100 * share:.0f} %", Text("█" * round(30 * share), style="cyan"))
+    return table
+
+
+def ladder_table(rows: Sequence[tuple[str, float | None, float | None]]) -> Table:
+    """Return published and own test accuracies side by side; ``rows`` are label, published, ours."""
+    table = new_table("The ladder: test accuracy")
+    table.add_column("network")
+    table.add_column("book", justify="right")
+    table.add_column("ours", justify="right")
+    table.add_column("points", justify="right")
+    for label, published, ours in rows:
+        gain = 100 * (ours - published) if ours is not None and published is not None else None
+        style = "" if gain is None else "green" if gain >= -LADDER_SLACK else "red"
+        table.add_row(
+            label,
+            "" if published is None else f"{100 * published:.2f} %",
+            "not run" if ours is None else f"{100 * ours:.2f} %",
+            Text("" if gain is None else f"{gain:+.2f}", style=style),
+        )
+    return table
+
+
+LADDER_SLACK = 0.3  # points below the book that count as equal

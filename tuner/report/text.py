@@ -1,0 +1,60 @@
+"""Numbers, parameters and curves as short text, the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tuner.records import ParamValue
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 12) -> str:
+    """Return the last ``width`` values as blocks, the lowest and the highest of them at the ends of the scale."""
+    shown = list(values)[-width:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    if high == low:
+        return _BLOCKS[3] * len(shown)
+    return "".join(_BLOCKS[round((value - low) / (high - low) * (len(_BLOCKS) - 1))] for value in shown)
+
+
+def duration(seconds: float) -> str:
+    """Return ``8.2 s``, ``3:05 min`` or ``1:02:03 h``."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def number(value: ParamValue | None) -> str:
+    """Return a value with as many digits as help: four significant ones, none for whole numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "yes" if value is True else "no" if value is False else str(value)
+
+
+def metric(value: float | None) -> str:
+    """Return a metric with four decimals."""
+    return "" if value is None else f"{value:.4f}"
+
+
+def network(params: Mapping[str, ParamValue]) -> str:
+    """Return the hidden layers as ``256-128``, ``-`` where there are none."""
+    widths = [params[f"units_{i}"] for i in range(len(params)) if f"units_{i}" in params]
+    return "-".join(str(width) for width in widths) or "-"
+
+
+def brief(params: Mapping[str, ParamValue]) -> str:
+    """Return the parameters that tell one trial from another at a glance."""
+    shown = [network(params)] if any(name.startswith("units_") for name in params) else []
+    names = ("optimizer", "learning_rate", "dropout", "batch_size", "activation")
+    shown += [f"{_SHORT.get(name, '')}{number(params[name])}" for name in names if name in params]
+    return "  ".join(shown)
+
+
+_SHORT = {"learning_rate": "lr ", "dropout": "drop ", "batch_size": "batch "}

@@ -1,0 +1,162 @@
+"""What came out of a study, as copies that carry no database with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.recipe import Recipe
+from tuner.records import ParamValue
+from tuner.sampling import Counts
+
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """One trial. ``value`` and ``metrics`` are those of ``best_epoch`` (0-based); ``parameters`` counts weights.
+
+    ``params`` holds what was searched; fixed and default values are in ``all_params``. ``kept`` tells whether its
+    model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    params: Mapping[str, ParamValue]
+    all_params: Mapping[str, ParamValue]
+    metrics: Mapping[str, float]
+    best_epoch: int | None
+    epochs: int
+    seconds: float
+    parameters: int | None
+    label: str | None
+    reason: str | None
+    kept: bool
+    test: Mapping[str, float] | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now."""
+
+    name: str
+    data: str
+    objective: str
+    direction: str
+    counts: Counts
+    limit: int
+    best: tuple[int, float] | None
+    created: datetime
+    running: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return {
+            "study": self.name,
+            "data": self.data,
+            "objective": self.objective,
+            "direction": self.direction,
+            "best": None if self.best is None else {"trial": self.best[0], "value": self.best[1]},
+            "trials": trials_json(self.counts, self.limit),
+            "created": self.created.isoformat(timespec="seconds") + "Z",
+            "running": self.running,
+        }
+
+
+def best_json(best: TrialResult | None, recipe: Recipe, summary: StudySummary) -> dict[str, Any]:
+    """Return the object that ``study start --json`` and ``study best --json`` print."""
+    found: Mapping[str, Any] = asdict(best) if best else {}
+    metrics = best.metrics if best else {}
+    return {
+        "study": summary.name,
+        "trial": found.get("number"),
+        "objective": recipe.objective.metric,
+        "direction": recipe.objective.direction,
+        "value": found.get("value"),
+        "params": found.get("all_params", {}),
+        "metrics": {name: metrics.get(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
+        **{name: found.get(name) for name in ("best_epoch", "epochs", "seconds", "parameters", "test")},
+        "trials": trials_json(summary.counts, summary.limit),
+    }
+
+
+def trials_json(counts: Counts, limit: int) -> dict[str, int]:
+    """Return the trials by state; ``total`` is what exists, ``budget`` what was asked for."""
+    return {**asdict(counts), "total": counts.total, "budget": limit}
+
+
+def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[str, float] | None]) -> TrialResult:
+    """Copy one of Optuna's trials.
+
+    Args:
+        trial: The trial.
+        recipe: The study's recipe, for fixed and default parameters.
+        tests: Test metrics, or ``None``, of each kept model by trial number.
+    """
+    attrs: Mapping[str, Any] = trial.user_attrs
+    metrics = dict(attrs.get("metrics") or {})
+    best = metrics.get(recipe.objective.metric)
+    finished = trial.state.is_finished()
+    return TrialResult(
+        number=trial.number,
+        state=STATES[trial.state],
+        value=trial.value if trial.state == TrialState.COMPLETE else best,
+        params=dict(trial.params),
+        all_params=recipe.hyperparameters(trial.params).as_params() if finished else dict(trial.params),
+        metrics=metrics,
+        best_epoch=attrs.get("best_epoch"),
+        epochs=int(attrs.get("epochs", len(trial.intermediate_values))),
+        seconds=float(attrs.get("seconds", 0.0)),
+        parameters=attrs.get("parameters"),
+        label=attrs.get("label"),
+        reason=attrs.get("reason"),
+        kept=trial.number in tests,
+        test=tests.get(trial.number),
+    )
+
+
+def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
+    """Return the complete trials, best first; the earlier of equals comes first."""
+    sign = -1 if recipe.objective.maximize else 1
+    done = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+
+def importances(study: optuna.Study, recipe: Recipe) -> dict[str, float]:
+    """Return what each parameter is worth to the objective, summing to 1, largest first; empty with too few trials.
+
+    Only parameters that every trial has can be compared.
+
+    Source: Hutter, Hoos, Leyton-Brown 2014, An Efficient Approach for Assessing Hyperparameter Importance (fANOVA).
+    """
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    common = set.intersection(*(set(trial.params) for trial in done)) if done else set()
+    varied = [name for name in recipe.search_space.dimensions if name in common and _varies(done, name)]
+    if len(done) < MIN_FOR_IMPORTANCE or not varied:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    worth = optuna.importance.get_param_importances(study, evaluator=evaluator, params=varied)
+    return {name: float(share) for name, share in worth.items()}
+
+
+MIN_FOR_IMPORTANCE = 4
+
+
+def _varies(trials: list[FrozenTrial], name: str) -> bool:
+    return len({trial.params[name] for trial in trials}) > 1

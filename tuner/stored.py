@@ -1,0 +1,172 @@
+"""Studies in the database: find, create, compare, summarise, delete."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import NamedTuple
+
+import optuna
+
+from storage import Location, Store, open_store
+from storage.lease import describe_owner
+from storage.opening import has_database
+from storage.store import StudyRecord
+from tuner.errors import DataError, RecipeError, RunError, UsageError, did_you_mean
+from tuner.recipe import Recipe, parse_recipe
+from tuner.results import StudySummary
+from tuner.sampling import Sampling
+
+MAX_NAME = 200
+_VERSIONED = ("tuner", "keras", "tensorflow", "optuna", "numpy")
+
+
+class Stored(NamedTuple):
+    """One study in an open database: our store, Optuna's study, our record of it."""
+
+    store: Store
+    study: optuna.Study
+    record: StudyRecord
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as it was when the study ran last."""
+        return parse_recipe(self.record.recipe, f"the snapshot of '{self.study.study_name}'")
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if a study may have it: the same rule on every database.
+
+    Raises:
+        UsageError: If it is empty, longer than 200 characters, or holds a line break or NUL.
+    """
+    if not name.strip():
+        raise UsageError("a study's name must not be empty", hint="name it: --name NAME")
+    if len(name) > MAX_NAME:
+        raise UsageError(f"a study's name has at most {MAX_NAME} characters, got {len(name)}", hint="shorten it")
+    if any(character in name for character in "\n\r\0"):
+        raise UsageError(f"a study's name must be one line without NUL, got {name!r}", hint="remove it")
+    return name
+
+
+@contextmanager
+def opened(location: Location, *, create: bool = False) -> Iterator[Store]:
+    """Yield the open store.
+
+    Raises:
+        StorageError: If the database cannot be used.
+    """
+    store = open_store(location, create=create)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def existing(location: Location, name: str) -> Iterator[Stored]:
+    """Yield a study that was started before.
+
+    Raises:
+        UsageError: If there is none of that name; nothing is created.
+    """
+    if not has_database(location):
+        raise _unknown(check_name(name), [])
+    with opened(location) as store:
+        found = find(store, name)
+        if found is None:
+            raise _unknown(check_name(name), optuna.get_all_study_names(store.optuna))
+        yield found
+
+
+def find(store: Store, name: str) -> Stored | None:
+    """Return a study, or ``None`` where there is none of that name or it is not one of ours."""
+    try:
+        study = optuna.load_study(study_name=name, storage=store.optuna)
+    except KeyError:
+        return None
+    record = store.find_study(study._study_id)  # noqa: SLF001 - the only name Optuna has for the row
+    return None if record is None else Stored(store, study, record)
+
+
+def create_or_resume(store: Store, name: str, recipe: Recipe, fingerprint: str) -> Stored:
+    """Return the study, created if need be.
+
+    Args:
+        store: An open store.
+        name: The study's name.
+        recipe: What is to be searched.
+        fingerprint: Of the data as it is now.
+
+    Raises:
+        RecipeError: If what is searched changed since the study began: its trials could not be compared.
+        DataError: If the data changed since then.
+    """
+    found = find(store, name)
+    if found is None:
+        study = optuna.create_study(storage=store.optuna, study_name=name, direction=recipe.objective.direction)
+        record = store.add_study(study._study_id, recipe.model_dump(mode="json"), fingerprint, _environment())  # noqa: SLF001
+        return Stored(store, study, record)
+    hint = "use --fresh to begin again, or --name for a study of its own"
+    for part in ("data", "validation", "split_seed", "objective", "space"):
+        if getattr(found.recipe, part) != getattr(recipe, part):
+            raise RecipeError(f"the {part} of '{name}' changed since the study began", hint=hint)
+    if fingerprint != found.record.data_fingerprint:
+        raise DataError(f"the rows of '{recipe.data}' changed since study '{name}' began", hint=hint)
+    return found
+
+
+def delete(stored: Stored) -> None:
+    """Remove a study with its trials and models.
+
+    Raises:
+        RunError: If it is being run.
+    """
+    name = stored.study.study_name
+    owner = stored.store.lease_holder(stored.record.id)
+    if owner is not None:
+        raise RunError(
+            f"study '{name}' is being run by {describe_owner(owner)}", hint=f"stop it first: tuner study stop '{name}'"
+        )
+    stored.store.delete_study(stored.record.id)
+    optuna.delete_study(study_name=name, storage=stored.store.optuna)
+
+
+def summarise(stored: Stored) -> StudySummary:
+    """Return a study in a line."""
+    recipe = stored.recipe
+    sampling = Sampling(stored.study, recipe)
+    pick = max if recipe.objective.maximize else min
+    values = sorted(sampling.values().items())
+    owner = stored.store.lease_holder(stored.record.id)
+    return StudySummary(
+        name=stored.study.study_name,
+        data=recipe.data,
+        objective=recipe.objective.metric,
+        direction=recipe.objective.direction,
+        counts=sampling.counts(),
+        limit=sampling.limit,
+        best=pick(values, key=lambda item: item[1]) if values else None,
+        created=stored.record.created,
+        running=None if owner is None else describe_owner(owner),
+    )
+
+
+def summarise_all(location: Location) -> list[StudySummary]:
+    """Return every study in a line, by name; none where there is no database."""
+    if not has_database(location):
+        return []
+    with opened(location) as store:
+        found = [find(store, name) for name in sorted(optuna.get_all_study_names(store.optuna))]
+        return [summarise(stored) for stored in found if stored is not None]
+
+
+def _unknown(name: str, known: Sequence[str]) -> UsageError:
+    hint = did_you_mean(name, known) if known else "start one: tuner study start digits"
+    return UsageError(f"there is no study '{name}'", hint=hint)
+
+
+def _environment() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}}

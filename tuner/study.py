@@ -1,0 +1,320 @@
+"""The facade that the command line and Python users call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import search_spaces
+from storage import Location, locate
+from storage.opening import has_database
+from tuner import stored
+from tuner.coordinator import Coordinator, Services
+from tuner.errors import RecipeError, UsageError, did_you_mean
+from tuner.estimate import expected_seconds
+from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.executors.local import default_workers
+from tuner.ledger import Ledger
+from tuner.progress import Plan, Progress, Silent
+from tuner.recipe import Recipe, load_recipe
+from tuner.records import TrainerSetup
+from tuner.results import StudySummary, TrialResult, best_json, importances, ranked, read_trial
+from tuner.sampling import Sampling
+from tuner.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from tuner.data.dataset import Dataset
+    from tuner.delivery.manifest import Manifest
+
+COMPARED_ROWS = 256  # real rows on which every exported format must agree
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: by ``timeout``, ``stop``, ``interrupt`` or ``terminate``, or ``None`` when all was done."""
+
+    stopped_by: str | None
+
+
+class Study:
+    """One study: its recipe, and what is stored about it. Made by :func:`open_study` or :func:`load_study`."""
+
+    def __init__(self, name: str, recipe: Recipe, location: Location, data_dir: Path | None) -> None:
+        self.name = name
+        self.recipe = recipe
+        self.location = location
+        self._data_dir = data_dir
+
+    def run(
+        self,
+        *,
+        trials: int | None = None,
+        epochs: int | None = None,
+        timeout: float | str | None = None,
+        seed: int | None = None,
+        sampler: str | None = None,
+        pruner: str | None = None,
+        threshold: float | None = None,
+        validation: float | None = None,
+        workers: int | None = None,
+        device: Literal["auto", "cpu", "gpu"] = "auto",
+        executor: Literal["local", "inline"] = "local",
+        fresh: bool = False,
+        test_all: bool = False,
+        progress: Progress | None = None,
+    ) -> RunResult:
+        """Search until the budget is spent; a study that exists goes on where it stopped.
+
+        Ctrl-C ends the run after the running epochs; every result is kept.
+
+        Args:
+            trials: Total of the study, not of this run.
+            epochs: Epochs of each trial at most.
+            timeout: Seconds of this run, or text like ``"10m"``.
+            seed: Of everything random.
+            sampler: tpe, random, qmc, cmaes, grid or nsga2.
+            pruner: none, median, percentile, sha, hyperband, patient or threshold.
+            threshold: Worst objective that the ``threshold`` pruner lets live.
+            validation: Share (below 1) or number of the training rows that validate.
+            workers: Processes that train at the same time; ``None`` takes one per core.
+            device: ``gpu`` fails where there is none.
+            executor: ``inline`` trains in this process.
+            fresh: Delete the study first, if it exists.
+            test_all: Evaluate every kept model on the test split at the end, not the best alone.
+            progress: Hears what goes on.
+
+        Raises:
+            RecipeError: If a setting is not possible, or what is searched differs from what the study began with.
+            DataError: If the data is missing or changed since the study began.
+            RunError: If another run holds the study, no trainer can be had, or every trial fails.
+            StorageError: If the database cannot be used.
+        """
+        self.recipe = self.recipe.changed(
+            recipe={"validation": validation},
+            budget={"trials": trials, "epochs": epochs, "timeout": timeout},
+            search={"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
+        )
+        data = self.load_data()
+        workers = 1 if executor == "inline" else workers or default_workers()
+        setup = self._setup(device)
+        trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
+        with stored.opened(self.location, create=True) as store:
+            before = stored.find(store, self.name) if fresh else None
+            if before is not None:
+                stored.delete(before)
+            _, optuna_study, record = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
+            with store.lease(record.id, self.name) as lease, stop_on_signals() as wish:
+                store.change_recipe(record.id, self.recipe.model_dump(mode="json"))
+                sampling = Sampling(optuna_study, self.recipe)
+                progress = progress or Silent()
+                progress.planned(self._plan(sampling, data, workers))
+                ledger = Ledger(store, record, lease, sampling, self.recipe)
+                services = Services(ledger, lease, sampling, trainers, progress, wish)
+                coordinator = Coordinator(self.name, self.recipe, services)
+                coordinator.run(test_all=test_all)
+        return RunResult(coordinator.stopped_by)
+
+    def trials(self) -> list[TrialResult]:
+        """Return every trial in order.
+
+        Raises:
+            UsageError: If the study was never started.
+        """
+        with stored.existing(self.location, self.name) as (store, study, record):
+            tests = {number: model.test for number, model in store.models(record.id).items()}
+            return [read_trial(trial, self.recipe, tests) for trial in study.get_trials(deepcopy=False)]
+
+    def best(self) -> TrialResult:
+        """Return the best complete trial.
+
+        Raises:
+            UsageError: If the study was never started, or no trial is complete.
+        """
+        best = ranked(self.trials(), self.recipe)
+        if not best:
+            raise UsageError(f"study '{self.name}' has no complete trial yet", hint=f"tuner study start {self.name}")
+        return best[0]
+
+    def summary(self) -> StudySummary:
+        """Return the study in a line.
+
+        Raises:
+            UsageError: If the study was never started.
+        """
+        with stored.existing(self.location, self.name) as found:
+            return stored.summarise(found)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the best trial and the counts: the object that scripts rely on; its values are null without one."""
+        best = next(iter(ranked(self.trials(), self.recipe)), None)
+        return best_json(best, self.recipe, self.summary())
+
+    def importances(self) -> dict[str, float]:
+        """Return what each parameter is worth to the objective, largest first; empty with too few trials."""
+        with stored.existing(self.location, self.name) as (_, study, _record):
+            return importances(study, self.recipe)
+
+    def curves(self) -> dict[int, list[dict[str, float]]]:
+        """Return the metrics of every epoch by trial number."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.epochs(record.id)
+
+    def export(
+        self,
+        folder: Path | str,
+        *,
+        trial: int | None = None,
+        formats: Sequence[str] = ("keras", "saved-model"),
+        force: bool = False,
+        on_step: Callable[[str], None] = lambda _: None,
+    ) -> Manifest:
+        """Write the model of the best trial, or of ``trial``, as a folder that needs none of our code.
+
+        Raises:
+            UsageError: If there is no such trial or model, or ``folder`` exists and ``force`` is not set.
+            RunError: If a format cannot be written or disagrees with the original.
+        """
+        from tuner.delivery.export import ModelFacts, export_model
+
+        chosen = self.best() if trial is None else self._trial(trial)
+        with stored.existing(self.location, self.name) as (store, _, record):
+            kept = store.models(record.id)
+            model = kept.get(chosen.number)
+            path = store.artifacts.path(model.path) if model else Path()
+        if model is None or chosen.value is None or chosen.best_epoch is None or chosen.parameters is None:
+            raise UsageError(
+                f"the model of trial {chosen.number} is not kept",
+                hint=f"kept are the best: {', '.join(str(number) for number in sorted(kept)) or 'none yet'}",
+            )
+        data = self.load_data()
+        facts = ModelFacts(
+            task=self.recipe.task,
+            scale=data.scale,
+            class_names=data.class_names,
+            study=self.name,
+            trial=chosen.number,
+            metric=self.recipe.objective.metric,
+            direction=self.recipe.objective.direction,
+            value=chosen.value,
+            params=chosen.all_params,
+            metrics=chosen.metrics,
+            test=chosen.test,
+            best_epoch=chosen.best_epoch,
+            parameters=chosen.parameters,
+            data=self.recipe.data,
+            fingerprint=record.data_fingerprint,
+        )
+        sample = data.x_train[:COMPARED_ROWS]
+        return export_model(
+            path, model.sha256, Path(folder), formats=formats, sample=sample, facts=facts, force=force, on_step=on_step
+        )
+
+    def stop(self) -> bool:
+        """Ask the run of this study to stop after its running epochs; ``False`` where none runs."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.request_stop(record.id)
+
+    def delete(self) -> None:
+        """Remove the study with its trials and models.
+
+        Raises:
+            RunError: If it is being run.
+            UsageError: If the study was never started.
+        """
+        with stored.existing(self.location, self.name) as found:
+            stored.delete(found)
+
+    def load_data(self) -> Dataset:
+        """Return the data set, downloaded if need be.
+
+        Raises:
+            DataError: If it cannot be had or is malformed.
+        """
+        from tuner.data.lookup import load_dataset
+
+        return load_dataset(self.recipe.data, self._data_dir)
+
+    def _setup(self, device: str) -> TrainerSetup:
+        recipe = self.recipe
+        return TrainerSetup(
+            data=recipe.data,
+            data_dir=None if self._data_dir is None else self._data_dir.absolute(),
+            validation=recipe.validation,
+            split_seed=recipe.split_seed,
+            metric=recipe.objective.metric,
+            maximize=recipe.objective.maximize,
+            device=device,
+        )
+
+    def _plan(self, sampling: Sampling, data: Dataset, workers: int) -> Plan:
+        counts = sampling.counts()
+        finished = counts.complete + counts.pruned + counts.failed
+        whole = expected_seconds(
+            self.recipe,
+            rows=len(data.x_train),
+            inputs=data.x_train[0].size,
+            classes=len(data.class_names),
+            workers=workers,
+        )
+        return Plan(
+            study=self.name,
+            finished=finished,
+            limit=sampling.limit,
+            epochs=self.recipe.budget.epochs,
+            workers=workers,
+            seconds=whole * (1 - finished / max(finished, sampling.limit)),
+            timeout=self.recipe.budget.timeout,
+        )
+
+    def _trial(self, number: int) -> TrialResult:
+        trials = self.trials()
+        if not 0 <= number < len(trials):
+            raise UsageError(f"study '{self.name}' has no trial {number}", hint=f"it has {len(trials)}, from 0 on")
+        return trials[number]
+
+
+def open_study(
+    search: str,
+    *,
+    name: str | None = None,
+    storage: str | None = None,
+    home: Path | None = None,
+    data_dir: Path | None = None,
+) -> Study:
+    """Open a search: a name (see ``tuner space list``), a TOML file, or a study that exists. Writes nothing.
+
+    Raises:
+        RecipeError: If there is no such search, or it has a mistake.
+        UsageError: If the name cannot be a study's.
+    """
+    if search.endswith(".toml") or search in search_spaces.names():
+        recipe = load_recipe(search)
+        chosen = stored.check_name(recipe.name if name is None else name)
+        return Study(chosen, recipe, locate(storage, home), data_dir)
+    location = locate(storage, home)
+    if has_database(location):
+        with stored.opened(location) as store:
+            found = stored.find(store, search)
+        if found is not None:
+            return Study(stored.check_name(name or search), found.recipe, location, data_dir)
+    raise RecipeError(f"there is no search or study '{search}'", hint=did_you_mean(search, search_spaces.names()))
+
+
+def load_study(
+    name: str, *, storage: str | None = None, home: Path | None = None, data_dir: Path | None = None
+) -> Study:
+    """Open a study that was started before.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    location = locate(storage, home)
+    with stored.existing(location, name) as found:
+        return Study(name, found.recipe, location, data_dir)
+
+
+def list_studies(*, storage: str | None = None, home: Path | None = None) -> list[StudySummary]:
+    """Return every study in a line, by name; none where there is no database."""
+    return stored.summarise_all(locate(storage, home))
