@@ -59,7 +59,7 @@ class Objective(_Table):
         return self.metric == "val_accuracy"
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """``maximize`` or ``minimize``."""
         return "maximize" if self.maximize else "minimize"
 

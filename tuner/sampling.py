@@ -6,6 +6,7 @@ import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import optuna
@@ -190,7 +191,8 @@ def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
     """Make the pruner of a search; epochs are counted from 0."""
     pruners = optuna.pruners
     median = pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
-    worst = {"lower" if recipe.objective.maximize else "upper": recipe.search.threshold}
+    worst = recipe.search.threshold
+    lowest, highest = (worst, None) if recipe.objective.maximize else (None, worst)
     makers: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
         "none": pruners.NopPruner,
         "median": lambda: median,
@@ -198,15 +200,14 @@ def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
         "sha": pruners.SuccessiveHalvingPruner,
         "hyperband": lambda: pruners.HyperbandPruner(max_resource=recipe.budget.epochs),
         "patient": lambda: pruners.PatientPruner(median, patience=2),
-        "threshold": lambda: pruners.ThresholdPruner(n_warmup_steps=1, **worst),
+        "threshold": lambda: pruners.ThresholdPruner(lower=lowest, upper=highest, n_warmup_steps=1),
     }
     return makers[recipe.search.pruner]()
 
 
 def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamValue:
     if isinstance(dimension, Choice):
-        value: ParamValue = trial.suggest_categorical(name, dimension.choices)
-        return value
+        return cast("ParamValue", trial.suggest_categorical(name, dimension.choices))
     if isinstance(dimension, Float):
         return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
     return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)

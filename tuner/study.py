@@ -113,7 +113,10 @@ class Study:
                 ledger = Ledger(store, record, lease, sampling, self.recipe)
                 services = Services(ledger, lease, sampling, trainers, progress, wish)
                 coordinator = Coordinator(self.name, self.recipe, services)
-                coordinator.run(test_all=test_all)
+                try:
+                    coordinator.run(test_all=test_all)
+                finally:
+                    self._decorate()
         return RunResult(coordinator.stopped_by)
 
     def trials(self) -> list[TrialResult]:
@@ -235,6 +238,13 @@ class Study:
         from tuner.data.lookup import load_dataset
 
         return load_dataset(self.recipe.data, self._data_dir)
+
+    def _decorate(self) -> None:
+        """Bring what the dashboard shows up to date."""
+        from tuner.dashboard.decorate import decorate
+
+        with stored.existing(self.location, self.name) as (_, study, _record):
+            decorate(study, self.recipe, self.trials(), self.curves())
 
     def _setup(self, device: str) -> TrainerSetup:
         recipe = self.recipe

@@ -26,7 +26,6 @@ from tuner.records import (
     TrainerSetup,
     Verdict,
 )
-from tuner.training.runtime import quiet
 
 MAX_WORKERS = 64
 GRACE = 5.0  # seconds between asking a process to end and killing it
@@ -73,7 +72,6 @@ class LocalExecutor:
 
     def start(self) -> None:
         """See :class:`Executor`."""
-        quiet()
         if self._make_trainer is keras_trainer:
             self._context.set_forkserver_preload(["tuner.executors.preload"])
         # The first process waits for the server's imports; the run goes on showing itself meanwhile.

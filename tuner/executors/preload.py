@@ -3,12 +3,8 @@
 Importing runs no operation and touches no GPU, so the processes that are forked afterwards are sound.
 """
 
-from tuner.training.runtime import quiet
+import sklearn.model_selection  # noqa: F401
 
-quiet()
+from tuner.training.runtime import import_backend
 
-import keras  # noqa: E402
-import sklearn.model_selection  # noqa: E402, F401
-
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf  # noqa: F401
+import_backend()

@@ -29,7 +29,7 @@ def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer,
     except TunerError as error:
         connection.send(TrainerRefused(str(error), error.hint))
         return
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the coordinator reports it
         _log.debug("the trainer cannot start", exc_info=True)
         connection.send(TrainerRefused(f"the trainer cannot start: {type(error).__name__}: {error}"))
         return

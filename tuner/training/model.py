@@ -10,7 +10,7 @@ from tuner.hyperparameters import Hyperparameters
 from tuner.training.fused import FusedModel
 
 
-class Classifier(FusedModel):  # type: ignore[misc]
+class Classifier(FusedModel):  # type: ignore[misc, valid-type]
     """The model that is trained: logits out, labels smoothed while training only.
 
     Validation losses of trials with different smoothing would not be comparable otherwise.

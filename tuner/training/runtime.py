@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 
 from tuner.errors import RunError
+from tuner.silence import silenced
 
 
-def quiet() -> None:
-    """Keep TensorFlow's C++ and oneDNN notices away from the user's terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its notice aside, oneDNN makes sums depend on threads
+def import_backend() -> None:
+    """Import Keras and its backend without their notices; takes about 10 seconds the first time."""
+    with silenced():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow  # noqa: F401, ICN001
 
 
 def prepare(device: str = "auto", threads: int | None = None) -> str:
@@ -26,13 +30,14 @@ def prepare(device: str = "auto", threads: int | None = None) -> str:
     Raises:
         RunError: If ``gpu`` was asked for and there is none.
     """
-    quiet()
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import_backend()
     import keras
 
-    found = _prepare_jax() if keras.backend.backend() == "jax" else _prepare_tensorflow(threads)
+    with silenced():  # looking for a GPU speaks of every driver that is missing
+        found = _prepare_jax() if keras.backend.backend() == "jax" else _prepare_tensorflow(threads)
     if device == "gpu" and found == "cpu":
         raise RunError(
             "no GPU was found", hint="use --device auto, or install the driver and `pip install 'tuner[gpu]'`"

@@ -1,0 +1,1 @@
+"""Tests of tuner.delivery and of the verbs that use it."""

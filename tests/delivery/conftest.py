@@ -1,0 +1,117 @@
+"""A small real model, trained on scikit-learn's digits, and its bundle in all four formats; built once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from tuner.delivery.export import ModelFacts, export_model
+from tuner.delivery.manifest import Manifest
+from tuner.files import sha256_of
+
+ALL_FORMATS = ("keras", "saved-model", "onnx", "litert")
+CLASSES = tuple(str(i) for i in range(10))
+
+
+@pytest.fixture(scope="session")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Images (1797, 8, 8) uint8 with values 0 to 16, and labels (1797,)."""
+    raw = load_digits()
+    return raw.images.astype(np.uint8), raw.target.astype(np.uint8)
+
+
+def build_model(activation: str = "relu") -> Any:
+    """An untrained model of the kind that a trial keeps: raw pixels in, probabilities out."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    inputs = keras.Input((8, 8), dtype="uint8", name="input")
+    x = layers.Flatten()(layers.Rescaling(1 / 16)(inputs))
+    x = layers.Dense(32, use_bias=False)(layers.Dropout(0.1)(x))
+    x = layers.Activation(activation)(layers.BatchNormalization()(x))
+    logits = layers.Dense(10)(layers.Dropout(0.2)(x))
+    return keras.Model(inputs, layers.Softmax()(logits))
+
+
+@pytest.fixture(scope="session")
+def model_file(digits: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained model, compiled and saved as a trainer would."""
+    import keras
+
+    model = build_model()
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy")
+    model.fit(*digits, epochs=4, batch_size=64, verbose=0)
+    path = tmp_path_factory.mktemp("model") / "best.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def facts() -> ModelFacts:
+    return ModelFacts(
+        task="classification",
+        scale=1 / 16,
+        class_names=CLASSES,
+        study="digits",
+        trial=7,
+        metric="val_accuracy",
+        direction="maximize",
+        value=0.97,
+        params={"layers": 1, "units_0": 32, "activation": "relu", "batch_norm": True, "learning_rate": 1e-3},
+        metrics={"val_accuracy": 0.97, "val_loss": 0.1},
+        test={"loss": 0.11, "accuracy": 0.96},
+        best_epoch=2,
+        parameters=2506,
+        data="digits",
+        fingerprint="0" * 64,
+    )
+
+
+Exporter = Callable[..., Manifest]
+
+
+@pytest.fixture(scope="session")
+def export(model_file: Path, digits: tuple[np.ndarray, np.ndarray], facts: ModelFacts) -> Exporter:
+    """Export the model to a folder; keywords replace those of export_model."""
+
+    def run(folder: Path, **changes: Any) -> Manifest:
+        settings = {"formats": ("keras",), "sample": digits[0][:200], "facts": facts, **changes}
+        model = settings.pop("model", model_file)
+        return export_model(model, settings.pop("sha256", sha256_of(model_file)), folder, **settings)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_bundle(export: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle with every format; only for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("bundle") / "model"
+    export(folder, formats=ALL_FORMATS)
+    return folder
+
+
+@pytest.fixture
+def bundle(shared_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle that a test may damage."""
+    return Path(shutil.copytree(shared_bundle, tmp_path / "model"))
+
+
+@pytest.fixture
+def edit_manifest(bundle: Path) -> Callable[[Callable[[dict[str, Any]], object]], None]:
+    """Change the copy's manifest with a function of its JSON object."""
+
+    def edit(change: Callable[[dict[str, Any]], object]) -> None:
+        path = bundle / "manifest.json"
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        change(raw)
+        path.write_text(json.dumps(raw), encoding="utf-8")
+
+    return edit

@@ -1,0 +1,192 @@
+"""The verbs export, predict and evaluate: what they print, what they write and how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from tests.delivery.conftest import ALL_FORMATS, Exporter
+from tuner.cli import delivery
+from tuner.cli.main import main
+from tuner.delivery.formats import FORMATS
+from tuner.delivery.manifest import read_manifest
+from tuner.delivery.predict import QUICKEST_FIRST, predict
+
+Digits = tuple[np.ndarray, np.ndarray]
+
+
+def run(*arguments: object) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def rows_file(digits: Digits, tmp_path: Path) -> Path:
+    """Twelve images."""
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=digits[0][:12])
+    return path
+
+
+@pytest.fixture
+def study(export: Exporter, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A study whose best model is the fixture's; returns what the command asked of it."""
+    asked: dict[str, Any] = {}
+
+    def load_study(name: str, **where: object) -> SimpleNamespace:
+        asked.update(name=name, **where)
+
+        def export_trial(folder: Path, *, trial: int | None, **settings: Any) -> object:
+            asked.update(trial=trial, formats=settings["formats"])
+            return export(folder, **settings)
+
+        return SimpleNamespace(export=export_trial)
+
+    monkeypatch.setitem(sys.modules, "tuner.study", SimpleNamespace(load_study=load_study))
+    return asked
+
+
+def test_the_formats_of_the_command_are_those_of_the_library() -> None:
+    """The command spells them out to start at once; this keeps the lists equal."""
+    assert set(delivery.FORMATS) == set(FORMATS) == set(QUICKEST_FIRST) == set(ALL_FORMATS)
+
+
+def test_export_prints_a_table_and_the_next_commands(study: dict[str, Any], tmp_path: Path) -> None:
+    """The result is on stdout, the steps and the advice on stderr."""
+    result = run("export", "digits", "-o", tmp_path / "my model", "--trial", 7, "--home", tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert study == {
+        "name": "digits",
+        "home": tmp_path,
+        "storage": None,
+        "data_dir": study["data_dir"],
+        "trial": 7,
+        "formats": ("keras", "saved-model"),
+    }
+    header, *lines = result.stdout.splitlines()
+    assert header.split() == ["format", "path", "size", "max", "difference"]
+    assert [line.split()[:2] for line in lines] == [["keras", "model.keras"], ["saved-model", "saved_model"]]
+    assert "writing and checking keras" in result.stderr
+    assert f"tuner predict '{tmp_path}/my model' new.npz -o predictions.csv" in result.stderr
+
+
+@pytest.mark.usefixtures("study")
+def test_export_as_json_is_the_manifest(tmp_path: Path) -> None:
+    """Scripts get what the folder says about itself."""
+    result = run("export", "digits", "-o", tmp_path / "model", "--format", "onnx", "--json")
+
+    assert json.loads(result.stdout) == json.loads((tmp_path / "model" / "manifest.json").read_text())
+    assert list(read_manifest(tmp_path / "model").formats) == ["onnx"]
+
+
+@pytest.mark.usefixtures("study")
+def test_export_needs_force_to_replace(bundle: Path) -> None:
+    """Exit code 2 with the way out, then a replaced folder."""
+    refused = run("export", "digits", "-o", bundle)
+    replaced = run("export", "digits", "-o", bundle, "--force", "--format", "keras")
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--force" in refused.stderr
+    assert replaced.exit_code == 0
+    assert list(read_manifest(bundle).formats) == ["keras"]
+
+
+def test_predict_prints_csv(shared_bundle: Path, rows_file: Path, digits: Digits) -> None:
+    """One line per row, nothing else on stdout."""
+    result = run("predict", shared_bundle, rows_file)
+
+    header, *lines = csv.reader(io.StringIO(result.stdout))
+    assert header == ["prediction", *(f"p_{i}" for i in range(10))]
+    assert [line[0] for line in lines] == predict(shared_bundle, digits[0][:12]).labels
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(("name", "flags"), [("out.json", []), ("out.txt", ["--json"])])
+def test_predict_writes_json(shared_bundle: Path, rows_file: Path, tmp_path: Path, name: str, flags: list[str]) -> None:
+    """By the name of the file or by the flag."""
+    result = run("predict", shared_bundle, rows_file, "-o", tmp_path / name, *flags)
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "12 predictions written to" in result.stderr
+    written = json.loads((tmp_path / name).read_text())
+    assert len(written) == 12
+    assert set(written[0]) == {"prediction", "probabilities"}
+
+
+def test_every_kind_of_input_gives_the_same_predictions(
+    shared_bundle: Path, rows_file: Path, digits: Digits, tmp_path: Path
+) -> None:
+    """npz, npy, CSV and pictures of the same digits are classified alike."""
+    rows = digits[0][:12]
+    np.save(tmp_path / "rows.npy", rows)
+    np.savetxt(tmp_path / "rows.csv", rows.reshape(12, 64), "%d", ",")
+    (tmp_path / "images").mkdir()
+    for i, row in enumerate(rows):
+        Image.fromarray((row * 255.0 / 16).round().astype(np.uint8)).save(tmp_path / "images" / f"{i:02}.png")
+
+    expected = run("predict", shared_bundle, rows_file).stdout
+
+    assert len(expected.splitlines()) == 13
+    for name in ("rows.npy", "rows.csv", "images"):
+        assert run("predict", shared_bundle, tmp_path / name).stdout == expected
+
+
+def test_wrong_input_ends_with_2_and_leaves_no_file(shared_bundle: Path, digits: Digits, tmp_path: Path) -> None:
+    """Fault 39: what was expected and what was seen, no partial output."""
+    np.save(tmp_path / "small.npy", np.zeros((2, 7, 8), np.uint8))
+    np.savetxt(tmp_path / "narrow.csv", digits[0][:3].reshape(3, 64)[:, :63], "%d", ",")
+
+    for name, seen in (("small.npy", "(2, 7, 8)"), ("narrow.csv", "63 columns, expected 64")):
+        result = run("predict", shared_bundle, tmp_path / name, "-o", tmp_path / "out.csv")
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert seen in result.stderr
+        assert "Hint:" in result.stderr
+        assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_tampered_model_ends_with_1_and_leaves_no_file(bundle: Path, rows_file: Path, tmp_path: Path) -> None:
+    """Fault 38: the checksum mismatch is found first."""
+    with (bundle / "model.keras").open("ab") as file:
+        file.write(b"x")
+
+    result = run("predict", bundle, rows_file, "-o", tmp_path / "out.csv")
+
+    assert result.exit_code == 1
+    assert "checksum mismatch: 'model.keras'" in result.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_evaluate_reports_the_accuracy_of_the_test_split(shared_bundle: Path) -> None:
+    """As JSON and as a table, from the catalogue's data."""
+    from tuner.data.lookup import load_dataset
+
+    data = load_dataset("digits", None)
+    expected = np.mean(predict(shared_bundle, data.x_test).probabilities.argmax(axis=1) == data.y_test)
+
+    as_json = json.loads(run("evaluate", shared_bundle, "digits", "--json").stdout)
+    table = run("evaluate", shared_bundle, "digits").stdout
+
+    assert as_json["accuracy"] == pytest.approx(expected)
+    assert as_json["rows"] == len(data.y_test)
+    assert f"accuracy  {expected:.4f}" in table
+    assert len(table.splitlines()) == 5 + 10
+
+
+def test_evaluate_refuses_other_data(shared_bundle: Path, shared_data: Path) -> None:
+    """MNIST images do not fit a model of 8 by 8 pixels."""
+    result = run("evaluate", shared_bundle, "mnist", "--data-dir", shared_data)
+
+    assert result.exit_code == 2
+    assert "rows of shape (28, 28)" in result.stderr

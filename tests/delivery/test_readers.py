@@ -1,0 +1,300 @@
+"""New rows come in as people have them, and are refused with what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from tuner.delivery.manifest import InputSpec, Manifest, read_manifest
+from tuner.delivery.readers import load_rows
+from tuner.delivery.rows import fit_rows
+from tuner.delivery.tables import read_csv
+from tuner.errors import DataError, UsageError
+
+Digits = tuple[np.ndarray, np.ndarray]
+SPEC = InputSpec(shape=(8, 8), dtype="uint8", scale=1 / 16)
+TABLE = InputSpec(shape=(3,), dtype="float32", scale=1, columns=("a", "b", "c"))
+
+
+@pytest.fixture
+def manifest(shared_bundle: Path) -> Manifest:
+    return read_manifest(shared_bundle)
+
+
+@pytest.fixture
+def rows(digits: Digits) -> np.ndarray:
+    """Twenty images."""
+    return digits[0][:20]
+
+
+def write_csv(path: Path, rows: np.ndarray, header: str = "", delimiter: str = ",") -> Path:
+    """Write images as lines of pixels."""
+    np.savetxt(path, rows.reshape(len(rows), -1), "%d", delimiter, header=header, comments="")
+    return path
+
+
+def test_npy_and_npz_give_the_same_rows(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """Both files of NumPy are read, one after the other when there are several."""
+    np.save(tmp_path / "a.npy", rows)
+    np.savez(tmp_path / "b.npz", anything=rows)
+
+    np.testing.assert_array_equal(load_rows([tmp_path / "a.npy"], manifest), rows)
+    both = load_rows([tmp_path / "a.npy", tmp_path / "b.npz"], manifest)
+    np.testing.assert_array_equal(both, np.concatenate([rows, rows]))
+
+
+def test_the_array_of_an_npz_is_chosen_by_name(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """x_test comes before x; --array decides otherwise."""
+    path = tmp_path / "data.npz"
+    np.savez(path, x=rows[:3], x_test=rows[:2], other=rows[:1], y_test=np.zeros(2))
+
+    assert len(load_rows([path], manifest)) == 2
+    assert len(load_rows([path], manifest, array="other")) == 1
+    with pytest.raises(UsageError, match="no array 'othr'") as caught:
+        load_rows([path], manifest, array="othr")
+    assert caught.value.hint == "did you mean 'other'?"
+
+
+def test_several_candidate_arrays_are_listed(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """Nothing is guessed."""
+    np.savez(tmp_path / "data.npz", first=rows, second=rows)
+
+    with pytest.raises(UsageError, match="holds 2 arrays: first, second"):
+        load_rows([tmp_path / "data.npz"], manifest)
+
+
+@pytest.mark.parametrize("content", [b"", b"not numpy", b"PK\x03\x04 broken"], ids=["empty", "text", "broken zip"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_broken_numpy_file_is_an_error_of_the_input(
+    manifest: Manifest, tmp_path: Path, content: bytes, suffix: str
+) -> None:
+    """No exception of NumPy or zipfile gets through."""
+    path = tmp_path / f"data{suffix}"
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match="is not a NumPy file"):
+        load_rows([path], manifest)
+
+
+def test_pickled_objects_are_not_loaded(manifest: Manifest, tmp_path: Path) -> None:
+    """Loading them would run code."""
+    np.save(tmp_path / "data.npy", np.array([{}], dtype=object), allow_pickle=True)
+
+    with pytest.raises(DataError, match="is not a NumPy file of numbers"):
+        load_rows([tmp_path / "data.npy"], manifest)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("header", ["none", "names", "numbers"])
+def test_csv_is_read_with_and_without_header(rows: np.ndarray, tmp_path: Path, delimiter: str, header: str) -> None:
+    """Comma or semicolon, named columns, pandas' 0,1,2,… or none: the same images."""
+    names = {"none": "", "names": delimiter.join(f"pixel{i}" for i in range(64))}
+    line = names.get(header, delimiter.join(map(str, range(64))))
+    path = tmp_path / "rows.csv"
+    pixels = rows.reshape(len(rows), -1)
+    lines = [delimiter.join(map(str, row)) for row in pixels.tolist()]
+    path.write_text("\n".join([line, *lines] if line else lines) + "\n", encoding="utf-8-sig")
+
+    np.testing.assert_array_equal(read_csv(path, SPEC), rows)
+
+
+@pytest.mark.parametrize("label", ["label", "Y"])
+def test_a_label_column_is_left_out(rows: np.ndarray, tmp_path: Path, label: str) -> None:
+    """A file with the answers in it can be used as it is, wherever the column stands."""
+    table = np.column_stack([rows.reshape(20, 64)[:, :5], np.full(20, 9), rows.reshape(20, 64)[:, 5:]])
+    names = [f"p{i}" for i in range(64)]
+    path = tmp_path / "rows.csv"
+    np.savetxt(path, table, "%d", ",", header=",".join([*names[:5], label, *names[5:]]), comments="")
+
+    np.testing.assert_array_equal(read_csv(path, SPEC), rows)
+
+
+def test_a_label_column_without_a_name_is_suspected(rows: np.ndarray, tmp_path: Path) -> None:
+    """One column too many and no header: the hint says how to name the label."""
+    table = np.column_stack([np.zeros(20), rows.reshape(20, 64)])
+
+    with pytest.raises(DataError, match=r"has 65 columns, expected 64 \(8 x 8\)") as caught:
+        read_csv(write_csv(tmp_path / "rows.csv", table), SPEC)
+
+    assert "header line that names it 'label'" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has 0 columns"),
+        ("a,b,c\n", "has 0 rows"),
+        ("a,b,c\n\n \n", "has 0 rows"),
+        ("a,b,c\n1,2,3\n1,2\n", "line 3: 2 columns, expected 3"),
+        ("a,b,c\n1,2,3\n1,x,3\n", "line 3, column 2: 'x' is not a number"),
+        ("a,b,c\n1,,3\n", "line 2, column 2: '' is not a number"),
+        ("1,x,3\n", "line 1, column 2: 'x' is not a number"),
+        ("1,2,3,4\n", "has 4 columns, expected 3"),
+    ],
+)
+def test_a_csv_that_does_not_fit_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    """Counts, lines and columns are named as an editor shows them."""
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        read_csv(path, InputSpec(shape=(3,), dtype="float32", scale=1))
+
+
+def test_another_encoding_is_refused(tmp_path: Path) -> None:
+    """Latin-1 text is not guessed at."""
+    (tmp_path / "rows.csv").write_bytes("ä,b,c\n1,2,3\n".encode("latin-1"))
+
+    with pytest.raises(DataError, match="is not UTF-8 text"):
+        read_csv(tmp_path / "rows.csv", TABLE)
+
+
+def test_named_columns_are_put_in_the_order_of_the_model(tmp_path: Path) -> None:
+    """Reordered columns are no error, nor is a label."""
+    (tmp_path / "rows.csv").write_text("c,label,a,b\n3,0,1,2\n6,0,4,5\n")
+
+    np.testing.assert_array_equal(read_csv(tmp_path / "rows.csv", TABLE), [[1, 2, 3], [4, 5, 6]])
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("a,b", "missing: c"),
+        ("a,b,c,d", "unknown: d"),
+        ("a,b,x", "missing: c; unknown: x"),
+        ("a,b,c,a", "twice: a"),
+        ("1,2,3", "has no header line"),
+    ],
+)
+def test_columns_that_differ_are_listed(tmp_path: Path, header: str, message: str) -> None:
+    """What is missing and what is not known is said by name."""
+    (tmp_path / "rows.csv").write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
+
+    with pytest.raises(DataError, match=message):
+        read_csv(tmp_path / "rows.csv", TABLE)
+
+
+def save_image(path: Path, image: np.ndarray) -> Path:
+    """Save a digit as a picture: 0 to 16 becomes 0 to 255."""
+    Image.fromarray((image * 255.0 / 16).round().astype(np.uint8)).save(path)
+    return path
+
+
+def test_images_come_back_in_the_range_of_the_model(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """A folder of pictures is read by name, and white is the model's largest value."""
+    for i, image in enumerate(rows):
+        save_image(tmp_path / f"{i:02}.png", image)
+
+    np.testing.assert_array_equal(load_rows([tmp_path], manifest), rows)
+
+
+def test_black_ink_on_white_paper_is_inverted(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """--invert makes a scan look like MNIST."""
+    path = save_image(tmp_path / "scan.png", 16 - rows[0])
+
+    np.testing.assert_array_equal(load_rows([path], manifest, invert=True)[0], rows[0])
+
+
+def test_colour_depth_and_transparency_do_not_matter(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """RGB, 16 bits and ink on a transparent ground give the same image."""
+    grey = (rows[0] * 255.0 / 16).round().astype(np.uint8)
+    Image.fromarray(grey).convert("RGB").save(tmp_path / "a.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "b.png")
+    ink = np.zeros((8, 8, 4), np.uint8)
+    ink[..., 3] = 255 - grey  # opaque black where the digit is dark
+    Image.fromarray(ink).save(tmp_path / "c.png")
+
+    for image in load_rows([tmp_path], manifest):
+        np.testing.assert_array_equal(image, rows[0])
+
+
+def test_a_picture_of_another_size_is_resized(manifest: Manifest, tmp_path: Path) -> None:
+    """White stays white and black stays black."""
+    Image.new("L", (100, 60), 255).save(tmp_path / "white.png")
+
+    assert load_rows([tmp_path / "white.png"], manifest).tolist() == [[[16] * 8] * 8]
+
+
+def test_a_picture_that_is_none_is_refused(manifest: Manifest, tmp_path: Path) -> None:
+    """The suffix alone makes no image."""
+    (tmp_path / "a.png").write_bytes(b"text")
+
+    with pytest.raises(DataError, match="cannot be read as an image"):
+        load_rows([tmp_path / "a.png"], manifest)
+
+
+def test_a_table_model_takes_no_pictures(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """The message says what the model takes."""
+    path = save_image(tmp_path / "a.png", rows[0])
+    table = manifest.model_copy(update={"input": TABLE})
+
+    with pytest.raises(DataError, match=r"rows of shape \(3,\), not greyscale images"):
+        load_rows([path], table)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("a.npy", {"invert": True}, r"--invert applies to \.png files, got \.npy"),
+        ("a.npy", {"array": "x"}, r"--array applies to \.npz files, got \.npy"),
+        ("a.txt", {}, "is of no known kind"),
+        ("gone.npy", {}, "there is no file"),
+        ("empty", {}, r"holds no \.png files"),
+    ],
+)
+def test_inputs_and_options_that_make_no_sense_are_refused(
+    manifest: Manifest, tmp_path: Path, name: str, options: dict[str, Any], message: str
+) -> None:
+    """An option that has no effect is a mistake, not a detail."""
+    np.save(tmp_path / "a.npy", np.zeros((1, 8, 8), np.uint8))
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(UsageError, match=message):
+        load_rows([tmp_path / name], manifest, **options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.zeros((2, 7, 8), np.uint8), r"shape \(2, 7, 8\), expected \(rows, 8, 8\)"),
+        (np.zeros((8, 8), np.uint8), r"shape \(8, 8\), expected \(rows, 8, 8\)"),
+        (np.zeros((), np.uint8), r"shape \(\), expected"),
+        (np.zeros((0, 8, 8), np.uint8), "has no rows"),
+        (np.full((1, 8, 8), 256), "values from 256 to 256, expected 0 to 255"),
+        (np.full((1, 8, 8), -1), "values from -1 to -1"),
+        (np.full((1, 8, 8), np.nan), "values from nan to nan"),
+        (np.full((1, 8, 8), 0.5), r"the value 0\.5, expected whole numbers"),
+        (np.full((1, 8, 8), "7"), "values of type <U1"),
+        (np.full((1, 8, 8), 1j), "values of type complex128"),
+    ],
+)
+def test_values_that_a_cast_would_change_are_refused(rows: np.ndarray, message: str) -> None:
+    """Nothing is wrapped around, cut off or guessed."""
+    with pytest.raises(DataError, match=message):
+        fit_rows(rows, SPEC, "x")
+
+
+def test_a_float_model_takes_no_infinity() -> None:
+    """NaN, infinity and what float32 cannot hold are refused."""
+    for value in (np.nan, np.inf, 1e300):
+        with pytest.raises(DataError, match=r"expected -3\.4"):
+            fit_rows(np.full((1, 3), value), TABLE, "x")
+
+
+@given(
+    values=hnp.arrays(np.uint8, (3, 8, 8)), dtype=st.sampled_from(["int16", "int64", "uint32", "float32", "float64"])
+)
+def test_whole_numbers_in_range_keep_their_value_in_any_type(values: np.ndarray, dtype: str) -> None:
+    """Integers and integral floats are cast exactly."""
+    got = fit_rows(values.astype(dtype), SPEC, "x")
+
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, values)

@@ -1,0 +1,72 @@
+"""What the verbs share: options, JSON on stdout, the next command on stderr."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="TUNER_DATA",
+    show_envvar=True,
+    help="Folder that is searched first for data sets (NAME.npz).",
+)
+
+
+def storage_options(command: Command) -> Command:
+    """Add ``--home`` and ``--storage``: where studies and models are kept."""
+    home = click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="TUNER_HOME",
+        show_envvar=True,
+        help="Folder for the database and the models.  [default: .tuner]",
+    )
+    storage = click.option(
+        "--storage",
+        envvar="TUNER_STORAGE",
+        show_envvar=True,
+        metavar="URL",
+        help="Database, e.g. sqlite:///team.db.  [default: studies.db in the home folder]",
+    )
+    return home(storage(command))
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_next(commands: Sequence[tuple[str, str]]) -> None:
+    """Tell the next useful commands, with what each does, on stderr."""
+    click.echo("\nNext:", err=True)
+    width = max(len(command) for command, _ in commands)
+    for command, purpose in commands:
+        click.echo(f"  {command:<{width}}   {purpose}", err=True)
+
+
+def print_rich(renderable: object) -> None:
+    """Print a rich table on stdout."""
+    from rich.console import Console
+
+    # A pipe has no width of its own: wide enough for every table.
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(renderable)
+
+
+def quoted(name: str) -> str:
+    """Return a study's name as a shell takes it."""
+    return shlex.quote(name)
+
+
+PIPE_WIDTH = 140

@@ -1,0 +1,25 @@
+"""The verb ``dashboard``: browse studies in a web browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tuner.cli.common import storage_options
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 takes any free one."
+)
+@storage_options
+def dashboard(port: int, home: Path | None, storage: str | None) -> None:
+    """Serve the Optuna dashboard over the studies, on this machine only; Ctrl-C ends it."""
+    from storage import locate
+    from tuner.dashboard.server import DashboardServer
+
+    with DashboardServer(locate(storage, home), port) as server:
+        click.echo(f"{server.address}")
+        click.echo("The dashboard is open on this machine only. Ctrl-C ends it.", err=True)
+        server.serve()

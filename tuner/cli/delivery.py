@@ -1,0 +1,169 @@
+"""The verbs that hand a model over: ``export``, and from the exported folder alone ``predict`` and ``evaluate``."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli import common
+
+if TYPE_CHECKING:
+    from tuner.delivery.evaluate import Evaluation
+    from tuner.delivery.manifest import Manifest
+
+# Spelled out, because the table of formats imports NumPy and `tuner --help` has to be instant.
+FORMATS = ("keras", "saved-model", "onnx", "litert")
+DEFAULT_FORMATS = ("keras", "saved-model")
+
+_model = click.argument("model", type=click.Path(path_type=Path))
+_runtime = click.option(
+    "--runtime",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    show_default=True,
+    help="Which of the exported formats computes; auto takes the one that starts quickest.",
+)
+
+
+@click.command()
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the exported model.")
+@click.option("--trial", type=click.IntRange(min=0), help="Number of the trial.  [default: the best]")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(FORMATS),
+    multiple=True,
+    default=DEFAULT_FORMATS,
+    show_default=True,
+    help="May be given several times.",
+)
+@click.option("--force", is_flag=True, help="Replace an exported model that is already in the folder.")
+@common.storage_options
+@common.data_dir
+@common.as_json
+def export(
+    *,
+    name: str,
+    output: Path,
+    trial: int | None,
+    formats: tuple[str, ...],
+    force: bool,
+    home: Path | None,
+    storage: str | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Export the best model of study NAME as a folder that needs neither the study nor tuner to be loaded.
+
+    Each format is loaded again and compared with the original on real rows. The folder appears when all is done.
+    """
+    from tuner.study import load_study
+
+    manifest = load_study(name, home=home, storage=storage, data_dir=data_dir).export(
+        output, trial=trial, formats=formats, force=force, on_step=lambda step: click.echo(f"{step} …", err=True)
+    )
+    if as_json:
+        common.print_json(manifest.model_dump(mode="json"))
+        return
+    click.echo(_export_table(manifest))
+    folder = shlex.quote(str(output))
+    common.print_next(
+        [
+            (f"tuner predict {folder} new.npz -o predictions.csv", "classify new rows"),
+            (f"tuner evaluate {folder} {shlex.quote(manifest.data.name)}", "measure it on the test split"),
+        ]
+    )
+
+
+@click.command()
+@_model
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write, .csv or .json.  [default: stdout]"
+)
+@click.option("--array", metavar="NAME", help="Array of .npz files.  [default: x_test, else x, else the only one]")
+@click.option("--invert", is_flag=True, help="Swap black and white in images: MNIST is white on black.")
+@_runtime
+@common.as_json
+def predict(
+    *,
+    model: Path,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    array: str | None,
+    invert: bool,
+    runtime: str,
+    as_json: bool,
+) -> None:
+    """Predict the class of each row of INPUT (.npy, .npz, .csv, .png or a folder of .png) with an exported MODEL.
+
+    Prints CSV with the columns prediction and p_<class>, or JSON.
+    """
+    from tuner.delivery.manifest import read_manifest
+    from tuner.delivery.predict import predict as run
+    from tuner.delivery.readers import load_rows
+
+    rows = load_rows(inputs, read_manifest(model), array=array, invert=invert)
+    prediction = run(model, rows, runtime=runtime)
+    if output is None:
+        prediction.write(sys.stdout, as_json=as_json)
+        return
+    prediction.save(output, as_json=as_json or output.suffix.lower() == ".json")
+    click.echo(f"{len(rows)} predictions written to {output} (runtime {prediction.runtime})", err=True)
+
+
+@click.command()
+@_model
+@click.argument("data")
+@common.data_dir
+@click.option(
+    "--split", type=click.Choice(["test"]), default="test", show_default=True, help="Part of the data to use."
+)
+@_runtime
+@common.as_json
+def evaluate(*, model: Path, data: str, data_dir: Path | None, split: str, runtime: str, as_json: bool) -> None:
+    """Measure an exported MODEL on the test split of DATA: a name (see `tuner data list`) or an .npz file."""
+    from tuner.data.lookup import load_dataset
+    from tuner.delivery.evaluate import check_dataset
+    from tuner.delivery.evaluate import evaluate as run
+    from tuner.delivery.manifest import read_manifest
+
+    manifest = read_manifest(model)
+    dataset = load_dataset(data, data_dir)
+    x, y = getattr(dataset, f"x_{split}"), getattr(dataset, f"y_{split}")
+    check_dataset(manifest, data, x, len(dataset.class_names))
+    evaluation = run(model, x, y, runtime=runtime)
+    if as_json:
+        common.print_json(dataclasses.asdict(evaluation))
+    else:
+        click.echo(_evaluation_table(evaluation))
+
+
+def _export_table(manifest: Manifest) -> str:
+    """Lay out each format with its size and its distance from the original."""
+    lines = [f"{'format':<12} {'path':<14} {'size':>10}   max difference"]
+    for name, saved in manifest.formats.items():
+        inside = f"{saved.path}/"
+        size = sum(file.bytes for path, file in manifest.files.items() if path == saved.path or path.startswith(inside))
+        lines.append(f"{name:<12} {saved.path:<14} {size / 1000:>7.1f} kB   {saved.max_difference:.1e}")
+    return "\n".join(lines)
+
+
+def _evaluation_table(evaluation: Evaluation) -> str:
+    width = max(5, *(len(name) for name in evaluation.recall))
+    lines = [
+        f"rows      {evaluation.rows}",
+        f"accuracy  {evaluation.accuracy:.4f}",
+        f"loss      {evaluation.loss:.4f}",
+        "",
+        f"{'class':<{width}} {'rows':>7} {'recall':>7}",
+    ]
+    for (name, recall), row in zip(evaluation.recall.items(), evaluation.confusion, strict=True):
+        lines.append(f"{name:<{width}} {sum(row):>7} {'-' if recall is None else f'{recall:.4f}':>7}")
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""A run on the terminal: one live table on stderr, or plain lines where stderr is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuner.progress import Ended, Plan, RunView
+from tuner.report.tables import new_table
+from tuner.report.text import brief, duration, metric, sparkline
+
+
+def announce(plan: Plan) -> str:
+    """Return what a run is about to do, in a line."""
+    if plan.finished >= plan.limit:
+        return f"{plan.study}: all {plan.limit} trials are done; --trials N adds more."
+    done = f" ({plan.finished} done)" if plan.finished else ""
+    bound = f", at most {duration(plan.timeout)}" if plan.timeout is not None else ""
+    return (
+        f"{plan.study}: {plan.limit} trials{done} of up to {plan.epochs} epochs, {plan.workers} at a time; "
+        f"roughly {duration(plan.seconds)}{bound}."
+    )
+
+
+class Lines:
+    """One line per finished trial."""
+
+    def planned(self, plan: Plan) -> None:
+        """Print what is to come."""
+        click.echo(announce(plan), err=True)
+
+    def update(self, view: RunView) -> None:
+        """Say nothing between trials."""
+
+    def ended(self, end: Ended, view: RunView) -> None:
+        """Print the line of a trial that has ended."""
+        value = f"{view.objective} {metric(end.value)}" if end.value is not None else (end.reason or "")
+        done = view.counts.complete + view.counts.pruned + view.counts.failed
+        best = f", best {metric(view.best[1])} of trial {view.best[0]}" if view.best else ""
+        click.echo(
+            f"trial {end.number:>3} {end.outcome:<11} {value}  {end.epochs} epochs  {duration(end.seconds)}"
+            f"  ({done}/{view.limit}{best})",
+            err=True,
+        )
+
+
+class LiveTable:
+    """The whole run as one table that is drawn again several times per second."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the table, so that the result stands alone."""
+        self._live.stop()
+
+    def planned(self, plan: Plan) -> None:
+        """Print what is to come above the table."""
+        self._live.console.print(Text(announce(plan)))
+
+    def update(self, view: RunView) -> None:
+        """Draw the run as it stands."""
+        self._live.update(render(view))
+
+    def ended(self, end: Ended, view: RunView) -> None:
+        """Draw the run as it stands; reasons of failures stay above the table."""
+        if end.reason is not None:
+            self._live.console.print(Text(f"trial {end.number} {end.outcome}: {end.reason}", style="red"))
+        self.update(view)
+
+
+def progress_display(*, quiet: bool) -> Lines | LiveTable | None:
+    """Choose what suits the terminal; ``None`` when nothing shall be shown."""
+    if quiet:
+        return None
+    return LiveTable() if sys.stderr.isatty() else Lines()
+
+
+def render(view: RunView) -> Group:
+    """Draw a run: what is done, the best so far, the trials that train now."""
+    counts = view.counts
+    done = counts.complete + counts.pruned + counts.failed
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        Text(view.study, style="bold"),
+        ProgressBar(total=view.limit, completed=done, width=30),
+        Text(f"{done}/{view.limit} trials"),
+        Text(f"{counts.complete} complete", style="green"),
+        Text(f"{counts.pruned} pruned", style="yellow"),
+        Text(f"{counts.failed} failed", style="red" if counts.failed else "dim"),
+        Text(f"{len(view.running)} running", style="cyan"),
+    )
+    parts = [f"elapsed {duration(view.elapsed)}"]
+    if view.remaining is not None:
+        parts.append(f"about {duration(view.remaining)} to go")
+    if view.best is not None:
+        parts.insert(0, f"best {view.objective} {metric(view.best[1])} (trial {view.best[0]})")
+    lines: list[RenderableType] = [head, Text("   ".join(parts))]
+    if view.note:
+        lines.append(Text(view.note, style="dim"))
+    return Group(*lines, _running(view)) if view.running else Group(*lines)
+
+
+def _running(view: RunView) -> Table:
+    table = new_table()
+    for name, justify in (("trial", "right"), ("epoch", "right"), (view.objective, "right"), ("", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("configuration", overflow="ellipsis", no_wrap=True)
+    for trial in view.running:
+        table.add_row(
+            str(trial.number),
+            f"{len(trial.values)}/{trial.epochs}",
+            metric(trial.values[-1]) if trial.values else "",
+            Text(sparkline(trial.values), style="cyan"),
+            brief(trial.params),
+        )
+    return table

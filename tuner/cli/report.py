@@ -1,0 +1,86 @@
+"""The verb ``report``: what a study found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli.common import as_json, print_json, print_next, print_rich, quoted, storage_options
+
+if TYPE_CHECKING:
+    from tuner.report.ladder import LadderRow
+    from tuner.study import Study
+
+TOP = 10
+
+
+@click.command()
+@click.argument("name")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write every trial to a file.")
+@as_json
+@storage_options
+def report(name: str, csv_file: Path | None, as_json: bool, home: Path | None, storage: str | None) -> None:
+    """Report study NAME: its best trials, what each parameter is worth, and the ladder for MNIST."""
+    from tuner.results import ranked
+    from tuner.study import load_study
+
+    opened = load_study(name, storage=storage, home=home)
+    trials = opened.trials()
+    top = ranked(trials, opened.recipe)[:TOP]
+    rows = _ladder(opened, home, storage)
+    if csv_file is not None:
+        from tuner.report.csv import write_csv
+
+        write_csv(csv_file, trials)
+        click.echo(f"Wrote {len(trials)} trials to {csv_file}.", err=True)
+    if as_json:
+        print_json(
+            {
+                **opened.as_json(),
+                "top": [trial.as_json() for trial in top],
+                "importances": opened.importances(),
+                "ladder": [{"network": label, "book": book, "ours": ours} for label, book, ours in rows],
+            }
+        )
+        return
+    from tuner.report.tables import importance_table, ladder_table, studies_table, trials_table
+
+    print_rich(studies_table([opened.summary()]))
+    if not top:
+        click.echo("No trial is complete yet.", err=True)
+    else:
+        print_rich(trials_table(top, opened.recipe, f"The best {len(top)} of '{name}'"))
+        worth = opened.importances()
+        if worth:
+            print_rich(importance_table(worth))
+        else:
+            click.echo("What each parameter is worth needs at least 4 complete trials.", err=True)
+    if rows:
+        print_rich(ladder_table(rows))
+    steps = [
+        ("tuner dashboard", "browse every trial"),
+        (f"tuner export {quoted(name)} -o model/", "use the best model"),
+    ]
+    if rows and any(ours is None for _, _, ours in rows):
+        steps.append(("tuner study ladder mnist", "train the networks of the ladder"))
+    print_next(steps)
+
+
+def _ladder(opened: Study, home: Path | None, storage: str | None) -> list[LadderRow]:
+    """Return the ladder of the study's data set, with our figures where it was run; nothing for other data."""
+    import search_spaces
+    from tuner.errors import UsageError
+    from tuner.recipe import load_recipe
+    from tuner.report.ladder import ladder_rows
+    from tuner.study import load_study
+
+    ladder = f"{opened.recipe.data}_ladder"
+    if ladder not in search_spaces.names():
+        return []
+    try:
+        trials = load_study(ladder, storage=storage, home=home).trials()
+    except UsageError:
+        trials = []  # never run
+    return ladder_rows(load_recipe(ladder), trials)

@@ -1,0 +1,42 @@
+"""Keep the chatter of TensorFlow and the converters off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Discard what is printed, warned or logged to the terminal inside the block.
+
+    The C++ libraries write to the file descriptors themselves, so those are redirected as well: for the whole process,
+    other threads included. Exceptions pass through. The standard output stays free for the result.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with contextlib.ExitStack() as stack:
+        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+            stream.flush()
+            stack.enter_context(_discard(descriptor))
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _discard(descriptor: int) -> Iterator[None]:
+    saved = os.dup(descriptor)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, descriptor)
+        yield
+    finally:
+        os.dup2(saved, descriptor)
+        os.close(saved)
+        os.close(sink)
