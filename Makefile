@@ -1,0 +1,72 @@
+# Every target runs in .venv, which is made when it is missing or older than what it is made from.
+
+PYTHON ?= python3
+EXTRAS ?= test,onnx,litert
+UV ?= $(shell command -v uv 2>/dev/null)
+ARGS ?=
+
+comma := ,
+RUNTIME := .venv/.installed
+DEVELOPMENT := .venv/.installed-$(subst $(comma),-,$(EXTRAS))
+REQUIREMENTS := pyproject.toml constraints.txt
+
+ifeq ($(strip $(UV)),)
+CREATE = "$(PYTHON)" -m venv .venv
+# pip before 25.3 applies the first variable to the build backend too; later ones read the second.
+INSTALL = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable
+else
+CREATE = "$(UV)" venv --quiet --no-project --python "$$(command -v "$(PYTHON)")" .venv
+INSTALL = "$(UV)" pip install --quiet --python .venv/bin/python \
+	--constraint constraints.txt --build-constraint constraints.txt --editable
+endif
+
+.PHONY: help study test lint clean interpreter
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+study: $(RUNTIME) ## Search for the best model of the embedded digits: the main job, no data needed.
+	@.venv/bin/tuner study start digits $(ARGS)
+
+# The recorded data sets that some tests need, where a checkout has them beside it.
+ifeq ($(origin TUNER_DATA),undefined)
+ifneq ($(wildcard ../shared/data/.),)
+test: export TUNER_DATA := $(shell cd ../shared/data && pwd)
+endif
+endif
+test: $(DEVELOPMENT) ## Run every test; a part of them with ARGS="tests/cli -k name".
+	.venv/bin/pytest $(ARGS)
+
+lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports.
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+clean: ## Remove .venv, caches and built packages; your studies in .tuner stay.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# No interpreter (no .venv yet, or the Python that it links to is gone) makes all that is installed out of date.
+ifneq ($(shell test -x .venv/bin/python && echo usable),usable)
+$(RUNTIME) $(DEVELOPMENT): interpreter
+endif
+
+interpreter:
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	    echo "Error: tuner needs Python 3.11, 3.12 or 3.13, $(PYTHON) is: $$("$(PYTHON)" --version 2>&1)" >&2; \
+	    echo "Hint:  name another one: make PYTHON=python3.13" >&2; exit 1; }
+	@rm -rf .venv
+	@$(CREATE) >&2 || { rm -rf .venv; \
+	    echo "Hint:  on Debian and Ubuntu: apt-get install python3-venv (or install uv)" >&2; exit 1; }
+
+$(RUNTIME): $(REQUIREMENTS)
+	@echo "setting up .venv (the first time about 2 minutes and 2.5 GB)" >&2
+	@$(INSTALL) .
+	@touch $@
+
+$(DEVELOPMENT): $(REQUIREMENTS)
+	@echo "setting up .venv with $(EXTRAS) (the first time about 2 minutes and 3 GB)" >&2
+	@$(INSTALL) ".[$(EXTRAS)]"
+	@touch $(RUNTIME) $@

@@ -1,0 +1,96 @@
+"""``tuner data``: what is here, and getting what is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tuner.cli.data import data
+from tuner.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "keras"
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.delenv("TUNER_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    return home
+
+
+def test_list_shows_where_each_set_is(tmp_path: Path) -> None:
+    """Embedded, found at a path, or how to get it; the file is not opened."""
+    (tmp_path / "mnist.npz").write_bytes(b"not read")
+
+    result = CliRunner().invoke(data, ["list", "--data-dir", str(tmp_path)], catch_exceptions=False)
+
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in result.stdout.splitlines()}
+    assert rows["name"] == "rows classes where"
+    assert rows["digits"] == "1437 + 360 10 embedded"
+    assert rows["fashion_mnist"] == "60000 + 10000 10 not here: tuner data fetch fashion_mnist"
+    assert rows["mnist"] == f"60000 + 10000 10 {tmp_path}/mnist.npz"
+
+
+def test_list_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may come from the environment."""
+    (tmp_path / "fashion_mnist.npz").write_bytes(b"not read")
+    monkeypatch.setenv("TUNER_DATA", str(tmp_path))
+
+    result = CliRunner().invoke(data, ["list", "--json"], catch_exceptions=False)
+
+    found = {each["name"]: each for each in json.loads(result.stdout)}
+    assert list(found) == ["digits", "fashion_mnist", "mnist"]
+    assert found["digits"]["embedded"]
+    assert found["fashion_mnist"]["path"] == str(tmp_path / "fashion_mnist.npz")
+    assert found["mnist"] == {
+        "name": "mnist",
+        "description": "handwritten digits, 28x28 pixels",
+        "train_rows": 60000,
+        "test_rows": 10000,
+        "classes": 10,
+        "input_shape": [28, 28],
+        "embedded": False,
+        "path": None,
+    }
+
+
+def test_fetch_prints_the_path_of_mnist(shared_data: Path) -> None:
+    """What is here is validated, not downloaded."""
+    result = CliRunner().invoke(data, ["fetch", "mnist", "--data-dir", str(shared_data)], catch_exceptions=False)
+
+    assert result.stdout == f"{shared_data / 'mnist.npz'}\n"
+    assert "tuner study start mnist" in result.stderr
+
+
+def test_fetch_of_a_file_checks_it(tmp_path: Path) -> None:
+    """One JSON object, with the fingerprint that studies store."""
+    path = tmp_path / "my.npz"
+    x, y = np.ones((6, 3), np.float32), np.arange(6) % 2
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+
+    result = CliRunner().invoke(data, ["fetch", str(path), "--json"], catch_exceptions=False)
+
+    fetched = json.loads(result.stdout)
+    assert len(fetched.pop("fingerprint")) == 64
+    assert fetched == {
+        "name": "my",
+        "source": str(path),
+        "train_rows": 6,
+        "test_rows": 6,
+        "input_shape": [3],
+        "input_dtype": "float32",
+        "class_names": ["0", "1"],
+    }
+
+
+def test_fetch_of_an_unknown_name_is_an_input_error() -> None:
+    """Exit code 2 at the boundary."""
+    result = CliRunner().invoke(data, ["fetch", "fashion"])
+
+    assert isinstance(result.exception, DataError)
+    assert result.exception.exit_code == 2
+    assert result.exception.hint == "did you mean 'fashion_mnist'? (or the path of an .npz file)"

@@ -1,0 +1,149 @@
+"""What a fresh checkout promises: pinned versions, no trace of the machine it was made on, help for every verb."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import tuner
+
+ROOT = Path(__file__).resolve().parents[1]
+PIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*==[0-9][0-9a-z.]*")
+
+# Put together from halves, so that this file does not find itself.
+MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:home|root|work|Users)/|\b[A-Z]:\\{1,2}Users")
+REGISTRY = re.compile(r"\bpy" + r"pi\.|python" + r"hosted|\bana" + r"conda\.|registry\.np" + "mjs")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def constraint_lines() -> list[str]:
+    return (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture(scope="module")
+def pins(constraint_lines: list[str]) -> dict[str, str]:
+    return dict(line.split("==") for line in constraint_lines)
+
+
+def direct_requirements(project: dict[str, Any]) -> list[Requirement]:
+    metadata = project["project"]
+    texts = [*project["build-system"]["requires"], *metadata["dependencies"]]
+    texts += [text for extra in metadata["optional-dependencies"].values() for text in extra]
+    return [Requirement(text) for text in texts]
+
+
+def text_files() -> Iterator[tuple[Path, str]]:
+    """Yield every text file that is, or would be, committed."""
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("git is not installed")
+    command = [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    for name in sorted(set(listing.stdout.split("\0")) - {""}):
+        path = ROOT / name
+        if not path.is_file():
+            continue  # deleted, not yet committed
+        try:
+            yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # binary
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield ``command`` and every command below it, each with the words that call it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, f"{path} {name}")
+
+
+def test_constraints_hold_nothing_but_exact_versions(constraint_lines: list[str]) -> None:
+    """Each line is ``name==version``: no address, marker or comment that only some installers understand."""
+    assert [line for line in constraint_lines if not PIN.fullmatch(line)] == []
+
+
+def test_constraints_are_sorted_and_name_each_package_once(constraint_lines: list[str]) -> None:
+    """A second pin of a package, or one out of place, cannot hide."""
+    names = [line.split("==")[0] for line in constraint_lines]
+
+    assert names == sorted(set(names))
+
+
+def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows(
+    project: dict[str, Any], pins: dict[str, str]
+) -> None:
+    """``pyproject.toml`` and ``constraints.txt`` cannot drift apart."""
+    wrong = [
+        f"{requirement} is pinned to {pin}"
+        for requirement in direct_requirements(project)
+        if not (pin := pins.get(canonicalize_name(requirement.name))) or not requirement.specifier.contains(pin)
+    ]
+
+    assert wrong == []
+
+
+def test_every_pin_accepts_this_python(pins: dict[str, str]) -> None:
+    """Where ``Requires-Python`` of a pin ends too early, pip refuses the whole set-up; uv, which wrote it, did not."""
+    running = platform.python_version()
+    wrong = [
+        f"{name}=={found.version} needs Python {found.metadata['Requires-Python']}"
+        for found in importlib.metadata.distributions()
+        if pins.get(name := canonicalize_name(found.name)) == found.version
+        and "Requires-Python" in found.metadata
+        and not SpecifierSet(found.metadata["Requires-Python"]).contains(running, prereleases=True)
+    ]
+
+    assert wrong == []
+
+
+def test_version_is_the_same_in_the_metadata_and_in_the_package(project: dict[str, Any]) -> None:
+    """``tuner --version`` tells the version that was installed."""
+    assert project["project"]["version"] == tuner.__version__
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATH, REGISTRY], ids=["machine path", "package registry"])
+def test_no_file_names_the_machine_it_was_made_on(pattern: re.Pattern[str]) -> None:
+    """Committed text holds no home folder and no package registry: it works the same everywhere."""
+    found = [
+        f"{path}:{number}: {line.strip()[:100]}"
+        for path, text in text_files()
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+    assert found == []
+
+
+def test_every_verb_and_option_has_help() -> None:
+    """Nobody has to read the source to learn what a command or an option does."""
+    from tuner.cli.main import main
+
+    silent = [path for path, command in commands(main, "tuner") if not command.help]
+    silent += [
+        f"{path} {option.opts[0]}"
+        for path, command in commands(main, "tuner")
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+
+    assert silent == []
