@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from tuner.cli.data import data
+from tuner.data import lookup
+from tuner.data.catalog import CatalogEntry, Source
 from tuner.errors import DataError
 
 
@@ -94,3 +99,29 @@ def test_fetch_of_an_unknown_name_is_an_input_error() -> None:
     assert isinstance(result.exception, DataError)
     assert result.exception.exit_code == 2
     assert result.exception.hint == "did you mean 'fashion_mnist'? (or the path of an .npz file)"
+
+
+class QuietFiles(http.server.SimpleHTTPRequestHandler):
+    """Delivers the files of a folder and says nothing about it."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Keep the output of the tests clean."""
+
+
+def test_a_download_is_shown_on_stderr(tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar names the file and the host; stdout holds the path alone."""
+    y = np.arange(6, dtype=np.uint8) % 2
+    np.savez(tmp_path / "tiny.npz", x_train=y[:, None], y_train=y, x_test=y[:, None], y_test=y)
+    handler = functools.partial(QuietFiles, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        source = Source(f"http://127.0.0.1:{httpd.server_port}/tiny.npz", "npz")
+        entry = CatalogEntry("tiny", "two classes", (1,), 1, 6, 6, ("no", "yes"), (source,))
+        monkeypatch.setattr(lookup, "CATALOG", {"tiny": entry})
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        result = CliRunner().invoke(data, ["fetch", "tiny"], catch_exceptions=False)
+        httpd.shutdown()
+        thread.join()
+
+    assert result.stdout == f"{keras_home}/datasets/tiny.npz\n"
+    assert "tiny.npz from 127.0.0.1" in result.stderr

@@ -1,0 +1,1 @@
+"""Tests of finding, reading, validating and splitting data."""

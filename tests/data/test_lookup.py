@@ -1,0 +1,189 @@
+"""The first place that has a data set is the one that is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.conftest import FileServer, idx_files, npz_bytes
+from tuner.data import lookup
+from tuner.data.catalog import CATALOG, CatalogEntry, Source
+from tuner.data.lookup import find, keras_cache, load_dataset
+from tuner.data.readers import Arrays
+from tuner.errors import DataError
+
+
+@pytest.fixture
+def tiny(entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch) -> CatalogEntry:
+    """The small entry, known to the catalogue; its source is never asked for real."""
+    known = replace(entry, sources=(Source("https://data.invalid/tiny_set.npz", "npz"),))
+    monkeypatch.setattr(lookup, "CATALOG", types.MappingProxyType({**CATALOG, known.name: known}))
+    return known
+
+
+def place(path: Path, content: bytes) -> Path:
+    """Write a file, its folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_the_users_folder_comes_before_the_cache(
+    tmp_path: Path, keras_home: Path, tiny: CatalogEntry, arrays: Arrays
+) -> None:
+    """Both have the file; the one in the folder is used, and it needs no particular byte hash."""
+    mine = place(tmp_path / "data" / "tiny_set.npz", npz_bytes(arrays))
+    place(keras_home / "datasets" / "tiny_set.npz", b"never opened")
+
+    dataset = load_dataset(tiny.name, tmp_path / "data")
+
+    assert dataset.source == str(mine)
+    assert (dataset.name, dataset.class_names, dataset.scale) == ("tiny_set", ("a", "b", "c"), 1 / 255)
+    assert np.array_equal(dataset.x_train, arrays.x_train)
+
+
+def test_the_keras_cache_comes_second(tmp_path: Path, keras_home: Path, tiny: CatalogEntry, arrays: Arrays) -> None:
+    """A folder without the file is passed over."""
+    cached = place(keras_home / "datasets" / "tiny_set.npz", npz_bytes(arrays))
+
+    assert load_dataset(tiny.name, tmp_path).source == str(cached)
+
+
+def test_the_idx_files_of_keras_are_read(keras_home: Path, tiny: CatalogEntry, arrays: Arrays) -> None:
+    """Keras keeps Fashion-MNIST as four files in a folder of its own."""
+    folder = keras_home / "datasets" / "tiny-set"
+    for name, content in idx_files(arrays).items():
+        place(folder / name, content)
+
+    dataset = load_dataset(tiny.name)
+
+    assert dataset.source == str(folder)
+    assert np.array_equal(dataset.y_test, arrays.y_test)
+
+
+def test_an_incomplete_folder_of_keras_is_absent(keras_home: Path, tiny: CatalogEntry, arrays: Arrays) -> None:
+    """Keras fetches the four files one after the other and may have been stopped between them."""
+    name, content = next(iter(idx_files(arrays).items()))
+    place(keras_home / "datasets" / "tiny-set" / name, content)
+
+    assert find(tiny) is None
+
+
+def test_a_download_goes_into_the_keras_cache(
+    keras_home: Path, tiny: CatalogEntry, arrays: Arrays, server: FileServer, closed_url: str
+) -> None:
+    """The first source is down, the second delivers, and the next look-up needs no network."""
+    server.files["tiny_set.npz"] = npz_bytes(arrays)
+    sources = [Source(closed_url, "npz"), Source(f"{server.url}/tiny_set.npz", "npz")]
+
+    downloaded = load_dataset(tiny.name, sources=sources)
+    again = load_dataset(tiny.name, download=False)
+
+    assert downloaded.source == again.source == str(keras_home / "datasets" / "tiny_set.npz")
+    assert downloaded.fingerprint == again.fingerprint
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("kept", [0, 100, -30])
+def test_a_damaged_file_is_never_passed_over(
+    tmp_path: Path, keras_home: Path, tiny: CatalogEntry, arrays: Arrays, kept: int
+) -> None:
+    """A truncated file in the user's folder is an error although the cache has a good one."""
+    place(tmp_path / "tiny_set.npz", npz_bytes(arrays)[:kept])
+    place(keras_home / "datasets" / "tiny_set.npz", npz_bytes(arrays))
+
+    with pytest.raises(DataError, match=rf"{tmp_path}/tiny_set\.npz is damaged") as caught:
+        load_dataset(tiny.name, tmp_path)
+
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_train": np.zeros((29, 4, 4), np.uint8)}, r"x_train must be uint8 \(30, 4, 4\), got uint8 \(29, 4, 4\)"),
+        ({"x_test": np.zeros((9, 16), np.uint8)}, r"x_test must be uint8 \(9, 4, 4\), got uint8 \(9, 16\)"),
+        ({"x_train": np.zeros((30, 4, 4), np.float32)}, r"x_train must be uint8 .*, got float32"),
+        ({"y_train": np.zeros((30, 1), np.uint8)}, r"y_train must be uint8 \(30,\), got uint8 \(30, 1\)"),
+        ({"y_test": np.full(9, 3, np.uint8)}, r"y_test holds the label 3 in row 0, labels must lie in 0\.\.2"),
+    ],
+)
+def test_a_file_with_other_contents_is_refused(
+    tmp_path: Path, tiny: CatalogEntry, arrays: Arrays, changes: dict[str, object], message: str
+) -> None:
+    """Its name alone does not make it the data set."""
+    path = place(tmp_path / "tiny_set.npz", npz_bytes(arrays, **changes))
+
+    with pytest.raises(DataError, match=f"^{path}.*{message}"):
+        load_dataset(tiny.name, tmp_path)
+
+
+def test_without_file_and_network_it_says_what_to_do(tmp_path: Path, closed_url: str) -> None:
+    """Exit code 2, the folder to put the file into, and the data set that needs neither."""
+    sources = [Source(f"{closed_url}/mnist.npz", "npz"), Source(closed_url, "idx")]
+
+    with pytest.raises(DataError, match="mnist is not on this machine and no download worked") as caught:
+        load_dataset("mnist", tmp_path, sources=sources)
+
+    hint = caught.value.hint or ""
+    assert caught.value.exit_code == 2
+    assert f"put mnist.npz into {tmp_path}" in hint
+    assert "TUNER_DATA" in hint
+    assert "`tuner study start digits`" in hint
+
+
+def test_a_trainer_never_downloads(tmp_path: Path, keras_home: Path, tiny: CatalogEntry) -> None:
+    """Without leave to download, an absent file is an error that names the folders that were searched."""
+    with pytest.raises(DataError, match=f"searched {tmp_path} and {keras_home}/datasets"):
+        load_dataset(tiny.name, tmp_path, download=False)
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    """A slip of the finger is recognised."""
+    with pytest.raises(DataError, match="unknown data set 'minst'") as caught:
+        load_dataset("minst")
+
+    assert caught.value.hint == "did you mean 'mnist'? (or the path of an .npz file)"
+
+
+def test_the_cache_is_in_the_home_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Keras has it."""
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert keras_cache() == tmp_path / ".keras" / "datasets"
+
+
+def test_digits_need_no_file(closed_url: str) -> None:
+    """The embedded set is complete, stratified, and the same everywhere and always."""
+    digits = load_dataset("digits", sources=[Source(closed_url, "npz")])
+
+    assert (digits.x_train.shape, digits.x_test.shape) == ((1437, 8, 8), (360, 8, 8))
+    assert (digits.input_dtype, digits.x_train.max(), digits.scale) == ("uint8", 16, 1 / 16)
+    everything = np.bincount(np.concatenate([digits.y_train, digits.y_test]))
+    assert np.abs(np.bincount(digits.y_test) - everything * 360 / 1797).max() < 1
+    assert digits.fingerprint == "c2e0461383274e0f60bc8ed8a36a3cfe1c3d56845b4dd53a16fda5b89fee72ae"
+
+
+def test_mnist_is_the_real_one(shared_data: Path) -> None:
+    """Its published mean and deviation, of pixels in 0..1."""
+    mnist = load_dataset("mnist", shared_data, download=False)
+
+    assert (mnist.x_train.shape, mnist.x_test.shape) == ((60000, 28, 28), (10000, 28, 28))
+    assert mnist.x_train.mean() / 255 == pytest.approx(0.1306604763, abs=1e-9)
+    assert mnist.x_train.std() / 255 == pytest.approx(0.3081078, abs=1e-7)
+    assert mnist.class_names == tuple("0123456789")
+
+
+def test_finding_data_loads_no_heavy_library() -> None:
+    """Trainers and verbs import this package before they know what they need."""
+    code = "import sys, tuner.data.lookup, tuner.data.split; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {"keras", "tensorflow", "sklearn"}.isdisjoint(done.stdout.split())

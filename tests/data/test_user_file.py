@@ -1,0 +1,76 @@
+"""A user's own file is taken as it is, or refused with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.conftest import npz_bytes
+from tuner.data.lookup import load_dataset
+from tuner.data.readers import Arrays
+from tuner.errors import DataError
+
+
+def write(folder: Path, arrays: Arrays, **changes: object) -> str:
+    """Write ``my.npz`` and return its path."""
+    path = folder / "my.npz"
+    path.write_bytes(npz_bytes(arrays, **changes))
+    return str(path)
+
+
+def test_pixels_are_scaled_by_the_largest(tmp_path: Path, arrays: Arrays) -> None:
+    """16 grey levels become 0..1 as 256 do; classes are named by their numbers."""
+    path = write(tmp_path, arrays, x_train=arrays.x_train % 17)
+
+    dataset = load_dataset(path)
+
+    assert (dataset.name, dataset.source, dataset.class_names) == ("my", path, ("0", "1", "2"))
+    assert (dataset.input_dtype, dataset.scale) == ("uint8", 1 / 16)
+
+
+def test_floats_keep_their_scale(tmp_path: Path, arrays: Arrays) -> None:
+    """NumPy's default type becomes the type that is trained with."""
+    path = write(tmp_path, arrays, x_train=arrays.x_train / 7, x_test=arrays.x_test / 7)
+
+    dataset = load_dataset(path)
+
+    assert (dataset.input_dtype, dataset.scale) == ("float32", 1.0)
+
+
+def test_class_names_may_come_along(tmp_path: Path, arrays: Arrays) -> None:
+    """A class without rows is fine where it has a name."""
+    path = write(tmp_path, arrays, class_names=np.array(["cat", "dog", "cow", "unicorn"]))
+
+    assert load_dataset(path).class_names == ("cat", "dog", "cow", "unicorn")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_train": np.arange(30) % 3 + 1}, r"y_train holds the label 1 where 0 is expected: 3 classes"),
+        ({"y_train": np.array([0, 9] * 15)}, r"y_train holds the label 9 where 1 is expected: 2 classes"),
+        ({"y_train": np.array(["a", "b", "c"] * 10)}, "y_train must hold integers, got <U1"),
+        ({"y_train": np.arange(30) % 3 / 2}, "y_train must hold integers, got float64"),
+        ({"y_train": np.zeros(30, int)}, "all 30 rows of y_train are of class 0"),
+        ({"y_train": np.zeros(0, int)}, "y_train is empty"),
+        ({"x_train": np.zeros((0, 4, 4), np.uint8)}, "x_train is empty"),
+        ({"x_train": np.full((30, 4, 4), 1e300), "x_test": np.zeros((9, 4, 4))}, "NaN or infinite values in 30 of 30"),
+        ({"x_train": np.zeros((30, 4, 4), "U3")}, "x_train must be uint8 or float32, got <U3"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told(
+    tmp_path: Path, arrays: Arrays, changes: dict[str, object], message: str
+) -> None:
+    """File, array and value, in one line."""
+    path = write(tmp_path, arrays, **({"y_test": np.zeros(9, int)} | changes))
+
+    with pytest.raises(DataError, match=f"^{path}: .*{message}"):
+        load_dataset(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """Nothing is looked up elsewhere for a path."""
+    with pytest.raises(DataError, match=r"there is no file .*absent\.npz"):
+        load_dataset(str(tmp_path / "absent.npz"))

@@ -1,0 +1,137 @@
+"""A data set in memory, valid by construction."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.errors import DataError
+
+INPUT_DTYPES = ("uint8", "float32")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to train on and rows to test on, with their classes.
+
+    The constructor refuses what could not be trained on; see :func:`validate`.
+
+    Attributes:
+        name: Name for people.
+        x_train: Inputs, shape ``(rows, ...)``, ``uint8`` or ``float32``.
+        y_train: Class of each row as an index into ``class_names``, shape ``(rows,)``, any integer type.
+        x_test: As ``x_train``, with its own number of rows.
+        y_test: As ``y_train``, for ``x_test``.
+        class_names: Names of the classes in the order of the labels.
+        source: The file or library that the arrays were read from.
+        scale: What the model multiplies inputs by, e.g. 1/255 for pixels.
+    """
+
+    name: str
+    x_train: NDArray[Any] = field(repr=False)
+    y_train: NDArray[Any] = field(repr=False)
+    x_test: NDArray[Any] = field(repr=False)
+    y_test: NDArray[Any] = field(repr=False)
+    class_names: tuple[str, ...]
+    source: str
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the rows."""
+        return self.x_train.shape[1:]
+
+    @property
+    def input_dtype(self) -> str:
+        """``uint8`` or ``float32``."""
+        return self.x_train.dtype.name
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over type, shape and bytes of the four arrays, as 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
+
+
+def validate(dataset: Dataset) -> None:
+    """Check everything that training and evaluation rely on.
+
+    Raises:
+        DataError: If an array has the wrong type, number of dimensions or rows, holds NaN or infinite values, or labels
+            outside the classes; if there are fewer than two classes. The message names the array and the value seen.
+    """
+    source, names = dataset.source, dataset.class_names
+    if not (math.isfinite(dataset.scale) and dataset.scale > 0):
+        raise DataError(f"{source}: the scale must be a positive number, got {dataset.scale}")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{source}: class_names holds '{twice}' more than once")
+    _check_inputs(dataset.x_train, f"{source}: x_train")
+    _check_inputs(dataset.x_test, f"{source}: x_test")
+    train, test = (f"{x.dtype} {x.shape[1:]}" for x in (dataset.x_train, dataset.x_test))
+    if train != test:
+        raise DataError(
+            f"{source}: rows of x_train are {train}, those of x_test {test}",
+            hint="a model that learns from one must be able to read the other",
+        )
+    for part, x, y in (("train", dataset.x_train, dataset.y_train), ("test", dataset.x_test, dataset.y_test)):
+        _check_labels(y, len(names), f"{source}: y_{part}")
+        if len(y) != len(x):
+            raise DataError(f"{source}: x_{part} has {len(x)} rows and y_{part} has {len(y)}")
+    if dataset.y_train.min() == dataset.y_train.max():
+        raise DataError(
+            f"{source}: all {len(dataset.y_train)} rows of y_train are of class {dataset.y_train[0]}",
+            hint="there is nothing to tell apart with fewer than two classes",
+        )
+
+
+def _check_inputs(x: NDArray[Any], where: str) -> None:
+    if x.dtype.name not in INPUT_DTYPES:
+        raise DataError(
+            f"{where} must be {' or '.join(INPUT_DTYPES)}, got {x.dtype}",
+            hint="save pixels as uint8 and everything else as float32",
+        )
+    if x.ndim < 2:  # noqa: PLR2004 - rows and at least one axis of features
+        raise DataError(f"{where} must have shape (rows, ...), got {x.shape}")
+    if x.size == 0:
+        raise DataError(f"{where} is empty, its shape is {x.shape}")
+    if x.dtype == np.float32:
+        finite = np.isfinite(x)
+        if not finite.all():
+            bad = ~finite.reshape(len(x), -1).all(axis=1)
+            raise DataError(
+                f"{where} holds NaN or infinite values in {bad.sum()} of {len(x)} rows, first in row {bad.argmax()}",
+                hint="drop these rows or fill the values in",
+            )
+
+
+def _check_labels(y: NDArray[Any], classes: int, where: str) -> None:
+    if y.ndim != 1:
+        raise DataError(f"{where} must have shape (rows,), got {y.shape}", hint="y.ravel() makes a column flat")
+    if not np.issubdtype(y.dtype, np.integer):
+        raise DataError(f"{where} must hold integers, got {y.dtype}", hint="number the classes 0, 1, 2, ...")
+    if y.size == 0:
+        raise DataError(f"{where} is empty")
+    for label in (y.min(), y.max()):
+        if not 0 <= label < classes:
+            raise DataError(
+                f"{where} holds the label {label} in row {(y == label).argmax()}, labels must lie in 0..{classes - 1}",
+                hint="number the classes 0, 1, 2, ...",
+            )

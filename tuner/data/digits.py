@@ -1,0 +1,32 @@
+"""The handwritten digits that scikit-learn brings along: a real data set without any download."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuner.data.catalog import CatalogEntry
+from tuner.data.dataset import Dataset
+from tuner.data.readers import Arrays
+
+SOURCE = "scikit-learn"
+SPLIT_SEED = 0  # fixed: the test rows must be the same in every study
+
+
+def load_digits(entry: CatalogEntry) -> Dataset:
+    """Return the 1797 digits with a fifth of them, the same share of each class, set aside for the test.
+
+    Pixels are 0..16 as in the original, ``uint8``.
+
+    Raises:
+        DataError: If the installed scikit-learn has another data set under this name.
+    """
+    from sklearn import datasets
+    from sklearn.model_selection import train_test_split
+
+    digits = datasets.load_digits()
+    x = digits.images.astype(np.uint8)
+    y = digits.target.astype(np.uint8)
+    train, test = train_test_split(np.arange(len(y)), test_size=entry.test_rows, stratify=y, random_state=SPLIT_SEED)
+    train.sort()
+    test.sort()
+    return entry.dataset(Arrays(x[train], y[train], x[test], y[test]), SOURCE)

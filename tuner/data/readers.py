@@ -1,0 +1,112 @@
+"""Reads the arrays of a data set from ``.npz`` and from gzipped IDX files; what they hold is checked by others."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.errors import DataError
+
+IDX_UINT8 = 0x08
+REQUIRED = ("x_train", "y_train", "x_test", "y_test")
+REPLACE = "delete it, then fetch or write it again"
+HINT = f"a data set is an .npz file with the arrays {', '.join(REQUIRED)}"
+
+# The order is that of Arrays. These are the names that the authors of MNIST gave; Fashion-MNIST kept them.
+IDX_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+
+
+class Arrays(NamedTuple):
+    """The four arrays of a data set, named as ``keras.datasets`` names them; ``class_names`` where the file has it."""
+
+    x_train: NDArray[Any]
+    y_train: NDArray[Any]
+    x_test: NDArray[Any]
+    y_test: NDArray[Any]
+    class_names: tuple[str, ...] | None = None
+
+
+def read_npz(path: Path, *, where: str | None = None) -> Arrays:
+    """Read the arrays ``x_train y_train x_test y_test``, and ``class_names`` where there is one.
+
+    Args:
+        path: The file.
+        where: What to call it in messages; by default its path.
+
+    Raises:
+        DataError: If the file cannot be read, is damaged, holds pickled objects or lacks an array.
+    """
+    where = where or str(path)
+    try:
+        with path.open("rb") as file:
+            return _read_archive(file, where)
+    except OSError as error:
+        raise DataError(f"cannot read {where}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise DataError(f"{where} does not fit into memory: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError) as error:
+        raise DataError(f"{where} is damaged: {error}", hint=REPLACE) from error
+
+
+def read_idx_folder(folder: Path, *, where: str | None = None) -> Arrays:
+    """Read the four gzipped IDX files (:data:`IDX_FILES`) of a folder; arguments as in :func:`read_npz`.
+
+    Raises:
+        DataError: If a file is missing or damaged, or holds anything but unsigned bytes.
+    """
+    x_train, y_train, x_test, y_test = (_read_idx(folder / name, f"{where or folder}/{name}") for name in IDX_FILES)
+    return Arrays(x_train, y_train, x_test, y_test)
+
+
+def _read_archive(file: BinaryIO, where: str) -> Arrays:
+    if not zipfile.is_zipfile(file):  # NumPy would take it for a pickle and say so
+        raise DataError(f"{where} is damaged or no .npz file: it has no zip directory", hint=REPLACE)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        missing = [name for name in REQUIRED if name not in archive.files]
+        if missing:
+            raise DataError(f"{where} lacks {', '.join(missing)}; it holds {', '.join(archive.files)}", hint=HINT)
+        arrays = {name: archive[name] for name in Arrays._fields if name in archive.files}
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # NumPy hands over what it does not know as bytes
+            raise DataError(f"{where}: {name} is no NumPy array", hint=HINT)
+    return Arrays(**arrays | {"class_names": _class_names(arrays.get("class_names"), where)})
+
+
+def _class_names(array: NDArray[Any] | None, where: str) -> tuple[str, ...] | None:
+    if array is None:
+        return None
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise DataError(f"{where}: class_names must hold text, shape (classes,), got {array.dtype} {array.shape}")
+    return tuple(array.tolist())
+
+
+def _read_idx(path: Path, where: str) -> NDArray[np.uint8]:
+    """Read one IDX file: two zero bytes, type, number of axes, their sizes as big-endian 32 bits, then the values."""
+    try:
+        with gzip.open(path) as file:
+            zeros, kind, axes = struct.unpack(">HBB", file.read(4))
+            if zeros or kind != IDX_UINT8:
+                raise DataError(f"{where} is no IDX file of unsigned bytes")
+            shape = struct.unpack(f">{axes}I", file.read(4 * axes))
+            values = file.read()
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        # gzip reports damage as an OSError without an error number
+        what = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged: {error}"
+        raise DataError(f"cannot read {where}: {what}", hint=REPLACE) from error
+    if len(values) != math.prod(shape):
+        raise DataError(f"{where} announces shape {shape} and holds {len(values)} values", hint=REPLACE)
+    return np.frombuffer(values, np.uint8).reshape(shape)
