@@ -44,6 +44,7 @@ class InlineExecutor:
         """See :class:`Executor`."""
         for job in jobs:
             self._idle = False
+            self._verdicts.pop(job.number, None)  # left over from an earlier attempt
             self._jobs.put(job)
 
     def poll(self, timeout: float) -> list[Event]:

@@ -1,0 +1,236 @@
+"""What every executor does, whatever runs the jobs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scripted import ScriptedTrainer
+from tuner.errors import RunError, UsageError
+from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.executors.local import available_cores, default_workers
+from tuner.records import (
+    EpochEnd,
+    Event,
+    Outcome,
+    TestEnd,
+    TestJob,
+    TrainerLost,
+    TrainerReady,
+    TrainerRefused,
+    TrainerSetup,
+    TrialEnd,
+    TrialJob,
+    Verdict,
+)
+
+SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
+DEADLINE = 30.0  # seconds; a hang fails the test instead of stopping the suite
+
+
+def refuse(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
+    """Fail like a trainer without a GPU."""
+    raise RunError("no GPU was found", hint="use --device auto")
+
+
+def job(folder: Path, number: int = 0, *, kind: int = 64, epochs: int = 3, attempt: int = 0) -> TrialJob:
+    """Return a job for the scripted trainer."""
+    params = {"learning_rate": 0.1, "batch_size": kind}
+    return TrialJob(number, attempt, 7, params, epochs, None, folder / f"trial-{number}.keras")
+
+
+def until(executor: Executor, done: Callable[[Event], bool]) -> list[Event]:
+    """Poll until an event satisfies ``done``; return all events."""
+    events: list[Event] = []
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        for event in executor.poll(0.2):
+            events.append(event)
+            if done(event):
+                return events
+    raise AssertionError(f"nothing came, only {events}")
+
+
+class ExecutorContract:
+    """Subclassed once per executor."""
+
+    def make(self, setup: TrainerSetup = SETUP, make_trainer: object = ScriptedTrainer) -> Executor:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def executor(self) -> Iterator[Executor]:
+        executor = self.make()
+        executor.start()
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        yield executor
+        executor.close()
+
+    def test_no_job_can_start_before_a_trainer_is_ready(self) -> None:
+        """A job that is submitted too early would be lost."""
+        executor = self.make()
+        assert executor.free == 0
+        executor.start()
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        assert executor.free >= 1
+        executor.close()
+
+    def test_a_trial_reports_each_epoch_and_then_its_end(self, executor: Executor, tmp_path: Path) -> None:
+        """Epochs come in order and without gaps."""
+        executor.submit([job(tmp_path)])
+        *epochs, end = until(executor, lambda event: isinstance(event, TrialEnd))
+
+        assert [event.epoch for event in epochs if isinstance(event, EpochEnd)] == [0, 1, 2]
+        assert isinstance(end, TrialEnd)
+        assert end.outcome is Outcome.COMPLETE
+        assert end.model is not None
+        assert end.model.path.exists()
+
+    def test_a_slot_is_free_again_after_the_end_of_a_trial(self, executor: Executor, tmp_path: Path) -> None:
+        """Trials follow one another on the same trainer."""
+        free = executor.free
+        for number in range(3):
+            executor.submit([job(tmp_path, number)])
+            assert executor.free == free - 1
+            until(executor, lambda event: isinstance(event, TrialEnd))
+        assert executor.free == free
+
+    @pytest.mark.parametrize(
+        ("verdict", "outcome"), [(Verdict.PRUNE, Outcome.PRUNED), (Verdict.INTERRUPT, Outcome.INTERRUPTED)]
+    )
+    def test_a_verdict_ends_the_trial_after_the_epoch_that_is_running(
+        self, executor: Executor, tmp_path: Path, verdict: Verdict, outcome: Outcome
+    ) -> None:
+        """The trainer does not wait for a verdict, and obeys when it sees one."""
+        executor.submit([job(tmp_path, kind=3, epochs=50)])
+        until(executor, lambda event: isinstance(event, EpochEnd))
+        executor.tell(0, verdict)
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+
+        assert isinstance(end, TrialEnd)
+        assert end.outcome is outcome
+        assert end.epochs < 50
+
+    def test_a_verdict_on_an_earlier_attempt_does_not_reach_the_next(self, executor: Executor, tmp_path: Path) -> None:
+        """A trial that comes back runs to its end."""
+        executor.submit([job(tmp_path, kind=3, epochs=50)])
+        until(executor, lambda event: isinstance(event, EpochEnd))
+        executor.tell(0, Verdict.INTERRUPT)
+        until(executor, lambda event: isinstance(event, TrialEnd))
+        executor.tell(0, Verdict.INTERRUPT)  # came too late for the first attempt
+        executor.submit([job(tmp_path, attempt=1)])
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+
+        assert isinstance(end, TrialEnd)
+        assert end.outcome is Outcome.COMPLETE
+
+    def test_a_model_is_evaluated_on_the_test_split(self, executor: Executor, tmp_path: Path) -> None:
+        """The coordinator never imports TensorFlow: a trainer evaluates for it."""
+        executor.submit([job(tmp_path)])
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+        assert isinstance(end, TrialEnd)
+        assert end.model is not None
+        executor.submit([TestJob(0, end.model.path, end.model.sha256)])
+        tested = until(executor, lambda event: isinstance(event, TestEnd))[-1]
+
+        assert isinstance(tested, TestEnd)
+        assert tested.metrics == {"loss": 0.1, "accuracy": 0.9}
+
+    def test_a_trainer_that_cannot_be_had_says_why(self) -> None:
+        """Message and hint reach the user as they are."""
+        executor = self.make(make_trainer=refuse)
+        executor.start()
+        event = until(executor, lambda event: isinstance(event, TrainerRefused))[-1]
+        executor.close()
+
+        assert event == TrainerRefused("no GPU was found", "use --device auto")
+
+    def test_closing_ends_a_trial_that_runs(self, tmp_path: Path) -> None:
+        """Nothing goes on behind the user's back."""
+        executor = self.make()
+        executor.start()
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        executor.submit([job(tmp_path, kind=3, epochs=1000)])
+        until(executor, lambda event: isinstance(event, EpochEnd))
+        began = time.monotonic()
+        executor.close()
+
+        assert time.monotonic() - began < DEADLINE
+        assert not (tmp_path / "trial-0.keras").exists()
+
+
+class TestInline(ExecutorContract):
+    """Trainer and coordinator in one process."""
+
+    def make(self, setup: TrainerSetup = SETUP, make_trainer: object = ScriptedTrainer) -> Executor:
+        return InlineExecutor(setup, make_trainer)  # type: ignore[arg-type]
+
+    def test_the_next_epoch_waits_for_the_coordinator(self, tmp_path: Path) -> None:
+        """A verdict on an epoch always comes before the next begins, so runs repeat exactly."""
+        executor = self.make()
+        executor.start()
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        executor.submit([job(tmp_path, epochs=50)])
+        until(executor, lambda event: isinstance(event, EpochEnd))
+        executor.tell(0, Verdict.PRUNE)
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+        executor.close()
+
+        assert isinstance(end, TrialEnd)
+        assert end.epochs == 1
+
+
+@pytest.mark.slow
+class TestLocal(ExecutorContract):
+    """Worker processes on this machine."""
+
+    def make(self, setup: TrainerSetup = SETUP, make_trainer: object = ScriptedTrainer) -> Executor:
+        return LocalExecutor(setup, 2, make_trainer)  # type: ignore[arg-type]
+
+    def test_two_trials_run_at_the_same_time(self, executor: Executor, tmp_path: Path) -> None:
+        """Each worker has a process of its own."""
+        while executor.free < 2:
+            executor.poll(0.1)
+        executor.submit([job(tmp_path, 0, kind=3), job(tmp_path, 1, kind=3)])
+        seen: list[int] = []
+        while len(seen) < 2:
+            seen += [event.number for event in executor.poll(0.2) if isinstance(event, EpochEnd)]
+        assert set(seen[:2]) == {0, 1}
+
+    def test_a_killed_trainer_is_noticed_and_replaced(self, executor: Executor, tmp_path: Path) -> None:
+        """The job of the dead process is named, and the next one runs."""
+        executor.submit([job(tmp_path, 5, kind=2)])
+        lost = until(executor, lambda event: isinstance(event, TrainerLost))[-1]
+        assert lost == TrainerLost(5, "killed by SIGKILL")
+
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        executor.submit([job(tmp_path, 5, kind=2, attempt=1)])
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+        assert isinstance(end, TrialEnd)
+        assert end.outcome is Outcome.COMPLETE
+
+    def test_no_process_is_left_after_closing(self, tmp_path: Path) -> None:
+        """Workers end with their executor, whatever they do."""
+        executor = LocalExecutor(SETUP, 2, ScriptedTrainer)
+        executor.start()
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        executor.submit([job(tmp_path, kind=3, epochs=1000)])
+        processes = [worker.process for worker in executor._workers]
+        executor.close()
+        assert not any(process.is_alive() for process in processes)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 65])
+def test_an_impossible_number_of_workers_is_refused(workers: int) -> None:
+    """The message names the range and the value."""
+    with pytest.raises(UsageError, match=rf"workers must lie in \[1, 64\], got {workers}"):
+        LocalExecutor(SETUP, workers)
+
+
+def test_the_default_is_one_worker_per_core_up_to_eight() -> None:
+    """Cores that this process may not use do not count."""
+    assert available_cores() <= (os.cpu_count() or 1)
+    assert default_workers() == min(8, available_cores())

@@ -1,0 +1,19 @@
+"""Small recipes for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.recipe import Recipe, parse_recipe
+
+
+def small_recipe(**changes: Any) -> Recipe:
+    """Return a recipe over the digits with a learning rate to search; ``changes`` replace whole tables."""
+    raw: dict[str, Any] = {
+        "name": "small",
+        "data": "digits",
+        "budget": {"trials": 6, "epochs": 4},
+        "search": {"sampler": "random", "pruner": "none"},
+        "space": {"learning_rate": {"type": "float", "low": 0.001, "high": 0.5}, "layers": 1, "units": 8},
+    }
+    return parse_recipe(raw | changes, "test")

@@ -1,0 +1,72 @@
+"""Run a study with the scripted trainer: real storage, real sampling, no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage import Location, locate
+from tests.scripted import ScriptedTrainer
+from tuner import stored
+from tuner.coordinator import Coordinator, Services
+from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.ledger import Ledger
+from tuner.progress import Ended, Plan, RunView
+from tuner.recipe import Recipe
+from tuner.records import TrainerSetup
+from tuner.results import TrialResult
+from tuner.sampling import Sampling
+from tuner.study import Study
+
+SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
+
+
+@dataclass
+class Recorder:
+    """Remembers what a run showed."""
+
+    views: list[RunView] = field(default_factory=list)
+    ends: list[Ended] = field(default_factory=list)
+    on_update: Callable[[RunView], None] = lambda view: None
+
+    def planned(self, plan: Plan) -> None:
+        """Remember nothing."""
+
+    def update(self, view: RunView) -> None:
+        self.views.append(view)
+        self.on_update(view)
+
+    def ended(self, end: Ended, view: RunView) -> None:
+        self.ends.append(end)
+
+
+def run_scripted(
+    home: Path,
+    recipe: Recipe,
+    *,
+    name: str = "small",
+    workers: int = 0,
+    stop: Callable[[], str | None] = lambda: None,
+    recorder: Recorder | None = None,
+    executor: Executor | None = None,
+    test_all: bool = False,
+) -> Coordinator:
+    """Run a study to its end; ``workers`` 0 is inline, else that many processes."""
+    if executor is None:
+        executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
+    with stored.opened(locate(home=home), create=True) as store:
+        _, study, record = stored.create_or_resume(store, name, recipe, "0" * 64)
+        with store.lease(record.id, name) as lease:
+            store.change_recipe(record.id, recipe.model_dump(mode="json"))
+            sampling = Sampling(study, recipe)
+            ledger = Ledger(store, record, lease, sampling, recipe)
+            services = Services(ledger, lease, sampling, executor, recorder or Recorder(), stop)
+            coordinator = Coordinator(name, recipe, services)
+            coordinator.run(test_all=test_all)
+    return coordinator
+
+
+def trials_of(home: Path, recipe: Recipe, name: str = "small") -> list[TrialResult]:
+    """Return the trials of a study."""
+    return Study(name, recipe, Location(locate(home=home).url, home / "artifacts"), None).trials()

@@ -1,0 +1,76 @@
+"""A trainer that follows a script instead of training: fast, exact, and free of TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tuner.files import atomic_path, sha256_of
+from tuner.records import (
+    EpochEnd,
+    Job,
+    ModelFile,
+    Outcome,
+    TestEnd,
+    TestJob,
+    TrainerSetup,
+    TrialEnd,
+    TrialJob,
+    Verdict,
+)
+
+ACCURACY_AT = "learning_rate"  # a script's accuracy rises towards 1 - learning_rate
+
+
+class ScriptedTrainer:
+    """Learns as a formula says: accuracy ``(1 - rate) * (1 - 0.5 ** epoch)``; files are a few bytes of text.
+
+    Parameters steer it: ``batch_size`` 1 fails, 2 kills its process (once per trial), 3 takes 0.2 s per epoch.
+    """
+
+    def __init__(self, setup: TrainerSetup, threads: int | None = None) -> None:
+        self.device = "script"
+        self.threads = threads
+        self._setup = setup
+
+    def execute(
+        self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
+    ) -> TrialEnd | TestEnd:
+        if isinstance(job, TestJob):
+            assert sha256_of(job.model_path) == job.sha256
+            return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9})
+        return self._train(job, on_epoch, verdict)
+
+    def _train(
+        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
+    ) -> TrialEnd:
+        kind = job.params["batch_size"]
+        if kind == 1:
+            return TrialEnd(job.number, Outcome.FAILED, reason="loss was nan in epoch 1")
+        if kind == 2 and job.attempt == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        metrics: dict[str, float] = {}
+        for epoch in range(job.epochs):
+            if kind == 3:
+                time.sleep(0.2)
+            accuracy = (1 - float(job.params["learning_rate"])) * (1 - 0.5 ** (epoch + 1))
+            metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
+            on_epoch(EpochEnd(job.number, epoch, metrics, seconds=0.01))
+            said = verdict()
+            if said is not None and epoch + 1 < job.epochs:
+                outcome = Outcome.PRUNED if said is Verdict.PRUNE else Outcome.INTERRUPTED
+                return TrialEnd(job.number, outcome, None, metrics, epoch, epoch + 1)
+        model = write_model(job.model_path, f"{job.number} {job.seed}")
+        return TrialEnd(
+            job.number, Outcome.COMPLETE, None, metrics, job.epochs - 1, job.epochs, 1000, 0.01 * job.epochs, model
+        )
+
+
+def write_model(path: Path, text: str) -> ModelFile:
+    """Write a stand-in for a model file."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+    return ModelFile(path, sha256_of(path), path.stat().st_size)

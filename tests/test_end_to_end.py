@@ -1,0 +1,139 @@
+"""The real command with real worker processes: killed, interrupted, asked to stop, started twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+DEADLINE = 90.0  # seconds
+
+
+class Command:
+    """``tuner`` in a folder of its own, and in a process group of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[subprocess.Popen[str]] = []
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("TUNER_")}
+
+    def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run to the end."""
+        return subprocess.run(
+            [sys.executable, "-m", "tuner", *args],
+            cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=DEADLINE, check=False,
+        )  # fmt: skip
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start and go on."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuner", "study", "start", "digits", "--epochs", "40", *args],
+            cwd=self.folder, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        self.running.append(process)
+        return process
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Read the database, empty while there is none."""
+        try:
+            with sqlite3.connect(f"file:{self.folder}/.tuner/studies.db?mode=ro", uri=True, timeout=10) as connection:
+                return connection.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+    def until(self, true: Callable[[], object]) -> None:
+        """Wait for something to come true."""
+        deadline = time.monotonic() + DEADLINE
+        while not true():
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.05)
+
+    def processes(self, leader: int) -> list[int]:
+        """Return the processes of the group that ``leader`` began."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[2]) == leader and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+        return found
+
+
+@pytest.fixture
+def tuner(tmp_path: Path) -> Iterator[Command]:
+    command = Command(tmp_path)
+    yield command
+    for process in command.running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def trained(tuner: Command) -> int:
+    """Return how many epochs are written down."""
+    rows = tuner.rows("SELECT COUNT(*) FROM tuner_epoch")
+    return int(str(rows[0][0])) if rows else 0
+
+
+def test_a_killed_run_goes_on_where_it_was(tuner: Command) -> None:
+    """Finished trials are kept, no number is lost, nothing stays running, no process is left behind."""
+    process = tuner.start("--trials", "6", "--workers", "2")
+    tuner.until(lambda: len(tuner.rows("SELECT 1 FROM tuner_attempt WHERE outcome = 'complete'")) >= 2)
+    process.kill()
+    process.wait()
+    finished = "SELECT number, state FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"
+    before = tuner.rows(finished)
+    tuner.until(lambda: not tuner.processes(process.pid))
+    assert tuner.rows("SELECT 1 FROM trials WHERE state = 'RUNNING'")
+
+    done = tuner("study", "start", "digits", "--trials", "6", "--epochs", "40", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["trials"]["running"] == report["trials"]["waiting"] == 0
+    assert report["trials"]["complete"] + report["trials"]["pruned"] == report["trials"]["total"] == 6
+    assert set(before) <= set(tuner.rows(finished))
+    assert tuner.rows("SELECT number FROM trials ORDER BY number") == [(number,) for number in range(6)]
+    assert tuner.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal.Signals, code: int) -> None:
+    """Results are kept and the line to go on is printed (faults 16, 17)."""
+    process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
+    tuner.until(lambda: trained(tuner) > 3)
+    os.killpg(process.pid, number)  # as a terminal would: the whole group gets it
+    _, stderr = process.communicate(timeout=DEADLINE)
+
+    assert process.returncode == code, stderr
+    assert "every result is kept. Go on with: tuner study start digits" in stderr
+    assert tuner.rows("SELECT COUNT(*) FROM trials WHERE state = 'RUNNING'") == [(0,)]
+    assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
+    assert not tuner.processes(process.pid)
+
+
+def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:
+    """It ends with exit code 0, within seconds."""
+    process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
+    tuner.until(lambda: trained(tuner) > 0)
+    second = tuner("study", "start", "digits")
+    assert second.returncode == 1
+    assert "is being run by process" in second.stderr
+    assert tuner("study", "delete", "digits", "--yes").returncode == 1
+    stop = tuner("study", "stop", "digits")
+    _, stderr = process.communicate(timeout=DEADLINE)
+
+    assert "stops after the running epochs" in stop.stderr
+    assert process.returncode == 0, stderr
+    assert "Stopped by `tuner study stop`" in stderr

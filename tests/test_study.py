@@ -1,0 +1,196 @@
+"""The facade: what a Python user of ten lines sees, on real models and data, in one process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tuner import open_study
+from tuner.errors import DataError, RecipeError, UsageError
+from tuner.progress import Plan
+from tuner.study import Study, list_studies, load_study
+
+RUN = {"trials": 3, "epochs": 2, "executor": "inline", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A finished study of the digits."""
+    study = open_study("digits", home=tmp_path_factory.mktemp("study") / ".tuner")
+    study.run(**RUN)  # type: ignore[arg-type]
+    return study
+
+
+def test_a_study_finds_a_model_that_can_be_exported(digits: Study, tmp_path: Path) -> None:
+    """From the first line to a folder that predicts."""
+    best = digits.best()
+    manifest = digits.export(tmp_path / "model", formats=("keras",))
+
+    assert best.value is not None
+    assert best.value > 0.3
+    assert best.test is not None
+    assert manifest.trial == best.number
+    assert manifest.test is not None
+    assert manifest.test.accuracy == best.test["accuracy"]
+    assert (tmp_path / "model" / "model.keras").is_file()
+
+
+def test_the_exported_model_has_the_accuracy_that_was_reported(digits: Study, tmp_path: Path) -> None:
+    """The test accuracy of the search is that of the folder, to the last image."""
+    from tuner.delivery.evaluate import evaluate
+
+    digits.export(tmp_path / "model", formats=("keras",))
+    data = digits.load_data()
+    found = evaluate(tmp_path / "model", data.x_test, data.y_test)
+    test = digits.best().test
+
+    assert test is not None
+    assert found.accuracy == pytest.approx(test["accuracy"], abs=1e-6)
+    assert found.loss == pytest.approx(test["loss"], abs=1e-4)
+
+
+def test_running_again_adds_nothing_to_a_finished_study(digits: Study) -> None:
+    """The same call resumes, and there is nothing left to do."""
+    before = digits.trials()
+    result = digits.run(**RUN)  # type: ignore[arg-type]
+
+    assert result.stopped_by is None
+    assert digits.trials() == before
+
+
+def test_the_json_has_what_scripts_rely_on(digits: Study) -> None:
+    """Every documented key is there, and JSON can hold the values."""
+    report = json.loads(json.dumps(digits.as_json()))
+
+    assert set(report) == {
+        "study", "trial", "objective", "direction", "value", "params", "metrics", "best_epoch", "epochs", "seconds",
+        "parameters", "test", "trials",
+    }  # fmt: skip
+    assert set(report["metrics"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(report["test"]) == {"loss", "accuracy"}
+    assert report["trials"]["complete"] == report["trials"]["total"] == 3
+    assert {"complete", "pruned", "failed", "running", "total"} <= set(report["trials"])
+    assert report["metrics"]["val_accuracy"] == report["value"]
+
+
+def test_trials_carry_their_facts(digits: Study) -> None:
+    """Seconds, weights and the best epoch of each are known."""
+    for trial in digits.trials():
+        assert trial.state == "complete"
+        assert trial.seconds > 0
+        assert trial.parameters
+        assert trial.best_epoch in {0, 1}
+        assert set(trial.params) <= set(trial.all_params)
+
+
+def test_a_stored_study_is_found_by_its_name(digits: Study) -> None:
+    """With the recipe that it ran with."""
+    home = digits.location.artifacts.parent
+    loaded = load_study("digits", home=home)
+
+    assert loaded.recipe == digits.recipe
+    assert [study.name for study in list_studies(home=home)] == ["digits"]
+
+
+def test_a_changed_space_is_refused(digits: Study, tmp_path: Path) -> None:
+    """Trials of different spaces are never mixed in silence."""
+    changed = tmp_path / "digits.toml"
+    changed.write_text(
+        'data = "digits"\n[space]\nlearning_rate = { type = "float", low = 0.001, high = 0.1 }\n', encoding="utf-8"
+    )
+    study = open_study(str(changed), home=digits.location.artifacts.parent)
+    with pytest.raises(RecipeError, match="the space of 'digits' changed since the study began"):
+        study.run(**RUN)  # type: ignore[arg-type]
+
+
+def test_changed_data_are_refused(digits: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fingerprint of the rows is compared on every resume."""
+    import numpy as np
+
+    from tuner.data.dataset import Dataset
+
+    data = digits.load_data()
+    other = Dataset(
+        data.name, np.roll(data.x_train, 1, axis=0), data.y_train, data.x_test, data.y_test, data.class_names, "test"
+    )
+    monkeypatch.setattr("tuner.data.lookup.load_dataset", lambda *_, **__: other)
+    with pytest.raises(DataError, match="the rows of 'digits' changed since study 'digits' began"):
+        load_study("digits", home=digits.location.artifacts.parent).run(**RUN)  # type: ignore[arg-type]
+
+
+def test_the_model_of_a_trial_that_is_not_kept_cannot_be_exported(digits: Study, tmp_path: Path) -> None:
+    """The message names what can be."""
+    with pytest.raises(UsageError, match="has no trial 99"):
+        digits.export(tmp_path / "model", trial=99)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_study_that_was_never_started_says_so(tmp_path: Path) -> None:
+    """Nothing is created by asking."""
+    study = open_study("digits", home=tmp_path / ".tuner")
+    for question in (study.best, study.trials, study.summary, study.importances, study.stop, study.delete):
+        with pytest.raises(UsageError, match="there is no study 'digits'"):
+            question()
+    assert not (tmp_path / ".tuner").exists()
+
+
+def test_an_unknown_search_names_the_nearest(tmp_path: Path) -> None:
+    """A slip of the finger costs one look."""
+    with pytest.raises(RecipeError, match="there is no search or study 'digts'") as error:
+        open_study("digts", home=tmp_path / ".tuner")
+    assert error.value.hint == "did you mean 'digits'?"
+
+
+def test_names_are_never_paths(tmp_path: Path) -> None:
+    """Slashes, quotes, SQL and emoji work as names (fault 35)."""
+    for name in ("a/b", "../../x", 'it\'s "quoted"', "'; DROP TABLE studies; --", "☃🎉"):
+        study = open_study("digits", name=name, home=tmp_path / ".tuner")
+        study.run(trials=1, epochs=1, executor="inline", device="cpu")
+        assert study.best().number == 0
+    assert {study.name for study in list_studies(home=tmp_path / ".tuner")} >= {"a/b", "☃🎉"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tuner"]
+
+
+def test_a_deleted_study_leaves_no_model_behind(tmp_path: Path) -> None:
+    """Rows and files go together."""
+    study = open_study("digits", home=tmp_path / ".tuner")
+    study.run(trials=1, epochs=1, executor="inline", device="cpu")
+    assert list(tmp_path.rglob("*.keras"))
+    study.delete()
+
+    assert list(tmp_path.rglob("*.keras")) == []
+    assert list_studies(home=tmp_path / ".tuner") == []
+
+
+def test_fresh_begins_again(tmp_path: Path) -> None:
+    """The old trials are gone, the new ones count from 0."""
+    study = open_study("digits", home=tmp_path / ".tuner")
+    study.run(trials=2, epochs=1, executor="inline", device="cpu")
+    study.run(trials=1, epochs=1, executor="inline", device="cpu", fresh=True)
+    assert [trial.number for trial in study.trials()] == [0]
+
+
+def test_the_plan_says_what_is_to_come(tmp_path: Path) -> None:
+    """Trials, epochs and a rough time, before anything slow happens."""
+    plans: list[Plan] = []
+
+    class Listener:
+        planned = staticmethod(plans.append)
+        update = ended = staticmethod(lambda *_: None)
+
+    study = open_study("digits", home=tmp_path / ".tuner")
+    study.run(trials=1, epochs=1, executor="inline", device="cpu", progress=Listener())
+
+    assert (plans[0].finished, plans[0].limit, plans[0].epochs, plans[0].workers) == (0, 1, 1, 1)
+    assert 0 < plans[0].seconds <= 60
+
+
+def test_the_environment_names_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`TUNER_DATA` serves Python users too."""
+    monkeypatch.setenv("TUNER_DATA", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    (tmp_path / "mnist.npz").write_bytes(b"not a zip")
+    with pytest.raises(DataError, match=r"mnist\.npz"):
+        open_study("mnist", home=tmp_path / ".tuner").load_data()

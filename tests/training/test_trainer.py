@@ -1,0 +1,203 @@
+"""One trainer on the embedded digits: real Keras models on small data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.errors import RunError
+from tuner.records import EpochEnd, Outcome, TestJob, TrainerSetup, TrialEnd, TrialJob, Verdict
+from tuner.training.runtime import prepare
+from tuner.training.trainer import Trainer
+
+SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    return Trainer(SETUP, threads=1)
+
+
+def job(folder: Path, *, epochs: int = 4, patience: int | None = None, seed: int = 3, **params: Any) -> TrialJob:
+    """Return a job for a small network."""
+    values = {"layers": 1, "units_0": 32, "batch_size": 32, "learning_rate": 0.01, **params}
+    return TrialJob(0, 0, seed, values, epochs, patience, folder / "trial-0.keras")
+
+
+def train(
+    trainer: Trainer, job: TrialJob, verdicts: dict[int, Verdict] | None = None
+) -> tuple[list[EpochEnd], TrialEnd]:
+    """Train a job; ``verdicts`` are given after the epochs that they name."""
+    epochs: list[EpochEnd] = []
+    end = trainer.execute(job, epochs.append, lambda: (verdicts or {}).get(epochs[-1].epoch))
+    assert isinstance(end, TrialEnd)
+    return epochs, end
+
+
+def test_a_trial_learns_the_digits_and_keeps_its_model(trainer: Trainer, tmp_path: Path) -> None:
+    """Every epoch is reported with all metrics, and the end is that of the best epoch."""
+    epochs, end = train(trainer, job(tmp_path))
+
+    assert [event.epoch for event in epochs] == [0, 1, 2, 3]
+    assert set(epochs[0].metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert end.outcome is Outcome.COMPLETE
+    assert end.metrics["val_accuracy"] > 0.9
+    assert end.parameters == 64 * 32 + 32 + 32 * 10 + 10
+    assert end.model is not None
+    assert end.model.size == (tmp_path / "trial-0.keras").stat().st_size
+
+
+def test_the_value_and_the_weights_are_those_of_the_best_epoch(trainer: Trainer, tmp_path: Path) -> None:
+    """A learning rate that explodes late does not spoil what was found before."""
+    import keras
+
+    from tuner.data.lookup import load_dataset
+    from tuner.data.split import split_rows
+
+    epochs, end = train(trainer, job(tmp_path, epochs=12, optimizer="sgd", learning_rate=1.5, momentum=0.9))
+    values = [event.metrics["val_accuracy"] for event in epochs]
+    assert end.best_epoch == values.index(max(values))
+    assert end.metrics["val_accuracy"] == max(values)
+
+    data = load_dataset("digits")
+    _, validation = split_rows(data.y_train, 0.2, 0)
+    model = keras.models.load_model(tmp_path / "trial-0.keras")
+    predicted = model.predict(data.x_train[validation], verbose=0).argmax(1)
+    assert float((predicted == data.y_train[validation]).mean()) == pytest.approx(max(values), abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_trial_in_a_used_and_in_a_new_trainer(trainer: Trainer, tmp_path: Path) -> None:
+    """Results do not depend on what a worker trained before."""
+    again = job(tmp_path, dropout=0.3, batch_norm=True)
+    _, first = train(trainer, again)
+    _, used = train(trainer, again)
+    _, new = train(Trainer(SETUP, threads=1), again)
+    _, other = train(trainer, job(tmp_path, seed=4, dropout=0.3, batch_norm=True))
+
+    assert first.metrics == pytest.approx(used.metrics, abs=1e-6)
+    assert first.metrics == pytest.approx(new.metrics, abs=1e-6)
+    assert other.metrics["loss"] != pytest.approx(first.metrics["loss"], abs=1e-6)
+
+
+def test_patience_stops_a_trial_that_no_longer_improves(trainer: Trainer, tmp_path: Path) -> None:
+    """It is complete, with fewer epochs than it was given."""
+    _, end = train(trainer, job(tmp_path, epochs=60, patience=2, learning_rate=0.03))
+
+    assert end.outcome is Outcome.COMPLETE
+    assert end.best_epoch is not None
+    assert end.epochs == end.best_epoch + 3
+
+
+def test_a_loss_that_is_no_number_fails_the_trial_with_its_reason(trainer: Trainer, tmp_path: Path) -> None:
+    """The trial ends at once; nothing is kept of it (fault 23)."""
+    epochs, end = train(trainer, job(tmp_path, epochs=20, optimizer="sgd", learning_rate=1e30))
+
+    assert end.outcome is Outcome.FAILED
+    assert end.reason is not None
+    assert "loss was" in end.reason  # "loss was nan in epoch 1", or inf
+    assert len(epochs) < 20
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"), [(Verdict.PRUNE, Outcome.PRUNED), (Verdict.INTERRUPT, Outcome.INTERRUPTED)]
+)
+def test_a_verdict_ends_a_trial_after_its_epoch(
+    trainer: Trainer, tmp_path: Path, verdict: Verdict, outcome: Outcome
+) -> None:
+    """No model is kept of a trial that did not end by itself."""
+    epochs, end = train(trainer, job(tmp_path), {1: verdict})
+
+    assert (len(epochs), end.outcome, end.model) == (2, outcome, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
+    """A trial that has trained all its epochs is a result."""
+    _, end = train(trainer, job(tmp_path), {3: Verdict.INTERRUPT})
+    assert end.outcome is Outcome.COMPLETE
+
+
+def test_an_impossible_configuration_is_a_failed_trial(trainer: Trainer, tmp_path: Path) -> None:
+    """Whatever happens inside a trial is its result, not the end of the trainer."""
+    _, end = train(trainer, job(tmp_path, activation="nonsense"))
+
+    assert end.outcome is Outcome.FAILED
+    assert end.reason is not None
+    assert end.reason.startswith("error: ValidationError")
+
+
+@pytest.mark.parametrize("error", ["MemoryError", "ResourceExhaustedError"])
+def test_running_out_of_memory_is_named(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    """Python's and TensorFlow's ways to say so become one reason (fault 25)."""
+    import tensorflow as tf
+
+    def exhaust(*_: object, **__: object) -> None:
+        raise MemoryError if error == "MemoryError" else tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr("tuner.training.model.build", exhaust)
+    _, end = train(trainer, job(tmp_path))
+    assert (end.outcome, end.reason) == (Outcome.FAILED, "out of memory")
+
+
+def test_a_kept_model_is_evaluated_on_the_test_split(trainer: Trainer, tmp_path: Path) -> None:
+    """Loss and accuracy come from the file alone."""
+    _, end = train(trainer, job(tmp_path))
+    assert end.model is not None
+    tested = trainer.test(TestJob(0, end.model.path, end.model.sha256))
+
+    assert tested.reason is None
+    assert tested.metrics["accuracy"] > 0.85
+    assert set(tested.metrics) == {"loss", "accuracy"}
+
+
+def test_a_damaged_model_is_not_loaded(trainer: Trainer, tmp_path: Path) -> None:
+    """The checksum is compared first."""
+    _, end = train(trainer, job(tmp_path))
+    assert end.model is not None
+    end.model.path.write_bytes(end.model.path.read_bytes()[:-1] + b"x")
+    tested = trainer.test(TestJob(0, end.model.path, end.model.sha256))
+
+    assert tested.reason is not None
+    assert "checksum mismatch" in tested.reason
+
+
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    """`--device gpu` never falls back in silence (fault 26)."""
+    if prepare("auto") != "cpu":
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(RunError, match="no GPU was found") as error:
+        prepare("gpu")
+    assert error.value.exit_code == 1
+
+
+JAX_SCRIPT = """
+import sys, tempfile, pathlib
+from tuner.records import *
+from tuner.training.trainer import Trainer
+trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"))
+import keras
+assert keras.backend.backend() == "jax"
+folder = pathlib.Path(tempfile.mkdtemp())
+params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.1, "schedule": "cosine", "learning_rate": 0.01}
+end = trainer.execute(TrialJob(0, 0, 1, params, 5, None, folder / "m.keras"), lambda e: None, lambda: None)
+test = trainer.test(TestJob(0, end.model.path, end.model.sha256))
+print(end.outcome, end.metrics["val_accuracy"], test.metrics["accuracy"])
+assert end.outcome == "complete" and test.metrics["accuracy"] > 0.85, (end, test)
+"""
+
+
+@pytest.mark.slow
+def test_the_jax_backend_trains_too() -> None:
+    """`KERAS_BACKEND=jax` needs no other code."""
+    pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
+    env = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
