@@ -12,7 +12,6 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from tuner.errors import RecipeError
 from tuner.recipe import Recipe, Search
 from tuner.records import Outcome, ParamValue
 from tuner.space import AnyDimension, Choice, Float
@@ -25,7 +24,6 @@ _STATES = {
     Outcome.PRUNED: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
-MAX_GRID = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +133,10 @@ class Sampling:
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         """Record the objective after an epoch and tell whether the trial should be pruned."""
-        trial = self._running[number]
-        # Not trial.report: it refuses to replace what an earlier attempt at this trial reported.
-        self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)  # noqa: SLF001
-        return trial.should_prune()
+        trial_id = self._running[number]._trial_id  # noqa: SLF001
+        # Not trial.report and trial.should_prune: they remember what an earlier attempt at this trial reported.
+        self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+        return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
 
     def annotate(self, number: int, facts: Mapping[str, object]) -> None:
         """Attach facts to a running trial; the dashboard shows them."""
@@ -156,9 +154,7 @@ class Sampling:
 
     def _enqueue(self, number: int) -> None:
         """Fix the parameters of the trial to come where the recipe or the grid says what they are."""
-        params = self._recipe.start_params(number)
-        if params is None and self._grid is not None:
-            params = dict(self._grid[number])
+        params = self._recipe.start_params(number) if self._grid is None else self._grid[number]
         if params is not None:
             self._study.enqueue_trial(params)
 
@@ -181,7 +177,9 @@ def make_sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.NSGAIISampler(seed=seed)
     if search.sampler == "qmc":
         # One sequence for the whole study: its seed must not change from trial to trial.
-        return optuna.samplers.QMCSampler(seed=search.seed, scramble=True, warn_independent_sampling=False)
+        return optuna.samplers.QMCSampler(
+            seed=trial_seed(search.seed, 0), scramble=True, warn_independent_sampling=False
+        )
     if search.sampler == "cmaes":
         return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     return optuna.samplers.RandomSampler(seed=seed)
@@ -214,17 +212,8 @@ def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamVa
 
 
 def _shuffled_grid(recipe: Recipe) -> list[dict[str, ParamValue]]:
-    """Return every configuration in an order that covers the space early.
-
-    Raises:
-        RecipeError: If a dimension has infinitely many values, or the grid is too large to hold.
-    """
-    grid: list[dict[str, ParamValue]] = []
-    for params in recipe.search_space.grid():
-        grid.append(params)
-        if len(grid) > MAX_GRID:
-            raise RecipeError(
-                f"the grid has more than {MAX_GRID} configurations", hint="use larger steps, or --sampler tpe"
-            )
+    """Return every configuration once: the recipe's own first, the others in an order that covers the space early."""
+    starts = [params for number in range(len(recipe.start)) if (params := recipe.start_params(number)) is not None]
+    grid = [params for params in recipe.grid if params not in starts]
     random.Random(recipe.search.seed).shuffle(grid)  # noqa: S311 - no secret
-    return grid
+    return starts + grid
