@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +32,20 @@ class Location:
 
 
 def locate(storage: str | None = None, home: Path | None = None) -> Location:
-    """Find the database: ``storage`` as a URL, else ``studies.db`` in ``home`` (default ``.tuner``).
+    """Find the database: ``storage`` as a URL, else ``studies.db`` in ``home``.
 
     Models are kept in ``home`` when it is given, else beside the database file.
+
+    Args:
+        storage: ``None`` takes ``TUNER_STORAGE``, if that is set.
+        home: ``None`` takes ``TUNER_HOME``, else ``.tuner`` in the current folder.
 
     Raises:
         UsageError: If the URL is malformed or names a database other than SQLite.
     """
+    storage = storage or os.environ.get("TUNER_STORAGE") or None
+    if home is None and os.environ.get("TUNER_HOME"):
+        home = Path(os.environ["TUNER_HOME"])
     if storage is None:
         home = home or DEFAULT_HOME
         return Location(URL.create("sqlite", database=str(home / "studies.db")), home / "artifacts")

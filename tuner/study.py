@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from tuner.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
+    from tuner.data.download import Progress as DownloadProgress
     from tuner.delivery.manifest import Manifest
 
 COMPARED_ROWS = 256  # real rows on which every exported format must agree
@@ -46,6 +48,7 @@ class Study:
         self.recipe = recipe
         self.location = location
         self._data_dir = data_dir
+        self._data: Dataset | None = None
 
     def run(
         self,
@@ -229,15 +232,20 @@ class Study:
         with stored.existing(self.location, self.name) as found:
             stored.delete(found)
 
-    def load_data(self) -> Dataset:
-        """Return the data set, downloaded if need be.
+    def load_data(self, progress: DownloadProgress | None = None) -> Dataset:
+        """Return the data set, read once and downloaded if need be.
+
+        Args:
+            progress: Hears how a download goes on.
 
         Raises:
             DataError: If it cannot be had or is malformed.
         """
         from tuner.data.lookup import load_dataset
 
-        return load_dataset(self.recipe.data, self._data_dir)
+        if self._data is None:
+            self._data = load_dataset(self.recipe.data, self._data_dir, progress=progress)
+        return self._data
 
     def _decorate(self) -> None:
         """Bring what the dashboard shows up to date."""
@@ -295,6 +303,13 @@ def open_study(
 ) -> Study:
     """Open a search: a name (see ``tuner space list``), a TOML file, or a study that exists. Writes nothing.
 
+    Args:
+        search: The search.
+        name: The study's name; ``None`` takes the recipe's.
+        storage: URL of the database; ``None`` takes ``TUNER_STORAGE``, else ``studies.db`` in ``home``.
+        home: Folder for database and models; ``None`` takes ``TUNER_HOME``, else ``.tuner``.
+        data_dir: Folder that is searched first for data sets; ``None`` takes ``TUNER_DATA``.
+
     Raises:
         RecipeError: If there is no such search, or it has a mistake.
         UsageError: If the name cannot be a study's.
@@ -302,13 +317,13 @@ def open_study(
     if search.endswith(".toml") or search in search_spaces.names():
         recipe = load_recipe(search)
         chosen = stored.check_name(recipe.name if name is None else name)
-        return Study(chosen, recipe, locate(storage, home), data_dir)
+        return Study(chosen, recipe, locate(storage, home), _data_dir(data_dir))
     location = locate(storage, home)
     if has_database(location):
         with stored.opened(location) as store:
             found = stored.find(store, search)
         if found is not None:
-            return Study(stored.check_name(name or search), found.recipe, location, data_dir)
+            return Study(stored.check_name(name or search), found.recipe, location, _data_dir(data_dir))
     raise RecipeError(f"there is no search or study '{search}'", hint=did_you_mean(search, search_spaces.names()))
 
 
@@ -322,9 +337,15 @@ def load_study(
     """
     location = locate(storage, home)
     with stored.existing(location, name) as found:
-        return Study(name, found.recipe, location, data_dir)
+        return Study(name, found.recipe, location, _data_dir(data_dir))
 
 
 def list_studies(*, storage: str | None = None, home: Path | None = None) -> list[StudySummary]:
     """Return every study in a line, by name; none where there is no database."""
     return stored.summarise_all(locate(storage, home))
+
+
+def _data_dir(given: Path | None) -> Path | None:
+    if given is not None:
+        return given
+    return Path(os.environ["TUNER_DATA"]) if os.environ.get("TUNER_DATA") else None

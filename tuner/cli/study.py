@@ -96,6 +96,7 @@ def ladder(  # noqa: PLR0917
     from tuner.study import open_study
 
     opened = open_study(f"{data}_ladder", storage=storage, home=home, data_dir=data_dir)
+    _load_data(opened)
     with ExitStack() as stack:
         result = opened.run(workers=workers, fresh=fresh, test_all=True, progress=_progress(stack, quiet=quiet))
     rows = ladder_rows(opened.recipe, opened.trials())
@@ -228,6 +229,7 @@ def delete(name: str, yes: bool, home: Path | None, storage: str | None) -> None
 
 def _run(opened: Study, *, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Run a study and print what came out."""
+    _load_data(opened)
     with ExitStack() as stack:
         result = opened.run(progress=_progress(stack, quiet=quiet), **settings)
     if as_json:
@@ -235,6 +237,13 @@ def _run(opened: Study, *, quiet: bool, as_json: bool, **settings: Any) -> None:
     else:
         _print_result(opened)
     _leave(result.stopped_by, opened.name)
+
+
+def _load_data(opened: Study) -> None:
+    """Read the data before the run, with a bar on stderr where it has to be downloaded."""
+    from tuner.cli.data import DownloadBar
+
+    opened.load_data(DownloadBar())
 
 
 def _progress(stack: ExitStack, *, quiet: bool) -> Any:
