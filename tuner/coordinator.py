@@ -15,6 +15,7 @@ from tuner.ledger import Ledger
 from tuner.progress import Ended, Progress, RunningTrial, RunView
 from tuner.recipe import Recipe
 from tuner.records import (
+    Counts,
     EpochEnd,
     Event,
     Outcome,
@@ -26,7 +27,7 @@ from tuner.records import (
     TrialEnd,
     Verdict,
 )
-from tuner.sampling import Asked, Counts, Sampling
+from tuner.sampling import Asked, Sampling
 
 _log = logging.getLogger(__name__)
 

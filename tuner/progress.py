@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tuner.records import ParamValue
-from tuner.sampling import Counts
+from tuner.records import Counts, ParamValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,22 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Trials of a study by state."""
+
+    complete: int
+    pruned: int
+    failed: int
+    running: int
+    waiting: int
+
+    @property
+    def total(self) -> int:
+        """All trials that there are."""
+        return self.complete + self.pruned + self.failed + self.running + self.waiting
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerSetup:
     """What every trial of a study shares; sent once to each trainer.
 

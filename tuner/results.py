@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.overview import StudySummary, trials_json
 from tuner.recipe import Recipe
 from tuner.records import ParamValue
-from tuner.sampling import Counts
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -51,34 +50,6 @@ class TrialResult:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class StudySummary:
-    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now."""
-
-    name: str
-    data: str
-    objective: str
-    direction: str
-    counts: Counts
-    limit: int
-    best: tuple[int, float] | None
-    created: datetime
-    running: str | None
-
-    def as_json(self) -> dict[str, object]:
-        """Return plain data for JSON."""
-        return {
-            "study": self.name,
-            "data": self.data,
-            "objective": self.objective,
-            "direction": self.direction,
-            "best": None if self.best is None else {"trial": self.best[0], "value": self.best[1]},
-            "trials": trials_json(self.counts, self.limit),
-            "created": self.created.isoformat(timespec="seconds") + "Z",
-            "running": self.running,
-        }
-
-
 def best_json(best: TrialResult | None, recipe: Recipe, summary: StudySummary) -> dict[str, Any]:
     """Return the object that ``study start --json`` and ``study best --json`` print."""
     found: Mapping[str, Any] = asdict(best) if best else {}
@@ -94,11 +65,6 @@ def best_json(best: TrialResult | None, recipe: Recipe, summary: StudySummary) -
         **{name: found.get(name) for name in ("best_epoch", "epochs", "seconds", "parameters", "test")},
         "trials": trials_json(summary.counts, summary.limit),
     }
-
-
-def trials_json(counts: Counts, limit: int) -> dict[str, int]:
-    """Return the trials by state; ``total`` is what exists, ``budget`` what was asked for."""
-    return {**asdict(counts), "total": counts.total, "budget": limit}
 
 
 def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[str, float] | None]) -> TrialResult:

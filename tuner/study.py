@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import search_spaces
 from storage import Location, locate
 from storage.opening import has_database
-from tuner import stored
+from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
 from tuner.errors import RecipeError, UsageError, did_you_mean
 from tuner.estimate import expected_seconds
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
 from tuner.ledger import Ledger
+from tuner.overview import StudySummary
 from tuner.progress import Plan, Progress, Silent
 from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
-from tuner.results import StudySummary, TrialResult, best_json, importances, ranked, read_trial
+from tuner.results import TrialResult, best_json, importances, ranked, read_trial
 from tuner.sampling import Sampling
 from tuner.signals import stop_on_signals
 
@@ -150,7 +151,7 @@ class Study:
             UsageError: If the study was never started.
         """
         with stored.existing(self.location, self.name) as found:
-            return stored.summarise(found)
+            return overview.summarise(found.store, self.name)[0]
 
     def as_json(self) -> dict[str, Any]:
         """Return the best trial and the counts: the object that scripts rely on; its values are null without one."""
@@ -342,7 +343,7 @@ def load_study(
 
 def list_studies(*, storage: str | None = None, home: Path | None = None) -> list[StudySummary]:
     """Return every study in a line, by name; none where there is no database."""
-    return stored.summarise_all(locate(storage, home))
+    return overview.list_studies(locate(storage, home))
 
 
 def _data_dir(given: Path | None) -> Path | None:

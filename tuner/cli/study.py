@@ -114,9 +114,10 @@ def ladder(  # noqa: PLR0917
 @storage_options
 def list_command(as_json: bool, home: Path | None, storage: str | None) -> None:
     """List the studies."""
-    from tuner.study import list_studies
+    from storage import locate
+    from tuner.overview import list_studies
 
-    studies = list_studies(storage=storage, home=home)
+    studies = list_studies(locate(storage, home))
     if as_json:
         print_json([each.as_json() for each in studies])
     elif studies:

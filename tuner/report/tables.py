@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tuner.recipe import Recipe
 from tuner.report.text import brief, duration, metric, number
-from tuner.results import StudySummary, TrialResult
+
+if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does without
+    from tuner.overview import StudySummary
+    from tuner.recipe import Recipe
+    from tuner.results import TrialResult
 
 _STYLES = {"complete": "green", "pruned": "yellow", "failed": "red", "running": "cyan", "waiting": "dim"}
 

@@ -1,0 +1,77 @@
+"""Every study in a line, counted by the database: quick with ten thousand trials, and without importing Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, column, desc, func, select, table
+
+from storage.engine import Database
+from storage.tables import StudyRow
+
+# What we read of Optuna's tables; they are Optuna's to change, which its storage checks when it is opened.
+_STUDIES = table("studies", column("study_id"), column("study_name"))
+_TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
+_VALUES = table("trial_values", column("trial_id"), column("value"), column("objective"))
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLine:
+    """One study: ``states`` counts its trials by Optuna's state, ``lease`` says who runs it until when."""
+
+    id: int
+    name: str
+    recipe: Mapping[str, Any]
+    created: datetime  # UTC
+    states: Mapping[str, int]
+    lowest: tuple[int, float] | None  # number and value of the complete trial with the smallest value
+    highest: tuple[int, float] | None
+
+
+def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
+    """Return our studies by name, or the one called ``name``."""
+    query = (
+        select(_STUDIES.c.study_id, _STUDIES.c.study_name, StudyRow)
+        .join(StudyRow, StudyRow.optuna_id == _STUDIES.c.study_id)
+        .order_by(_STUDIES.c.study_name)
+    )
+    if name is not None:
+        query = query.where(_STUDIES.c.study_name == name)
+    with database.read() as session:
+        lines = []
+        for optuna_id, study_name, row in session.execute(query).all():
+            states: dict[str, int] = dict(session.execute(_count(optuna_id)).tuples().all())
+            lowest, highest = (
+                session.execute(_extreme(optuna_id, largest=largest)).first() for largest in (False, True)
+            )
+            lines.append(
+                StudyLine(
+                    id=row.id,
+                    name=study_name,
+                    recipe=dict(row.recipe),
+                    created=row.created,
+                    states=states,
+                    lowest=None if lowest is None else (lowest[0], lowest[1]),
+                    highest=None if highest is None else (highest[0], highest[1]),
+                )
+            )
+        return lines
+
+
+def _count(optuna_id: int) -> Select[Any]:
+    return select(_TRIALS.c.state, func.count()).where(_TRIALS.c.study_id == optuna_id).group_by(_TRIALS.c.state)
+
+
+def _extreme(optuna_id: int, *, largest: bool) -> Select[Any]:
+    """Select number and value of the complete trial with the extreme value; the earlier of equals."""
+    value = _VALUES.c.value
+    return (
+        select(_TRIALS.c.number, value)
+        .join(_VALUES, and_(_VALUES.c.trial_id == _TRIALS.c.trial_id, _VALUES.c.objective == 0))
+        .where(_TRIALS.c.study_id == optuna_id, _TRIALS.c.state == "COMPLETE")
+        .order_by(desc(value) if largest else value, _TRIALS.c.number)
+        .limit(1)
+    )

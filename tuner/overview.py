@@ -1,0 +1,88 @@
+"""Every study in a line, without importing Optuna: `tuner study list` answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from storage import Location, Store, open_store
+from storage.lease import describe_owner
+from storage.opening import has_database
+from storage.overview import StudyLine, read_lines
+from tuner.recipe import parse_recipe
+from tuner.records import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now."""
+
+    name: str
+    data: str
+    objective: str
+    direction: str
+    counts: Counts
+    limit: int  # trials that there may be
+    best: tuple[int, float] | None
+    created: datetime  # UTC
+    running: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return {
+            "study": self.name,
+            "data": self.data,
+            "objective": self.objective,
+            "direction": self.direction,
+            "best": None if self.best is None else {"trial": self.best[0], "value": self.best[1]},
+            "trials": trials_json(self.counts, self.limit),
+            "created": self.created.isoformat(timespec="seconds") + "Z",
+            "running": self.running,
+        }
+
+
+def trials_json(counts: Counts, limit: int) -> dict[str, int]:
+    """Return the trials by state; ``total`` is what exists, ``budget`` what was asked for."""
+    return {**asdict(counts), "total": counts.total, "budget": limit}
+
+
+def list_studies(location: Location) -> list[StudySummary]:
+    """Return every study, by name; none where there is no database, and none is made.
+
+    Raises:
+        StorageError: If the database cannot be used.
+    """
+    if not has_database(location):
+        return []
+    store = open_store(location)
+    try:
+        return summarise(store)
+    finally:
+        store.close()
+
+
+def summarise(store: Store, name: str | None = None) -> list[StudySummary]:
+    """Return every study of an open store, or the one called ``name``."""
+    return [_summary(store, line) for line in read_lines(store.database, name)]
+
+
+def _summary(store: Store, line: StudyLine) -> StudySummary:
+    recipe = parse_recipe(line.recipe, f"the snapshot of '{line.name}'")
+    owner = store.lease_holder(line.id)
+    return StudySummary(
+        name=line.name,
+        data=recipe.data,
+        objective=recipe.objective.metric,
+        direction=recipe.objective.direction,
+        counts=_counts(line.states),
+        limit=recipe.trials,
+        best=line.highest if recipe.objective.maximize else line.lowest,
+        created=line.created,
+        running=None if owner is None else describe_owner(owner),
+    )
+
+
+def _counts(states: Mapping[str, int]) -> Counts:
+    names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING", "waiting": "WAITING"}
+    return Counts(**{field: states.get(state, 0) for field, state in names.items()})
