@@ -6,7 +6,7 @@ whose object is a ``pathlib.Path`` (or text) that leads to a TOML file.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from tuner.errors import RecipeError, did_you_mean
@@ -34,7 +34,7 @@ def find(search: str) -> Path:
     if search in _built_in():
         return _HERE / f"{search}.toml"
     for entry in entry_points(group=GROUP, name=search):
-        return _registered(search, entry.load())
+        return _registered(search, entry)
     raise RecipeError(f"there is no search '{search}'", hint=did_you_mean(search, names()))
 
 
@@ -42,7 +42,11 @@ def _built_in() -> set[str]:
     return {path.stem for path in _HERE.glob("*.toml")}
 
 
-def _registered(search: str, target: object) -> Path:
+def _registered(search: str, entry: EntryPoint) -> Path:
+    try:
+        target = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"the entry point '{search}' of group {GROUP} is broken: {error}") from None
     if not isinstance(target, str | Path) or not Path(target).is_file():
         raise RecipeError(
             f"the entry point '{search}' of group {GROUP} leads to {target!r}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -27,17 +27,14 @@ def make_engine(location: Location) -> Engine:
     """
     engine = create_engine(location.url, connect_args={"timeout": BUSY_TIMEOUT})
     event.listen(engine, "connect", _manual_transactions)
-    event.listen(engine, "connect", set_pragmas)
+    event.listen(engine, "connect", _enforce_foreign_keys)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def set_pragmas(connection: Any, _record: object) -> None:
-    """Prepare one raw SQLite connection."""
+def _enforce_foreign_keys(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
-    if WAL_IS_SAFE:
-        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
 
 
@@ -77,6 +74,15 @@ class Database:
         """
         with storage_errors(self.location), Session(self._reader) as session:
             yield session
+
+    def use_wal(self) -> None:
+        """Let readers and the writer work at the same time, where that is safe.
+
+        The file remembers it, so this is for a new database alone: looking at one never changes it.
+        """
+        if WAL_IS_SAFE:
+            with storage_errors(self.location), closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
 
     def close(self) -> None:
         """Give the connections back."""

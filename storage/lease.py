@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -37,15 +38,15 @@ class Lease:
         """Take the lease, or take it over from a coordinator that is dead or silent for too long.
 
         Raises:
-            RunError: If another coordinator holds it.
+            RunError: If a coordinator holds it, be it one of this process.
         """
         with self._database.write() as session:
             row = session.get(LeaseRow, self._study_id)
             now = utc_now()
-            if row is not None and row.owner != self.owner and row.expires > now and is_alive(row.owner):
+            if row is not None and row.expires > now and is_alive(row.owner):
                 raise RunError(
                     f"study '{self._name}' is being run by {describe_owner(row.owner)} since {row.since:%H:%M:%S} UTC",
-                    hint=f"stop it first: tuner study stop {self._name}",
+                    hint=f"stop it first: tuner study stop {shlex.quote(self._name)}",
                 )
             session.merge(
                 LeaseRow(
@@ -78,7 +79,7 @@ class Lease:
             if row is None or row.owner != self.owner:
                 raise RunError(
                     f"study '{self._name}' was taken over by another run while this one was asleep",
-                    hint=f"see who runs it: tuner study show {self._name}",
+                    hint=f"see who runs it: tuner study show {shlex.quote(self._name)}",
                 )
             row.expires = utc_now() + DURATION
             return row.stop_requested

@@ -46,10 +46,15 @@ def open_store(location: Location, *, create: bool = False) -> Store:
     if not exists:
         _make_folder(location)
     database = Database(location)
-    if not exists:
-        with storage_errors(location):
-            _migrate(database)
-    _check_version(database)
+    try:
+        if not exists:
+            with storage_errors(location):
+                _migrate(database)
+            database.use_wal()
+        _check_version(database)
+    except BaseException:
+        database.close()
+        raise
     return Store(database)
 
 
@@ -82,7 +87,7 @@ def _migrate(database: Database) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["version_table"] = VERSION_TABLE
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -43,7 +43,7 @@ def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
     with database.read() as session:
         lines = []
         for optuna_id, study_name, row in session.execute(query).all():
-            states: dict[str, int] = dict(session.execute(_count(optuna_id)).tuples().all())
+            states: dict[str, int] = dict(session.execute(_count(optuna_id)).all())
             lowest, highest = (
                 session.execute(_extreme(optuna_id, largest=largest)).first() for largest in (False, True)
             )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select, text, update
 
 from storage.artifacts import Artifacts
-from storage.engine import Database, set_pragmas, storage_errors
+from storage.engine import BUSY_TIMEOUT, Database, storage_errors
 from storage.lease import Lease, holder, request_stop
 from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow, utc_now
 from tuner.records import EpochEnd, ModelFile, Outcome
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
 
 _FORGET_REPORTS = text(
     "DELETE FROM trial_intermediate_values WHERE trial_id IN (SELECT t.trial_id FROM trials t JOIN tuner_study s "
@@ -54,20 +54,19 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.artifacts = Artifacts(database.location.artifacts)
+        self._rdb: RDBStorage | None = None
 
     @cached_property
     def optuna(self) -> BaseStorage:
         """Optuna's own storage in the same file."""
         from optuna.storages import RDBStorage, get_storage
-        from sqlalchemy import event
 
         location = self.database.location
         url = location.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
         with storage_errors(location):
             # Optuna runs str.format over the URL.
-            storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-        event.listen(storage.engine, "connect", set_pragmas)
-        return get_storage(storage)
+            self._rdb = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
+        return get_storage(self._rdb)
 
     def add_study(
         self, optuna_id: int, recipe: Mapping[str, Any], fingerprint: str, environment: Mapping[str, Any]
@@ -208,4 +207,7 @@ class Store:
 
     def close(self) -> None:
         """Give the connections back."""
+        if self._rdb is not None:
+            self._rdb.remove_session()
+            self._rdb.engine.dispose()
         self.database.close()

@@ -34,17 +34,19 @@ def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, wo
     # Forward and backward pass: 2 + 4 operations per weight and row (Kaplan et al. 2020, section 2.1).
     epoch = 6 * weights * rows / FLOPS_PER_CORE
     share = 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
-    trials = sum((start.epochs or recipe.budget.epochs) * epoch + SECONDS_PER_TRIAL for start in recipe.start)
-    sampled = max(0, recipe.budget.trials - len(recipe.start))
+    starts = recipe.start[: recipe.budget.trials]
+    trials = sum((start.epochs or recipe.budget.epochs) * epoch + SECONDS_PER_TRIAL for start in starts)
+    sampled = recipe.budget.trials - len(starts)
     trials += sampled * (recipe.budget.epochs * epoch * share + SECONDS_PER_TRIAL)
     total = STARTUP_SECONDS + trials / workers
     return min(total, recipe.budget.timeout or math.inf)
 
 
 def _middle(recipe: Recipe, name: str, default: float) -> float:
-    entry = recipe.space.get(name, default)
-    if isinstance(entry, Choice):
-        numbers = [float(choice) for choice in entry.choices if not isinstance(choice, str)]
+    entry = recipe.space.get(name, recipe.search_space.fixed.get(name, default))
+    if isinstance(entry, Choice | list):
+        several = entry.choices if isinstance(entry, Choice) else entry
+        numbers = [float(each) for each in several if not isinstance(each, str)]
         return sum(numbers) / len(numbers) if numbers else default
     if isinstance(entry, Float | Int):
         return math.sqrt(entry.low * entry.high) if entry.log else (entry.low + entry.high) / 2

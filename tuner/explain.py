@@ -11,9 +11,19 @@ from pydantic_core import ErrorDetails
 
 from tuner.errors import RecipeError, did_you_mean
 
+# What pydantic calls the members of a union, which no file names.
+_INNER = ("function-", "tuple[", "constrained-")
+_PLAIN = {
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
+
 
 def explain(error: ValidationError, model: type[BaseModel], source: str, within: Sequence[str] = ()) -> RecipeError:
-    """Describe the first thing that is wrong.
+    """Describe one thing that is wrong, the most telling one.
 
     Args:
         error: What pydantic found.
@@ -21,8 +31,8 @@ def explain(error: ValidationError, model: type[BaseModel], source: str, within:
         source: The file or table, for the message.
         within: The keys above ``model`` inside ``source``.
     """
-    first = error.errors(include_url=False, include_context=False)[0]
-    keys = [str(part) for part in (*within, *first["loc"]) if not str(part).startswith(("function-", "tuple["))]
+    first = _most_telling(error.errors(include_url=False, include_context=False))
+    keys = [str(part) for part in (*within, *first["loc"]) if not str(part).startswith(_INNER)]
     if first["type"] == "extra_forbidden":
         table = f" in [{'.'.join(keys[:-1])}]" if keys[:-1] else ""
         known = _fields(model, first["loc"][:-1])
@@ -38,10 +48,19 @@ def explain_value(message: str, wrong: str, known: Iterable[str]) -> RecipeError
     return RecipeError(message, hint=did_you_mean(wrong, known))
 
 
+def _most_telling(errors: list[ErrorDetails]) -> ErrorDetails:
+    """Return an unknown setting (perhaps the missing one, misspelt), else the innermost error of the first setting."""
+    unknown = [each for each in errors if each["type"] == "extra_forbidden"]
+    same = [each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]]
+    return unknown[0] if unknown else max(same, key=lambda each: len(each["loc"]))
+
+
 def _problem(first: ErrorDetails) -> str:
     said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return said
+    if first["type"] != "literal_error":
+        said = _PLAIN.get(first["type"], said.partition(",")[0])  # behind the comma pydantic says what it got
     return f"{said.replace('Input should be', 'must be')}, got {first['input']!r}"
 
 

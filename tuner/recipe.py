@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -12,18 +13,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 import search_spaces
+from tuner.entries import contains, flat, parse_entry
 from tuner.errors import RecipeError
-from tuner.explain import explain, explain_value
+from tuner.explain import explain
 from tuner.hyperparameters import DEFAULTS, PER_LAYER, Hyperparameters
 from tuner.records import ParamValue
-from tuner.space import AnyDimension, Choice, Float, Int, SearchSpace
+from tuner.space import AnyDimension, SearchSpace
 
 Metric = Literal["val_accuracy", "val_loss"]
 SamplerName = Literal["tpe", "random", "qmc", "cmaes", "grid", "nsga2"]
 PrunerName = Literal["none", "median", "percentile", "sha", "hyperband", "patient", "threshold"]
 
+MAX_GRID = 100_000
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-_DIMENSIONS: dict[str, type[Float | Int | Choice]] = {"float": Float, "int": Int, "choice": Choice}
 
 
 def parse_duration(value: object) -> object:
@@ -128,25 +130,60 @@ class Recipe(_Table):
     def _parse_space(cls, space: object) -> object:
         if not isinstance(space, Mapping):
             return space
-        return {name: _parse_entry(name, entry) for name, entry in space.items()}
+        return {name: parse_entry(name, entry) for name, entry in space.items()}
 
     @model_validator(mode="after")
     def _start_in_space(self) -> Self:
         _ = self.search_space  # conditions that cannot hold are found here, before any trial
         for start in self.start:
-            for name, value in _flat(start.params).items():
+            for name, value in flat(start.params).items():
                 dimension = self.search_space.dimensions.get(re.sub(r"_\d+$", "", name))
-                if dimension is None or not _contains(dimension, value):
+                if dimension is None or not contains(dimension, value):
                     raise ValueError(f"start '{start.label}': {name} = {value!r} is not in [space]")
-            self.hyperparameters(_flat(start.params))
+            try:
+                self.hyperparameters(flat(start.params))
+            except ValidationError as error:
+                raise explain(error, Hyperparameters, f"start '{start.label}'") from None
+        return self
+
+    @model_validator(mode="after")
+    def _one_number_of_layers(self) -> Self:
+        if isinstance(self.space.get("units"), list | tuple) and "layers" in self.space:
+            raise ValueError("a list of `units` says how many layers there are: leave `layers` out, or give one width")
+        return self
+
+    @model_validator(mode="after")
+    def _grid_is_finite(self) -> Self:
+        if self.search.sampler == "grid":
+            _ = self.grid
         return self
 
     @cached_property
     def search_space(self) -> SearchSpace:
         """The space to draw from."""
         dimensions = {name: entry for name, entry in self.space.items() if isinstance(entry, AnyDimension)}
-        fixed = _flat({name: entry for name, entry in self.space.items() if name not in dimensions})
+        fixed = flat({name: entry for name, entry in self.space.items() if name not in dimensions})
         return SearchSpace(dimensions, fixed=fixed, defaults=DEFAULTS, per=PER_LAYER)
+
+    @cached_property
+    def grid(self) -> tuple[dict[str, ParamValue], ...]:
+        """The start configurations, then every other configuration of the space.
+
+        Raises:
+            RecipeError: If a dimension has infinitely many values, or the grid is too large to hold.
+        """
+        grid = list(itertools.islice(self.search_space.grid(), MAX_GRID + 1))
+        if len(grid) > MAX_GRID:
+            raise RecipeError(
+                f"the grid has more than {MAX_GRID} configurations", hint="use larger steps, or --sampler tpe"
+            )
+        starts = [flat(start.params) for start in self.start]
+        return (*starts, *(params for params in grid if params not in starts))
+
+    @property
+    def trials(self) -> int:
+        """How many trials there can be: the budget, or the size of the grid when that is smaller."""
+        return min(self.budget.trials, len(self.grid)) if self.search.sampler == "grid" else self.budget.trials
 
     def hyperparameters(self, params: Mapping[str, ParamValue]) -> Hyperparameters:
         """Complete drawn ``params`` with the fixed values and the defaults."""
@@ -154,7 +191,7 @@ class Recipe(_Table):
 
     def start_params(self, number: int) -> dict[str, ParamValue] | None:
         """Return what trial ``number`` starts with, or ``None`` where the sampler decides."""
-        return _flat(self.start[number].params) if number < len(self.start) else None
+        return flat(self.start[number].params) if number < len(self.start) else None
 
     def changed(self, **tables: Mapping[str, object]) -> Recipe:
         """Return a copy with some settings replaced, validated again; ``None`` leaves a setting as it is.
@@ -197,58 +234,11 @@ def load_recipe(search: str) -> Recipe:
     """
     path = search_spaces.find(search)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path.name} is not TOML: {error}", hint="see `tuner space show digits` for one") from None
     data = raw.get("data")
     if isinstance(data, str) and data.endswith(".npz"):
         raw["data"] = str((Path(path).parent / data).resolve())  # relative to the file that names it
-    return parse_recipe({"name": path.stem, **raw}, path.name)
-
-
-def _parse_entry(name: str, entry: object) -> object:
-    """Check one line of [space]: a table is a dimension, anything else a fixed value."""
-    if name not in Hyperparameters.model_fields:
-        raise explain_value(f"unknown parameter '{name}' in [space]", name, Hyperparameters.model_fields)
-    if isinstance(entry, Float | Int | Choice):
-        return entry
-    if not isinstance(entry, Mapping):
-        _check_value(name, entry)
-        return entry
-    kind = entry.get("type")
-    if kind not in _DIMENSIONS:
-        raise explain_value(f"'{name}' in [space] has type {kind!r}", str(kind), _DIMENSIONS)
-    try:
-        dimension = _DIMENSIONS[kind].model_validate(entry)
-    except ValidationError as error:
-        raise explain(error, _DIMENSIONS[kind], "[space]", (name,)) from None
-    for value in dimension.ends():
-        _check_value(name, value)
-    for other, allowed in dimension.when.items():
-        if other not in Hyperparameters.model_fields:
-            raise explain_value(f"`when` of '{name}' names '{other}'", other, Hyperparameters.model_fields)
-        for value in allowed if isinstance(allowed, tuple) else (allowed,):
-            _check_value(other, value)
-    return dimension
-
-
-def _check_value(name: str, value: object) -> None:
-    try:
-        Hyperparameters.from_params({name: value})
-    except ValidationError as error:
-        raise explain(error, Hyperparameters, "[space]") from None
-
-
-def _contains(dimension: AnyDimension, value: ParamValue) -> bool:
-    if isinstance(dimension, Choice):
-        return value in dimension.choices
-    return not isinstance(value, str) and dimension.low <= value <= dimension.high
-
-
-def _flat(params: Mapping[str, Any]) -> dict[str, ParamValue]:
-    """Spell a list of widths out as ``layers``, ``units_0``, ``units_1`` and so on."""
-    widths = params.get("units")
-    if not isinstance(widths, list | tuple):
-        return dict(params)
-    rest = {name: value for name, value in params.items() if name != "units"}
-    return {"layers": len(widths), **rest} | {f"units_{i}": width for i, width in enumerate(widths)}
+    name = path.stem if search.endswith(".toml") else search
+    return parse_recipe({"name": name, **raw}, path.name)

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tuner.recipe import Recipe, Search
-from tuner.records import Outcome, ParamValue
+from tuner.records import Counts, Outcome, ParamValue
 from tuner.space import AnyDimension, Choice, Float
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -37,22 +37,6 @@ class Asked:
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Trials of a study by state."""
-
-    complete: int
-    pruned: int
-    failed: int
-    running: int
-    waiting: int
-
-    @property
-    def total(self) -> int:
-        """All trials that there are."""
-        return self.complete + self.pruned + self.failed + self.running + self.waiting
-
-
 class Sampling:
     """One Optuna study, seen as a source of configurations and a sink of results.
 
@@ -74,10 +58,8 @@ class Sampling:
 
     @property
     def limit(self) -> int:
-        """How many trials there can be: the budget, or the size of the grid when that is smaller."""
-        return (
-            min(self._recipe.budget.trials, len(self._grid)) if self._grid is not None else self._recipe.budget.trials
-        )
+        """How many trials there can be."""
+        return self._recipe.trials
 
     @property
     def exhausted(self) -> bool:
@@ -212,8 +194,7 @@ def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamVa
 
 
 def _shuffled_grid(recipe: Recipe) -> list[dict[str, ParamValue]]:
-    """Return every configuration once: the recipe's own first, the others in an order that covers the space early."""
-    starts = [params for number in range(len(recipe.start)) if (params := recipe.start_params(number)) is not None]
-    grid = [params for params in recipe.grid if params not in starts]
-    random.Random(recipe.search.seed).shuffle(grid)  # noqa: S311 - no secret
-    return starts + grid
+    """Return every configuration: the recipe's own first, the others in an order that covers the space early."""
+    starts, others = recipe.grid[: len(recipe.start)], list(recipe.grid[len(recipe.start) :])
+    random.Random(recipe.search.seed).shuffle(others)  # noqa: S311 - no secret
+    return [*starts, *others]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -16,8 +17,6 @@ from storage.opening import has_database
 from storage.store import StudyRecord
 from tuner.errors import DataError, RecipeError, RunError, UsageError, did_you_mean
 from tuner.recipe import Recipe, parse_recipe
-from tuner.results import StudySummary
-from tuner.sampling import Sampling
 
 MAX_NAME = 200
 _VERSIONED = ("tuner", "keras", "tensorflow", "optuna", "numpy")
@@ -40,7 +39,7 @@ def check_name(name: str) -> str:
     """Return ``name`` if a study may have it: the same rule on every database.
 
     Raises:
-        UsageError: If it is empty, longer than 200 characters, or holds a line break or NUL.
+        UsageError: If it is empty, longer than 200 characters, or holds a line break, NUL or broken text.
     """
     if not name.strip():
         raise UsageError("a study's name must not be empty", hint="name it: --name NAME")
@@ -48,6 +47,8 @@ def check_name(name: str) -> str:
         raise UsageError(f"a study's name has at most {MAX_NAME} characters, got {len(name)}", hint="shorten it")
     if any(character in name for character in "\n\r\0"):
         raise UsageError(f"a study's name must be one line without NUL, got {name!r}", hint="remove it")
+    if any("\ud800" <= character <= "\udfff" for character in name):  # bytes of a command line that are no UTF-8
+        raise UsageError(f"a study's name must be valid text, got {name!r}", hint="write it in UTF-8")
     return name
 
 
@@ -128,39 +129,11 @@ def delete(stored: Stored) -> None:
     owner = stored.store.lease_holder(stored.record.id)
     if owner is not None:
         raise RunError(
-            f"study '{name}' is being run by {describe_owner(owner)}", hint=f"stop it first: tuner study stop '{name}'"
+            f"study '{name}' is being run by {describe_owner(owner)}",
+            hint=f"stop it first: tuner study stop {shlex.quote(name)}",
         )
     stored.store.delete_study(stored.record.id)
     optuna.delete_study(study_name=name, storage=stored.store.optuna)
-
-
-def summarise(stored: Stored) -> StudySummary:
-    """Return a study in a line."""
-    recipe = stored.recipe
-    sampling = Sampling(stored.study, recipe)
-    pick = max if recipe.objective.maximize else min
-    values = sorted(sampling.values().items())
-    owner = stored.store.lease_holder(stored.record.id)
-    return StudySummary(
-        name=stored.study.study_name,
-        data=recipe.data,
-        objective=recipe.objective.metric,
-        direction=recipe.objective.direction,
-        counts=sampling.counts(),
-        limit=sampling.limit,
-        best=pick(values, key=lambda item: item[1]) if values else None,
-        created=stored.record.created,
-        running=None if owner is None else describe_owner(owner),
-    )
-
-
-def summarise_all(location: Location) -> list[StudySummary]:
-    """Return every study in a line, by name; none where there is no database."""
-    if not has_database(location):
-        return []
-    with opened(location) as store:
-        found = [find(store, name) for name in sorted(optuna.get_all_study_names(store.optuna))]
-        return [summarise(stored) for stored in found if stored is not None]
 
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:

@@ -22,7 +22,7 @@ def sparkline(values: Sequence[float], width: int = 12) -> str:
 
 def duration(seconds: float) -> str:
     """Return ``8.2 s``, ``3:05 min`` or ``1:02:03 h``."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if round(seconds, 1) < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("trial_number", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("metrics", sa.JSON, nullable=False),
-        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
         sa.UniqueConstraint("study_id", "trial_number", "epoch"),
     )
     op.create_table(
