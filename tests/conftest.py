@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from sqlalchemy import Engine, event
 
 from storage import Store, locate, open_store
 
@@ -16,6 +18,13 @@ ROOT = Path(__file__).parent.parent
 # Time limits per example only tell how busy the machine is.
 hypothesis.settings.register_profile("tuner", deadline=None)
 hypothesis.settings.load_profile("tuner")
+
+
+@event.listens_for(Engine, "connect")
+def _never_wait_for_the_disk(connection: object, _record: object) -> None:
+    """Databases of tests need not survive a power cut; waiting for the disk would take most of the time."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,8 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     dimensions: dict[str, AnyDimension] = {}
     for name in NAMES[: draw(st.integers(1, len(NAMES)))]:
         conditions: dict[str, ParamValue] = {}
-        if dimensions and draw(st.booleans()):
+        conditional: bool = draw(st.booleans())
+        if dimensions and conditional:
             other = draw(st.sampled_from(sorted(dimensions)))
             conditions[other] = draw(st.sampled_from(points(dimensions[other])))
         dimensions[name] = draw(finite_dimensions(conditions))

@@ -1,0 +1,212 @@
+"""At most one run writes a study: the lease is refused to a second, and outlives no process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from storage import Store
+from storage.lease import DURATION, Lease, describe_owner, is_alive, this_owner
+from storage.tables import LeaseRow, utc_now
+from tests.recipes import small_recipe
+from tuner import stored
+from tuner.errors import RunError
+
+ELSEWHERE = "another-host:12:345"  # of another machine nobody can tell whether it lives
+HOLDER = """
+import sys
+import time
+from storage import locate, open_store
+store = open_store(locate(sys.argv[1]))
+store.lease(int(sys.argv[2]), "first").acquire()
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def study_id(store: Store) -> int:
+    """A study that nobody runs."""
+    return stored.create_or_resume(store, "first", small_recipe(), "0" * 64).record.id
+
+
+@pytest.fixture
+def lease(store: Store, study_id: int) -> Lease:
+    return store.lease(study_id, "first")
+
+
+@contextmanager
+def running(store: Store, study_id: int) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lease until it is killed, at the end at the latest."""
+    url = str(store.database.location.url)
+    command = [sys.executable, "-c", HOLDER, url, str(study_id)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "holds\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def held_by(store: Store, owner: str, *, expires: timedelta = DURATION) -> None:
+    """Put another owner into the row, as another run would have."""
+    with store.database.write() as session:
+        session.execute(update(LeaseRow).values(owner=owner, expires=utc_now() + expires))
+
+
+def test_a_second_process_is_refused_while_the_first_lives_and_takes_over_when_it_is_dead(
+    store: Store, study_id: int, lease: Lease
+) -> None:
+    """Nobody waits for a lease of a killed process to expire (fault 21)."""
+    with running(store, study_id) as process:
+        with pytest.raises(RunError, match=rf"study 'first' is being run by process {process.pid} on ") as caught:
+            lease.acquire()
+        assert caught.value.exit_code == 1
+        assert caught.value.hint == "stop it first: tuner study stop first"
+        assert store.lease_holder(study_id) not in {None, lease.owner}
+
+        process.kill()
+        process.wait()
+        assert store.lease_holder(study_id) is None
+        lease.acquire()
+
+    assert store.lease_holder(study_id) == lease.owner
+
+
+def test_a_second_run_in_the_same_process_is_refused(store: Store, study_id: int, lease: Lease) -> None:
+    """Two threads of one program are two runs."""
+    with lease, pytest.raises(RunError, match="is being run by process"):
+        store.lease(study_id, "first").acquire()
+
+    with store.lease(study_id, "first"):
+        assert store.lease_holder(study_id) == this_owner()
+
+
+def test_a_lease_of_another_machine_holds_until_it_expires(store: Store, study_id: int, lease: Lease) -> None:
+    """Its process cannot be looked at, so only silence tells."""
+    lease.acquire()
+    held_by(store, ELSEWHERE)
+    assert store.lease_holder(study_id) == ELSEWHERE
+    with pytest.raises(RunError, match="is being run by process 12 on another-host since"):
+        lease.acquire()
+
+    held_by(store, ELSEWHERE, expires=timedelta(seconds=-1))
+    assert store.lease_holder(study_id) is None
+    lease.acquire()
+    assert store.lease_holder(study_id) == lease.owner
+
+
+def test_renewing_extends_the_lease(store: Store, lease: Lease) -> None:
+    """By its whole duration, from now on."""
+    lease.acquire()
+    held_by(store, lease.owner, expires=timedelta(seconds=1))
+    lease.renew()
+
+    with store.database.read() as session:
+        row = session.get_one(LeaseRow, 1)
+        assert row.expires - utc_now() > DURATION - timedelta(seconds=10)
+
+
+def test_who_was_taken_over_learns_it_and_leaves_the_other_alone(store: Store, study_id: int, lease: Lease) -> None:
+    """A run that wakes up after a long sleep ends instead of writing (fault 19)."""
+    lease.acquire()
+    held_by(store, ELSEWHERE)
+    with pytest.raises(RunError, match="study 'first' was taken over by another run while this one was asleep"):
+        lease.renew()
+    lease.release()
+
+    assert store.lease_holder(study_id) == ELSEWHERE
+
+
+def test_a_lease_that_is_gone_cannot_be_renewed(lease: Lease) -> None:
+    """Its study may have been deleted meanwhile."""
+    lease.acquire()
+    lease.release()
+
+    with pytest.raises(RunError, match="was taken over"):
+        lease.renew()
+
+
+def test_a_wish_to_stop_reaches_the_run_that_is_on(store: Store, study_id: int, lease: Lease) -> None:
+    """It is heard at the next renewal, and is gone with the run."""
+    assert not store.request_stop(study_id)
+    with lease:
+        assert not lease.renew()
+        assert store.request_stop(study_id)
+        assert lease.renew()
+    assert not store.request_stop(study_id)
+
+    with lease:
+        assert not lease.renew()
+
+
+def test_nobody_is_asked_to_stop_where_the_run_is_dead(store: Store, study_id: int, lease: Lease) -> None:
+    """The answer is that none runs."""
+    lease.acquire()
+    held_by(store, ELSEWHERE, expires=timedelta(seconds=-1))
+
+    assert not store.request_stop(study_id)
+
+
+def test_leases_of_different_studies_do_not_meet(store: Store, lease: Lease) -> None:
+    """Two studies run at the same time in one database."""
+    other = stored.create_or_resume(store, "second", small_recipe(), "0" * 64).record.id
+    with lease, store.lease(other, "second"):
+        assert store.lease_holder(other)
+
+
+def test_a_running_study_cannot_be_deleted(store: Store, lease: Lease) -> None:
+    """The hint can be pasted into a shell, whatever the name."""
+    name = "it's mine"
+    found = stored.create_or_resume(store, name, small_recipe(), "0" * 64)
+    with store.lease(found.record.id, name):
+        with pytest.raises(RunError, match="study 'it's mine' is being run by process") as caught:
+            stored.delete(found)
+        assert caught.value.hint == """stop it first: tuner study stop 'it'"'"'s mine'"""
+
+    stored.delete(found)
+    assert stored.find(store, name) is None
+
+
+def test_an_owner_is_one_process_and_no_later_one_with_its_number() -> None:
+    """Process ids come round again; the start time tells them apart."""
+    host, pid, ticks = this_owner().rsplit(":", 2)
+
+    assert is_alive(this_owner())
+    assert not is_alive(f"{host}:{pid}:{int(ticks) - 1}" if ticks.isdecimal() else f"{host}:{pid}:x")
+    assert describe_owner(this_owner()) == f"process {pid} on {host}"
+    assert describe_owner("name:with:colons:12:345") == "process 12 on name:with:colons"
+
+
+def test_a_process_that_ended_is_dead_before_anybody_waits_for_it() -> None:
+    """What is left of it until then (a zombie) runs nothing."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        host, _, _ = this_owner().rsplit(":", 2)
+        stat = Path(f"/proc/{process.pid}/stat")
+        if not stat.exists():
+            pytest.skip("start times of processes are known on Linux alone")
+        owner = f"{host}:{process.pid}:{stat.read_text().rpartition(')')[2].split()[19]}"
+        assert is_alive(owner)
+
+        process.kill()
+        assert waits_until_zombie(stat)
+        assert not is_alive(owner)
+
+
+def waits_until_zombie(stat: Path) -> bool:
+    """Wait for a killed process to end, without reaping it."""
+    for _ in range(1000):
+        if stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.01)
+    return False

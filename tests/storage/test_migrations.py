@@ -1,0 +1,86 @@
+"""The migrations lead to the tables that the code knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+import storage
+from storage import Store
+from storage.opening import HEAD, VERSION_TABLE
+from storage.tables import Base
+
+
+@pytest.fixture
+def config() -> Config:
+    """Alembic, pointed at our migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["version_table"] = VERSION_TABLE
+    return config
+
+
+def test_the_newest_migration_is_the_one_that_opening_expects(config: Config) -> None:
+    """There is one line of history, and ``HEAD`` is its end."""
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_migrated_tables_are_those_of_the_code(store: Store) -> None:
+    """A column, type, key or index that is in one and not in the other would be found here."""
+    _ = store.optuna  # its tables, and its own Alembic version, do not get in the way
+
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or (str(name).startswith("tuner_") and name != VERSION_TABLE)
+
+    with store.database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_name": ours, "compare_server_default": True, "version_table": VERSION_TABLE}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_references_to_a_study_are_those_of_the_code(store: Store) -> None:
+    """Alembic does not compare what happens on deletion."""
+    found = inspect(store.database.engine)
+    for table in Base.metadata.sorted_tables:
+        declared = {(key.parent.name, key.column.table.name, key.ondelete) for key in table.foreign_keys}
+        migrated = {
+            (key["constrained_columns"][0], key["referred_table"], key["options"].get("ondelete"))
+            for key in found.get_foreign_keys(table.name)
+        }
+        assert migrated == declared
+
+
+def test_optuna_and_tuner_keep_their_versions_apart(store: Store) -> None:
+    """Both use Alembic in one file."""
+    _ = store.optuna
+    with store.database.read() as session:
+        ours = session.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()
+        theirs = session.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+
+    assert ours == [HEAD]
+    assert len(theirs) == 1
+    assert theirs != ours
+
+
+def test_going_back_leaves_optunas_tables_alone(store: Store, config: Config) -> None:
+    """Downgrade removes what upgrade made, and nothing else; upgrading again brings it back."""
+    _ = store.optuna
+    before = set(inspect(store.database.engine).get_table_names())
+    with store.database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    without = set(inspect(store.database.engine).get_table_names())
+    with store.database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    assert before - without == {table.name for table in Base.metadata.sorted_tables}
+    assert set(inspect(store.database.engine).get_table_names()) == before
