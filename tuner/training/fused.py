@@ -22,22 +22,16 @@ EVALUATION_BATCH = 4096  # rows per step when nothing is learned: bounds the mem
 Rows = tuple[npt.NDArray[Any], npt.NDArray[np.int32]]
 
 
-def orders(rows: int, batch_size: int, seed: int | None) -> Iterator[tuple[npt.NDArray[np.int32], ...]]:
-    """Yield the order of the rows for one epoch after the other, without end.
+def orders(rows: int, seed: int | None) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield the order of the rows, shape ``(rows,)``, for one epoch after the other, without end.
 
     Args:
         rows: How many rows there are.
-        batch_size: Rows per batch.
         seed: Shuffles each epoch anew; ``None`` keeps the rows in order.
-
-    Yields:
-        Row numbers of the full batches, shape ``(steps, batch_size)``, and of the rest, shape ``(rows % batch_size,)``.
     """
     rng = np.random.default_rng(seed)
-    full = rows - rows % batch_size
     while True:
-        order = (np.arange(rows) if seed is None else rng.permutation(rows)).astype(np.int32)
-        yield order[:full].reshape(-1, batch_size), order[full:]
+        yield (np.arange(rows) if seed is None else rng.permutation(rows)).astype(np.int32)
 
 
 class _Fused(keras.Model):  # type: ignore[misc]
@@ -64,12 +58,12 @@ class _Fused(keras.Model):  # type: ignore[misc]
             callbacks: Standard Keras callbacks; ``on_train_batch_end`` comes once per epoch.
         """
         self._build_all(train)
-        batch_size = min(batch_size, len(train[0]))
+        self.train_batch = batch_size
         return self.fit(
-            self._feed(train, batch_size, seed, training=True),
+            self._feed(train, seed, training=True),
             steps_per_epoch=1,
             epochs=epochs,
-            validation_data=self._feed(validation, min(EVALUATION_BATCH, len(validation[0])), None, training=False),
+            validation_data=self._feed(validation, None, training=False),
             validation_steps=1,
             callbacks=list(callbacks),
             shuffle=False,  # the orders are shuffled already
@@ -85,14 +79,14 @@ class _Fused(keras.Model):  # type: ignore[misc]
         self.compute_metrics(x, y, predicted)
         self.reset_metrics()
 
-    def _feed(self, rows: Rows, batch_size: int, seed: int | None, *, training: bool) -> Any:
-        raise NotImplementedError
-
 
 class TensorFlowFused(_Fused):
-    """The loop as a ``tf.while_loop``; the rows are tensors that the program refers to, not copies in it."""
+    """The loop as a ``tf.while_loop``; the rows are tensors that the program refers to, not copies in it.
 
-    def _feed(self, rows: Rows, batch_size: int, seed: int | None, *, training: bool) -> Any:
+    A step takes a slice of the order, and the last slice is shorter: one traced step serves all batches.
+    """
+
+    def _feed(self, rows: Rows, seed: int | None, *, training: bool) -> Any:
         import tensorflow as tf
 
         tensors = tuple(tf.constant(part) for part in rows)
@@ -104,71 +98,67 @@ class TensorFlowFused(_Fused):
         options = tf.data.Options()
         # The autotune thread sleeps longer and longer, and the end of every `fit` waits for its next wake-up.
         options.autotune.enabled = False
-        return tf.data.Dataset.from_generator(
-            lambda: orders(count, batch_size, seed),
-            output_signature=(
-                tf.TensorSpec((count // batch_size, batch_size), tf.int32),
-                tf.TensorSpec((count % batch_size,), tf.int32),
-            ),
-        ).with_options(options)
+        source = tf.data.Dataset.from_generator(
+            lambda: orders(count, seed), output_signature=tf.TensorSpec((count,), tf.int32)
+        )
+        return source.with_options(options)
 
     def train_step(self, data: Any) -> Any:
-        """Train one epoch; ``data`` is one element of :func:`orders`."""
-        return self._loop(super().train_step, self._train_rows, data)
+        """Train one epoch; ``data`` is the order of the rows."""
+        return self._loop(super().train_step, self._train_rows, data, self.train_batch)
 
     def test_step(self, data: Any) -> Any:
-        """Evaluate all rows; ``data`` is one element of :func:`orders`."""
-        return self._loop(super().test_step, self._test_rows, data)
+        """Evaluate all rows; ``data`` is the order of the rows."""
+        return self._loop(super().test_step, self._test_rows, data, EVALUATION_BATCH)
 
-    def _loop(self, step: Any, rows: Any, data: Any) -> Any:
+    def _loop(self, step: Any, rows: Any, order: Any, batch: int) -> Any:
         import tensorflow as tf
 
-        full, rest = data
+        def body(start: Any) -> tuple[Any]:
+            chosen = order[start : start + batch]
+            step(tuple(tf.gather(part, chosen) for part in rows))
+            return (start + batch,)
 
-        def take(order: Any) -> tuple[Any, ...]:
-            return tuple(tf.gather(part, order) for part in rows)
-
-        def body(i: Any) -> tuple[Any]:
-            step(take(full[i]))
-            return (i + 1,)
-
-        tf.while_loop(lambda i: i < full.shape[0], body, (tf.constant(0),))
-        if rest.shape[0]:
-            step(take(rest))
+        tf.while_loop(lambda start: start < order.shape[0], body, (tf.constant(0),))
         return self.get_metrics_result()
 
 
 class JaxFused(_Fused):
     """The loop as a ``jax.lax.scan``; the rows come with each element, by reference to the device."""
 
-    def _feed(self, rows: Rows, batch_size: int, seed: int | None, *, training: bool) -> Any:  # noqa: ARG002
+    def _feed(self, rows: Rows, seed: int | None, *, training: bool) -> Any:  # noqa: ARG002 - TensorFlow's needs it
         import jax
 
         on_device = tuple(jax.device_put(part) for part in rows)
-        return ((*on_device, *order) for order in orders(len(rows[0]), batch_size, seed))
+        return ((*on_device, order) for order in orders(len(rows[0]), seed))
 
     def train_step(self, state: Any, data: Any) -> Any:
-        """Train one epoch; ``data`` is the rows and one element of :func:`orders`."""
-        return self._loop(super().train_step, state, data)
+        """Train one epoch; ``data`` is inputs, labels and their order."""
+        return self._loop(super().train_step, state, data, self.train_batch)
 
     def test_step(self, state: Any, data: Any) -> Any:
-        """Evaluate all rows; ``data`` is the rows and one element of :func:`orders`."""
-        return self._loop(super().test_step, state, data)
+        """Evaluate all rows; ``data`` is inputs, labels and their order."""
+        return self._loop(super().test_step, state, data, EVALUATION_BATCH)
 
-    def _loop(self, step: Any, state: Any, data: Any) -> Any:
+    def _loop(self, step: Any, state: Any, data: Any, batch: int) -> Any:
         import jax
 
-        x, y, full, rest = data
+        x, y, order = data
 
-        def body(state: Any, order: Any) -> tuple[Any, Any]:
-            logs, state = step(state, (x[order], y[order]))
-            return tuple(tuple(part) for part in state), logs
+        def body(state: Any, chosen: Any) -> tuple[Any, Any]:
+            logs, state = step(state, (x[chosen], y[chosen]))
+            return tuple(tuple(part) for part in state), logs  # scan wants the same containers in and out
 
-        state = tuple(tuple(part) for part in state)  # scan wants the same containers in and out
-        state, logs = jax.lax.scan(body, state, full)
-        logs = {name: values[-1] for name, values in logs.items()}  # metrics accumulate: the last are the epoch's
-        if rest.shape[0]:
-            state, logs = body(state, rest)
+        state = tuple(tuple(part) for part in state)
+        whole = order.size - order.size % batch
+        logs: Any = {}
+        if whole:
+            state, history = jax.lax.scan(body, state, order[:whole].reshape(-1, batch))
+            logs = {
+                name: values[-1] for name, values in history.items()
+            }  # metrics accumulate: the last are the epoch's
+        if whole < order.size:
+            state, logs = body(state, order[whole:])
         return logs, state
 
 
