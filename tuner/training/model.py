@@ -8,6 +8,7 @@ import keras
 
 from tuner.hyperparameters import Hyperparameters
 from tuner.training.fused import FusedModel
+from tuner.training.optimizers import make_optimizer
 
 
 class Classifier(FusedModel):  # type: ignore[misc, valid-type]
@@ -89,22 +90,8 @@ def compile_model(model: keras.Model, hp: Hyperparameters, *, classes: int, step
         classes: How many labels there are.
         steps: Optimizer steps of the whole trial, over which ``cosine`` falls to 0.
     """
-    rate: Any = hp.learning_rate
-    if hp.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(hp.learning_rate, decay_steps=steps)
-    settings: dict[str, Any] = {"learning_rate": rate}
-    if hp.weight_decay or hp.optimizer == "adamw":
-        settings["weight_decay"] = hp.weight_decay
-    if hp.optimizer == "sgd":
-        settings["momentum"] = hp.momentum
-    optimizers = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "rmsprop": keras.optimizers.RMSprop,
-        "sgd": keras.optimizers.SGD,
-    }
     model.compile(
-        optimizer=optimizers[hp.optimizer](**settings),
+        optimizer=make_optimizer(hp, steps),
         loss=SmoothedCrossEntropy(classes, hp.label_smoothing),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=keras.backend.backend() == "jax",
