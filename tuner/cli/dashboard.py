@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,11 +16,14 @@ from tuner.cli.common import storage_options
 )
 @storage_options
 def dashboard(port: int, home: Path | None, storage: str | None) -> None:
-    """Serve the Optuna dashboard over the studies, on this machine only; Ctrl-C ends it."""
+    """Serve the Optuna dashboard over the studies, on this machine only.
+
+    Prints the address to open in a browser. It may stay open while studies run. Ctrl-C ends it, with exit code 0.
+    """
     from storage import locate
     from tuner.dashboard.server import DashboardServer
 
-    with DashboardServer(locate(storage, home), port) as server:
-        click.echo(f"{server.address}")
+    with suppress(KeyboardInterrupt), DashboardServer(locate(storage, home), port) as server:
+        click.echo(server.address)
         click.echo("The dashboard is open on this machine only. Ctrl-C ends it.", err=True)
         server.serve()

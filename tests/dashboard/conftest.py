@@ -1,0 +1,103 @@
+"""A finished study as its coordinator leaves it, and the dashboard over it; nothing here imports TensorFlow."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import optuna
+import pytest
+
+from storage import locate
+from tests.recipes import small_recipe
+from tests.runs import run_scripted, trials_of
+from tuner import stored
+from tuner.dashboard.curves import Curves
+from tuner.dashboard.decorate import decorate
+from tuner.dashboard.server import DashboardServer
+from tuner.recipe import Recipe
+from tuner.results import TrialResult, ranked
+
+# Some trials fail (batch_size 1, see tests/scripted.py) and, from the sixth on, some are pruned.
+SPACE = {
+    "learning_rate": {"type": "float", "low": 0.001, "high": 0.5},
+    "batch_size": {"type": "choice", "choices": [1, 16, 32]},
+    "layers": 1,
+    "units": 8,
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study in ``home`` that ran to its end."""
+
+    home: Path
+    recipe: Recipe
+    name: str = "small"
+
+    @property
+    def trials(self) -> list[TrialResult]:
+        return trials_of(self.home, self.recipe, self.name)
+
+    @property
+    def best(self) -> TrialResult:
+        return ranked(self.trials, self.recipe)[0]
+
+    @property
+    def curves(self) -> Curves:
+        with stored.existing(locate(home=self.home), self.name) as (store, _, record):
+            return store.epochs(record.id)
+
+    def run(self, trials: int) -> None:
+        """Go on until the study has that many trials, and decorate it as the end of every run does."""
+        recipe = self.recipe.changed(budget={"trials": trials})
+        run_scripted(self.home, recipe, name=self.name)
+        with stored.existing(locate(home=self.home), self.name) as (_, study, _record):
+            decorate(study, recipe, self.trials, self.curves)
+
+    def note(self, text: str | None = None) -> str:
+        """Return the study's note, after replacing it with ``text``, as a reader may do in the dashboard."""
+        from optuna_dashboard import get_note, save_note
+
+        with stored.existing(locate(home=self.home), self.name) as (_, study, _record):
+            if text is not None:
+                save_note(study, text)
+            return str(get_note(study))
+
+    def system_attrs(self) -> dict[str, object]:
+        with stored.existing(locate(home=self.home), self.name) as (_, study, _record):
+            storage: optuna.storages.BaseStorage = study._storage
+            return storage.get_study_system_attrs(study._study_id)
+
+
+@pytest.fixture(scope="package")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A study of twelve trials: complete, pruned and failed ones."""
+    recipe = small_recipe(description="Learns by a formula.", search={"sampler": "random"}, space=SPACE)
+    study = Finished(tmp_path_factory.mktemp("dashboard") / ".tuner", recipe)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("TUNER_STORAGE", raising=False)
+        study.run(12)
+        assert {trial.state for trial in study.trials} == {"complete", "pruned", "failed"}
+    return study
+
+
+@pytest.fixture
+def finished(original: Finished, home: Path) -> Finished:
+    """A copy of ``original`` that the test may change."""
+    shutil.copytree(original.home, home)
+    return replace(original, home=home)
+
+
+@pytest.fixture
+def address(finished: Finished) -> Iterator[str]:
+    """The address of the dashboard over ``finished``, without the path."""
+    with DashboardServer(locate(home=finished.home), port=0) as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        yield server.address.removesuffix("/dashboard")
+        server.stop()
+        thread.join()

@@ -1,0 +1,93 @@
+"""The dashboard as a browser shows it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver import ActionChains
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.dashboard.conftest import Finished
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,2400",
+)
+SECONDS = 30  # more than one reload of the dashboard, which comes every ten
+FIGURE = "user-defined-plot:learning-curves"
+SHOWN = "return [...new Set(document.getElementById(arguments[0])._fullData.filter(line => line.visible === true)"
+SHOWN += ".map(line => line.legendgroup))].sort()"
+MARK = "document.getElementById(arguments[0]).layout.marked = true"  # gone as soon as plotly gets a new layout
+MARKED = "return document.getElementById(arguments[0]).layout.marked === true"
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[WebDriver]:
+    """A headless Chromium with a profile of its own."""
+    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip(f"needs chromedriver and one of {', '.join(BROWSERS)}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+def wait_for_text(browser: WebDriver, *texts: str) -> None:
+    """Wait until the page shows every text."""
+    WebDriverWait(browser, SECONDS).until(
+        lambda b: all(text in b.find_element(By.TAG_NAME, "body").text for text in texts), f"{texts} do not appear"
+    )
+
+
+def test_a_finished_study_can_be_browsed(browser: WebDriver, address: str, finished: Finished) -> None:
+    """From the list of studies to the trials, the value of the best one, and the note."""
+    best = finished.best
+    browser.get(address)
+    wait_for_text(browser, "1. small", "MAXIMIZE")
+    browser.get(f"{address}/dashboard/studies/1/trials?numbers={best.number}")
+    wait_for_text(browser, *(f"Trial {trial.number}" for trial in finished.trials), "Best Trial", str(best.value))
+    wait_for_text(browser, "best_epoch", "epochs", "parameters", "seconds")
+    browser.get(f"{address}/dashboard/studies/1/note")
+    wait_for_text(browser, f"Best: trial {best.number}, val_accuracy {best.value:.4f}", "tuner export small -o model/")
+
+
+def test_a_trial_chosen_in_the_learning_curves_stays_chosen(
+    browser: WebDriver, address: str, finished: Finished
+) -> None:
+    """The dashboard draws the figure anew every ten seconds; what was clicked outlives it."""
+    browser.get(f"{address}/dashboard/studies/1")
+    figure = WebDriverWait(browser, SECONDS).until(lambda b: b.find_element(By.ID, FIGURE))
+    names = WebDriverWait(browser, SECONDS).until(lambda _: figure.find_elements(By.CSS_SELECTOR, ".legendtoggle"))
+    best = str(finished.best.number)
+    assert browser.execute_script(SHOWN, FIGURE) == [best]
+
+    ActionChains(browser).scroll_to_element(figure).click(names[1]).perform()
+    WebDriverWait(browser, SECONDS).until(lambda b: len(b.execute_script(SHOWN, FIGURE)) == 2)
+    browser.execute_script(MARK, FIGURE)
+    WebDriverWait(browser, SECONDS).until_not(lambda b: b.execute_script(MARKED, FIGURE))
+
+    shown = browser.execute_script(SHOWN, FIGURE)
+    assert len(shown) == 2
+    assert best in shown

@@ -1,0 +1,1 @@
+"""The Optuna dashboard over our studies, with what it cannot know by itself."""

@@ -1,0 +1,35 @@
+"""What the dashboard cannot know by itself: a note, the objective's name, learning curves."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import optuna
+
+from tuner.dashboard.curves import Curves, learning_curves
+from tuner.dashboard.note import note
+from tuner.recipe import Recipe
+from tuner.results import TrialResult
+
+CURVES_ID = "learning-curves"
+
+
+def decorate(study: optuna.Study, recipe: Recipe, trials: Sequence[TrialResult], curves: Curves) -> None:
+    """Write note, objective name and learning curves of a study for the dashboard.
+
+    Args:
+        study: Optuna's study; written to, so only its coordinator may call this.
+        recipe: What is searched.
+        trials: Every trial.
+        curves: The metrics of each epoch by trial number.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the dashboard and Optuna mark their newer functions as experimental
+        from optuna_dashboard import get_note, save_note, save_plotly_graph_object
+
+        study.set_metric_names([recipe.objective.metric])
+        save_note(study, note(study.study_name, recipe, trials, before=get_note(study)))
+        figure = learning_curves(recipe, trials, curves)
+        if figure is not None:
+            save_plotly_graph_object(study, figure, graph_object_id=CURVES_ID)
