@@ -121,6 +121,6 @@ def _facts(asked: Asked, end: TrialEnd) -> dict[str, object]:
         "best_epoch": end.best_epoch,
         "seconds": round(end.seconds, 3),
         "reason": end.reason,
-        "metrics": dict(end.metrics) or None,
+        **end.metrics,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}

@@ -13,6 +13,7 @@ from tuner.overview import StudySummary, trials_json
 from tuner.recipe import Recipe
 from tuner.records import ParamValue
 
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer measures in each epoch
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -76,7 +77,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         tests: Test metrics, or ``None``, of each kept model by trial number.
     """
     attrs: Mapping[str, Any] = trial.user_attrs
-    metrics = dict(attrs.get("metrics") or {})
+    metrics = {name: float(attrs[name]) for name in METRICS if name in attrs}
     best = metrics.get(recipe.objective.metric)
     finished = trial.state.is_finished()
     return TrialResult(

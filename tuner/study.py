@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
     from tuner.data.download import Progress as DownloadProgress
     from tuner.delivery.manifest import Manifest
+
+_log = logging.getLogger(__name__)
 
 COMPARED_ROWS = 256  # real rows on which every exported format must agree
 
@@ -117,6 +120,7 @@ class Study:
                 ledger = Ledger(store, record, lease, sampling, self.recipe)
                 services = Services(ledger, lease, sampling, trainers, progress, wish)
                 coordinator = Coordinator(self.name, self.recipe, services)
+                self._decorate()
                 try:
                     coordinator.run(test_all=test_all)
                 finally:
@@ -249,11 +253,14 @@ class Study:
         return self._data
 
     def _decorate(self) -> None:
-        """Bring what the dashboard shows up to date."""
+        """Bring what the dashboard shows up to date; without it every result is there all the same."""
         from tuner.dashboard.decorate import decorate
 
-        with stored.existing(self.location, self.name) as (_, study, _record):
-            decorate(study, self.recipe, self.trials(), self.curves())
+        try:
+            with stored.existing(self.location, self.name) as (_, study, _record):
+                decorate(study, self.recipe, self.trials(), self.curves())
+        except Exception:  # noqa: BLE001 - an error of the run itself must not be hidden by this
+            _log.warning("the dashboard's notes could not be written", exc_info=True)
 
     def _setup(self, device: str) -> TrainerSetup:
         recipe = self.recipe

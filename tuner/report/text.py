@@ -51,7 +51,7 @@ def network(params: Mapping[str, ParamValue]) -> str:
 
 def brief(params: Mapping[str, ParamValue]) -> str:
     """Return the parameters that tell one trial from another at a glance."""
-    shown = [network(params)] if any(name.startswith("units_") for name in params) else []
+    shown = [network(params)] if "layers" in params or "units_0" in params else []
     names = ("optimizer", "learning_rate", "dropout", "batch_size", "activation")
     shown += [f"{_SHORT.get(name, '')}{number(params[name])}" for name in names if name in params]
     return "  ".join(shown)
