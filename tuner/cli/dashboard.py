@@ -16,9 +16,9 @@ from tuner.cli.common import storage_options
 )
 @storage_options
 def dashboard(port: int, home: Path | None, storage: str | None) -> None:
-    """Serve the Optuna dashboard over the studies, on this machine only.
+    """Browse the studies in a web browser.
 
-    Prints the address to open in a browser. It may stay open while studies run. Ctrl-C ends it, with exit code 0.
+    Serves the Optuna dashboard on this machine only. Prints the address to open in a browser. It may stay open while studies run. Ctrl-C ends it, with exit code 0.
     """
     from storage import locate
     from tuner.dashboard.server import DashboardServer

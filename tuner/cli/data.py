@@ -63,7 +63,10 @@ def list_command(*, data_dir: Path | None, as_json: bool) -> None:
 @common.data_dir
 @common.as_json
 def fetch(*, name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Find or download the data set NAME (or check an .npz file), validate it and print where it lies."""
+    """Find or download the data set NAME.
+
+    It is validated, and its place is printed. NAME may also be an .npz file of yours.
+    """
     from tuner.data.catalog import CATALOG
     from tuner.data.lookup import load_dataset
 

@@ -59,9 +59,9 @@ def export(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Export the best model of study NAME as a folder that needs neither the study nor tuner to be loaded.
+    """Export the best model of study NAME.
 
-    Each format is loaded again and compared with the original on real rows. The folder appears when all is done.
+    The folder needs neither the study nor tuner to be loaded. Each format is loaded again and compared with the original on real rows. The folder appears when all is done.
     """
     from tuner.study import load_study
 
@@ -101,9 +101,9 @@ def predict(
     runtime: str,
     as_json: bool,
 ) -> None:
-    """Predict the class of each row of INPUT (.npy, .npz, .csv, .png or a folder of .png) with an exported MODEL.
+    """Classify the rows of INPUT with a MODEL.
 
-    Prints CSV with the columns prediction and p_<class>, or JSON.
+    INPUT is .npy, .npz, .csv, .png or a folder of .png; MODEL is an exported folder. Prints CSV with the columns prediction and p_<class>, or JSON.
     """
     from tuner.delivery.manifest import read_manifest
     from tuner.delivery.predict import predict as run
@@ -128,7 +128,10 @@ def predict(
 @_runtime
 @common.as_json
 def evaluate(*, model: Path, data: str, data_dir: Path | None, split: str, runtime: str, as_json: bool) -> None:
-    """Measure an exported MODEL on the test split of DATA: a name (see `tuner data list`) or an .npz file."""
+    """Measure a MODEL on a test split.
+
+    MODEL is an exported folder, DATA a name (see `tuner data list`) or an .npz file.
+    """
     from tuner.data.lookup import load_dataset
     from tuner.delivery.evaluate import check_dataset
     from tuner.delivery.evaluate import evaluate as run

@@ -22,7 +22,10 @@ TOP = 10
 @as_json
 @storage_options
 def report(name: str, csv_file: Path | None, as_json: bool, home: Path | None, storage: str | None) -> None:
-    """Report study NAME: its best trials, what each parameter is worth, and the ladder for MNIST."""
+    """Report what study NAME found.
+
+    Its best trials, what each parameter is worth, and the ladder for MNIST.
+    """
     from tuner.results import ranked
     from tuner.study import load_study
 

@@ -35,7 +35,10 @@ def list_command(as_json: bool) -> None:
 @click.argument("search")
 @as_json
 def show(search: str, as_json: bool) -> None:
-    """Print SEARCH as TOML: redirect it into a file and change what you like."""
+    """Print SEARCH as TOML.
+
+    Redirect it into a file and change what you like.
+    """
     import search_spaces
     from tuner.recipe import load_recipe
 
