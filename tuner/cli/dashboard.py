@@ -18,7 +18,8 @@ from tuner.cli.common import storage_options
 def dashboard(port: int, home: Path | None, storage: str | None) -> None:
     """Browse the studies in a web browser.
 
-    Serves the Optuna dashboard on this machine only. Prints the address to open in a browser. It may stay open while studies run. Ctrl-C ends it, with exit code 0.
+    Serves the Optuna dashboard on this machine only and prints the address to open. It may stay open while studies
+    run. Ctrl-C ends it, with exit code 0.
     """
     from storage import locate
     from tuner.dashboard.server import DashboardServer

@@ -61,7 +61,8 @@ def export(
 ) -> None:
     """Export the best model of study NAME.
 
-    The folder needs neither the study nor tuner to be loaded. Each format is loaded again and compared with the original on real rows. The folder appears when all is done.
+    The folder needs neither the study nor tuner to be loaded. Each format is loaded again and compared with the
+    original on real rows. The folder appears when all is done.
     """
     from tuner.study import load_study
 
@@ -103,7 +104,8 @@ def predict(
 ) -> None:
     """Classify the rows of INPUT with a MODEL.
 
-    INPUT is .npy, .npz, .csv, .png or a folder of .png; MODEL is an exported folder. Prints CSV with the columns prediction and p_<class>, or JSON.
+    INPUT is .npy, .npz, .csv, .png or a folder of .png; MODEL is an exported folder. Prints CSV with the columns
+    prediction and p_<class>, or JSON.
     """
     from tuner.delivery.manifest import read_manifest
     from tuner.delivery.predict import predict as run
