@@ -23,7 +23,7 @@ TRAIN_ROWS, VALIDATION_ROWS = 48_000, 12_000
 
 @dataclass
 class Outcome:
-    """What one contestant reports: seconds of search without imports, and the best validation accuracy of each trial."""
+    """Seconds of one contestant's search without imports, and the best validation accuracy of each trial."""
 
     seconds: float
     accuracies: list[float] = field(default_factory=list)
@@ -47,10 +47,10 @@ def read_mnist(folder: Path) -> tuple[Any, Any, Any, Any]:
 
 def run_tuner(folder: Path, workers: int | None) -> Outcome:
     """Run the grid by the public API with worker processes."""
+    from storage import locate
     from tuner.progress import Ended, Plan, RunView
     from tuner.recipe import parse_recipe
     from tuner.study import Study
-    from storage import locate
 
     class Clock:
         first: float | None = None

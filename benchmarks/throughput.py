@@ -1,9 +1,9 @@
 """Trials per hour of tuner, KerasTuner and plain Optuna + Keras, side by side in one run.
 
-    make bench            # or: TUNER_DATA=FOLDER python benchmarks/throughput.py [--rounds 2] [--workers 2]
+TUNER_DATA=FOLDER python benchmarks/throughput.py [--rounds 2] [--workers 2]
 
-Twelve configurations of two equal hidden layers, four epochs each, MNIST 48000/12000, no pruning. Prints, per contestant,
-the median over the rounds, and writes everything with versions and machine as JSON.
+Twelve configurations of two equal hidden layers, four epochs each, MNIST 48000/12000, no pruning. Prints
+the median over the rounds for each contestant, and writes everything with versions and machine as JSON.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def measure(name: str, workers: int | None) -> dict[str, float]:
     """Run one contestant in a process of its own; returns its seconds with and without imports, and its accuracy."""
     command = [sys.executable, __file__, "--child", name, *(["--workers", str(workers)] if workers else [])]
     began = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     whole = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")

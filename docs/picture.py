@@ -22,6 +22,8 @@ from tuner.report.tables import trials_table
 from tuner.report.text import metric
 from tuner.results import ranked
 
+ENOUGH = 3  # epochs that make a curve
+
 
 class Camera:
     """Keeps the plan, and the view at the moment when most is to be seen."""
@@ -40,7 +42,7 @@ class Camera:
         done = view.counts.complete + view.counts.pruned
         if self.view is None and done >= self.at and len(view.running) > 1:
             shown = tuple(replace(trial, values=list(trial.values)) for trial in view.running)
-            if all(len(trial.values) > 2 for trial in shown):
+            if all(len(trial.values) >= ENOUGH for trial in shown):
                 self.view = replace(view, running=shown)
 
     def ended(self, end: Ended, view: RunView) -> None:
