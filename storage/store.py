@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Update, column, delete, func, insert, select, table, text, update
+from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
 from storage.engine import BUSY_TIMEOUT, Database, storage_errors
 from storage.lease import Lease, holder, request_stop
 from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow, utc_now
-from tuner.records import EpochEnd, ModelFile, Outcome
+from tuner.records import EpochEnd, ModelFile, Outcome, TrialEnd
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
 
+# Optuna's own table: a result has nine facts or so, and Optuna writes one per transaction.
+_ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
 _FORGET_REPORTS = text(
     "DELETE FROM trial_intermediate_values WHERE trial_id IN (SELECT t.trial_id FROM trials t JOIN tuner_study s "
     "ON t.study_id = s.optuna_id WHERE s.id = :study_id AND t.number = :number)"
@@ -122,26 +126,42 @@ class Store:
         """Begin an attempt at a trial and forget the epochs of an earlier one; returns the attempt's number."""
         of_trial = (AttemptRow.study_id == study_id, AttemptRow.trial_number == number)
         with self.database.write() as session:
-            attempt = len(session.scalars(select(AttemptRow.id).where(*of_trial)).all())
-            session.execute(
-                update(AttemptRow)
-                .where(*of_trial, AttemptRow.outcome.is_(None))
-                .values(ended=utc_now(), outcome=Outcome.INTERRUPTED, reason="killed")
-            )
-            session.execute(delete(EpochRow).where(EpochRow.study_id == study_id, EpochRow.trial_number == number))
-            # Optuna keeps reported values for ever; those of an attempt that is gone would mislead its pruners.
-            session.execute(_FORGET_REPORTS, {"study_id": study_id, "number": number})
+            attempt = session.scalar(select(func.count()).where(*of_trial)) or 0
+            if attempt:
+                self._forget_attempts(session, study_id, number)
             session.add(AttemptRow(study_id=study_id, trial_number=number, attempt=attempt, owner=owner))
         return attempt
+
+    def _forget_attempts(self, session: Session, study_id: int, number: int) -> None:
+        """End attempts that nobody ended, and remove what was written of their epochs."""
+        killed = _end(study_id, number).values(ended=utc_now(), outcome=Outcome.INTERRUPTED, reason="killed")
+        session.execute(killed)
+        session.execute(delete(EpochRow).where(EpochRow.study_id == study_id, EpochRow.trial_number == number))
+        # Optuna keeps reported values for ever; those of an attempt that is gone would mislead its pruners.
+        session.execute(_FORGET_REPORTS, {"study_id": study_id, "number": number})
 
     def end_attempt(self, study_id: int, number: int, outcome: Outcome, reason: str | None) -> None:
         """Record how the running attempt at a trial ended."""
         with self.database.write() as session:
-            session.execute(
-                update(AttemptRow)
-                .where(AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None))
-                .values(ended=utc_now(), outcome=outcome, reason=reason)
-            )
+            session.execute(_end(study_id, number).values(ended=utc_now(), outcome=outcome, reason=reason))
+
+    def add_result(self, study_id: int, end: TrialEnd, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """Record in one transaction how an attempt ended, its model, and facts that Optuna's dashboard shows.
+
+        Args:
+            study_id: Our row of the study.
+            end: The end; a model in it is complete on disk.
+            trial_id: Optuna's row of the trial, which is still running.
+            facts: User attributes of the trial; JSON can hold them.
+        """
+        with self.database.write() as session:
+            session.execute(_end(study_id, end.number).values(ended=utc_now(), outcome=end.outcome, reason=end.reason))
+            rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(fact)} for key, fact in facts.items()]
+            session.execute(delete(_ATTRIBUTES).where(_ATTRIBUTES.c.trial_id == trial_id))
+            if rows:
+                session.execute(insert(_ATTRIBUTES), rows)
+            if end.model is not None:
+                self._replace_model(session, study_id, end.number, end.model)
 
     def add_epoch(self, study_id: int, end: EpochEnd) -> None:
         """Record every metric of one epoch."""
@@ -167,20 +187,18 @@ class Store:
                 curves.setdefault(row.trial_number, []).append({**row.metrics, "seconds": row.seconds})
         return curves
 
-    def add_model(self, study_id: int, number: int, model: ModelFile) -> None:
-        """Record a model that is complete on disk, in place of one of an earlier attempt."""
-        of_trial = (ModelRow.study_id == study_id, ModelRow.trial_number == number)
-        with self.database.write() as session:
-            session.execute(delete(ModelRow).where(*of_trial))
-            session.add(
-                ModelRow(
-                    study_id=study_id,
-                    trial_number=number,
-                    path=self.artifacts.relative(model.path),
-                    sha256=model.sha256,
-                    size=model.size,
-                )
+    def _replace_model(self, session: Session, study_id: int, number: int, model: ModelFile) -> None:
+        """Record a model, in place of one of an earlier attempt."""
+        session.execute(delete(ModelRow).where(ModelRow.study_id == study_id, ModelRow.trial_number == number))
+        session.add(
+            ModelRow(
+                study_id=study_id,
+                trial_number=number,
+                path=self.artifacts.relative(model.path),
+                sha256=model.sha256,
+                size=model.size,
             )
+        )
 
     def models(self, study_id: int) -> dict[int, KeptModel]:
         """Return the kept models by trial number."""
@@ -211,3 +229,10 @@ class Store:
             self._rdb.remove_session()
             self._rdb.engine.dispose()
         self.database.close()
+
+
+def _end(study_id: int, number: int) -> Update:
+    """Update the attempt at a trial that nobody has ended yet."""
+    return update(AttemptRow).where(
+        AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None)
+    )

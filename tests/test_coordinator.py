@@ -84,6 +84,20 @@ def test_an_interrupted_study_proposes_what_it_would_have_proposed(tmp_path: Pat
     assert [t.params for t in trials_of(tmp_path / "a", whole)] == [t.params for t in trials_of(tmp_path / "b", whole)]
 
 
+def test_facts_are_kept_with_the_trial(home: Path) -> None:
+    """Optuna reads back what was written to its table in one transaction."""
+    recipe = small_recipe(budget={"trials": 1, "epochs": 2})
+    run_scripted(home, recipe)
+    with stored.existing(locate(home=home), "small") as (_, study, _record):
+        facts = study.trials[0].user_attrs
+
+    assert facts["epochs"] == 2
+    assert facts["best_epoch"] == 1
+    assert facts["parameters"] == 1000
+    assert facts["val_accuracy"] == study.trials[0].value
+    assert "reason" not in facts
+
+
 def test_a_pruned_trial_ends_at_the_epoch_that_condemned_it(home: Path) -> None:
     """Its epochs, its value and its attempt agree, and its model is not kept."""
     recipe = small_recipe(budget={"trials": 15, "epochs": 6}, search={"sampler": "random", "pruner": "median"})

@@ -268,17 +268,6 @@ def test_a_failed_trial_has_no_value(start: Starter) -> None:
     assert (sampling._study.trials[number].state, sampling.values()) == (TrialState.FAIL, {})
 
 
-def test_facts_are_kept_with_the_trial(start: Starter) -> None:
-    """The dashboard and the reports read them."""
-    sampling = start(recipe_for())
-    number = ask(sampling).number
-    sampling.annotate(number, {"epochs": 3, "metrics": {"loss": 0.5}})
-    sampling.tell(number, Outcome.COMPLETE, 0.75)
-
-    assert sampling._study.trials[number].user_attrs == {"epochs": 3, "metrics": {"loss": 0.5}}
-    assert sampling.values() == {number: 0.75}
-
-
 def test_importing_sampling_silences_optuna() -> None:
     """Its log lines would tear the live table apart."""
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING

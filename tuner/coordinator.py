@@ -106,8 +106,8 @@ class Coordinator:
             return
         self._executor.start()
         try:
-            while self._active or not (self._exhausted or self.stopped_by):
-                self._turn()
+            while self._turn():
+                pass
             if self.stopped_by in {None, "timeout"}:
                 for job in self._ledger.untested(test_all=test_all):
                     self._test(job)
@@ -115,14 +115,18 @@ class Coordinator:
             self._executor.close()
             self._give_back()
 
-    def _turn(self) -> None:
+    def _turn(self) -> bool:
+        """Do one turn of the loop; ``False`` when nothing is running and nothing is left to start."""
         self._keep_lease()
         self._look_for_stop()
         if self.stopped_by is None:
             self._fill()
+        if not self._active and (self._exhausted or self.stopped_by):
+            return False
         for event in self._executor.poll(TURN):
             self._handle(event)
         self._progress.update(self.view())
+        return True
 
     def _fill(self) -> None:
         """Give every free trainer a trial, while there are any."""

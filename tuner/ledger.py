@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from storage import Store
 from storage.lease import Lease
 from storage.store import KeptModel, StudyRecord
@@ -28,9 +30,11 @@ class Ledger:
         self._sampling = sampling
         self._recipe = recipe
         self._values = sampling.values()
+        self._best = min(self._values, key=self._rank, default=None)
 
     def begin(self, asked: Asked) -> TrialJob:
         """Begin an attempt at a trial and return the job for it."""
+        self._sampling.restart(asked.number)
         return TrialJob(
             number=asked.number,
             attempt=self._store.start_attempt(self._study_id, asked.number, self._lease.owner),
@@ -59,13 +63,12 @@ class Ledger:
     def end(self, asked: Asked, end: TrialEnd) -> float | None:
         """Write a result down, the model first: no complete trial is ever without its model. Returns its value."""
         value = end.metrics.get(self._recipe.objective.metric) if end.outcome is Outcome.COMPLETE else None
-        if end.model is not None:
-            self._store.add_model(self._study_id, end.number, end.model)
-        self._sampling.annotate(end.number, _facts(asked, end))
+        self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), _facts(asked, end))
         self._sampling.tell(end.number, end.outcome, value)
-        self._store.end_attempt(self._study_id, end.number, end.outcome, end.reason)
         if value is not None:
             self._values[end.number] = value
+            if self._best is None or self._rank(end.number) < self._rank(self._best):
+                self._best = end.number
             self._drop_models()
         return value
 
@@ -80,8 +83,7 @@ class Ledger:
 
     def best(self) -> tuple[int, float] | None:
         """Return number and value of the best complete trial; the earlier of equals."""
-        ranked = self._ranked()
-        return (ranked[0], self._values[ranked[0]]) if ranked else None
+        return None if self._best is None else (self._best, self._values[self._best])
 
     def untested(self, *, test_all: bool = False) -> list[TestJob]:
         """Return the jobs that evaluate the best model, or all kept ones, on the test split, but for those done."""
@@ -101,15 +103,18 @@ class Ledger:
     def _drop_models(self) -> None:
         """Keep the best few models on disk."""
         models = self._models()
-        for number in [n for n in self._ranked() if n in models][self._recipe.budget.keep :]:
+        for number in sorted(models, key=self._rank)[self._recipe.budget.keep :]:
             self._store.drop_model(self._study_id, models[number])
 
     def _models(self) -> dict[int, KeptModel]:
         return self._store.models(self._study_id)
 
-    def _ranked(self) -> list[int]:
-        sign = -1 if self._recipe.objective.maximize else 1
-        return sorted(self._values, key=lambda number: (sign * self._values[number], number))
+    def _rank(self, number: int) -> tuple[float, int]:
+        """Order trials, the best first; one without a value, of an attempt that is gone, comes last."""
+        value = self._values.get(number)
+        if value is None:
+            return (math.inf, number)
+        return (-value if self._recipe.objective.maximize else value, number)
 
 
 def _facts(asked: Asked, end: TrialEnd) -> dict[str, object]:

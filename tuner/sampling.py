@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -43,6 +44,8 @@ class Sampling:
     Seeds depend on the study's seed and the trial's number alone, so a study that was interrupted proposes what it
     would have proposed anyway (with one trainer).
 
+    While it lives nobody else may write the study: it knows the state of every trial without asking the database again.
+
     Args:
         study: The Optuna study.
         recipe: What is searched, and how.
@@ -52,9 +55,11 @@ class Sampling:
         self._study = study
         self._storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
         self._recipe = recipe
-        self._running: dict[int, optuna.Trial] = {}
+        self._running: dict[int, _Running] = {}
         self._grid = _shuffled_grid(recipe) if recipe.search.sampler == "grid" else None
         self._study.pruner = make_pruner(recipe)
+        self._states = {trial.number: trial.state for trial in self._trials()}
+        self._tally = Counter(self._states.values())
 
     @property
     def limit(self) -> int:
@@ -64,18 +69,16 @@ class Sampling:
     @property
     def exhausted(self) -> bool:
         """Whether no trial waits and no new one may be made."""
-        trials = self._trials()
-        return len(trials) >= self.limit and all(trial.state != TrialState.WAITING for trial in trials)
+        return len(self._states) >= self.limit and not self._tally[TrialState.WAITING]
 
     def counts(self) -> Counts:
         """Count the trials by state."""
-        states = [trial.state for trial in self._trials()]
         return Counts(
-            complete=states.count(TrialState.COMPLETE),
-            pruned=states.count(TrialState.PRUNED),
-            failed=states.count(TrialState.FAIL),
-            running=states.count(TrialState.RUNNING),
-            waiting=states.count(TrialState.WAITING),
+            complete=self._tally[TrialState.COMPLETE],
+            pruned=self._tally[TrialState.PRUNED],
+            failed=self._tally[TrialState.FAIL],
+            running=self._tally[TrialState.RUNNING],
+            waiting=self._tally[TrialState.WAITING],
         )
 
     def values(self) -> dict[int, float]:
@@ -85,25 +88,25 @@ class Sampling:
 
     def requeue_running(self) -> list[int]:
         """Put trials that a dead run left behind back into the queue; returns their numbers."""
-        numbers = []
-        for trial in self._trials():
-            if trial.state == TrialState.RUNNING:
-                self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
-                numbers.append(trial.number)
-        return numbers
+        left = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+        for trial in left:
+            self._requeue(trial.number, trial._trial_id)  # noqa: SLF001
+        return [trial.number for trial in left]
 
     def ask(self) -> Asked | None:
         """Return the next trial: one that waits, else a new one; ``None`` once the limit is reached."""
-        trials = self._trials()
-        number = next((trial.number for trial in trials if trial.state == TrialState.WAITING), len(trials))
-        if number == len(trials):
-            if number >= self.limit:
-                return None
+        if self.exhausted:
+            return None
+        number = len(self._states)
+        if self._tally[TrialState.WAITING]:
+            number = min(each for each, state in self._states.items() if state == TrialState.WAITING)
+        else:
             self._enqueue(number)
         self._study.sampler = make_sampler(self._recipe.search, number)
         trial = self._study.ask()
         drawn = self._recipe.search_space.draw(lambda name, dimension: _suggest(trial, name, dimension))
-        self._running[trial.number] = trial
+        self._running[trial.number] = _Running(trial, self._storage.get_trial(trial._trial_id))  # noqa: SLF001
+        self._set_state(trial.number, TrialState.RUNNING)
         start = self._recipe.start[trial.number] if trial.number < len(self._recipe.start) else None
         return Asked(
             number=trial.number,
@@ -115,24 +118,39 @@ class Sampling:
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         """Record the objective after an epoch and tell whether the trial should be pruned."""
-        trial_id = self._running[number]._trial_id  # noqa: SLF001
+        running = self._running[number]
         # Not trial.report and trial.should_prune: they remember what an earlier attempt at this trial reported.
-        self._storage.set_trial_intermediate_value(trial_id, epoch, value)
-        return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
+        self._storage.set_trial_intermediate_value(running.trial._trial_id, epoch, value)  # noqa: SLF001
+        running.frozen.intermediate_values[epoch] = value
+        return self._study.pruner.prune(self._study, running.frozen)
 
-    def annotate(self, number: int, facts: Mapping[str, object]) -> None:
-        """Attach facts to a running trial; the dashboard shows them."""
-        for name, fact in facts.items():
-            self._running[number].set_user_attr(name, fact)
+    def restart(self, number: int) -> None:
+        """Forget what an attempt at a running trial reported: another begins."""
+        self._running[number].frozen.intermediate_values.clear()
+
+    def trial_id(self, number: int) -> int:
+        """Return Optuna's row of a running trial."""
+        return self._running[number].trial._trial_id  # noqa: SLF001
 
     def tell(self, number: int, outcome: Outcome, value: float | None) -> None:
         """End a running trial. A pruned trial keeps its last reported value; an interrupted one waits again."""
-        trial = self._running.pop(number)
+        trial = self._running.pop(number).trial
         if outcome is Outcome.INTERRUPTED:
-            self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+            self._requeue(number, trial._trial_id)  # noqa: SLF001
         else:
             values = value if outcome is Outcome.COMPLETE else None
             self._study.tell(trial, values, state=_STATES[outcome], skip_if_finished=False)
+            self._set_state(number, _STATES[outcome])
+
+    def _requeue(self, number: int, trial_id: int) -> None:
+        self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        self._set_state(number, TrialState.WAITING)
+
+    def _set_state(self, number: int, state: TrialState) -> None:
+        if number in self._states:
+            self._tally[self._states[number]] -= 1
+        self._states[number] = state
+        self._tally[state] += 1
 
     def _enqueue(self, number: int) -> None:
         """Fix the parameters of the trial to come where the recipe or the grid says what they are."""
@@ -142,6 +160,14 @@ class Sampling:
 
     def _trials(self) -> Sequence[optuna.trial.FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A trial that is being trained, and what pruners are shown of it."""
+
+    trial: optuna.Trial
+    frozen: optuna.trial.FrozenTrial
 
 
 def trial_seed(study_seed: int, number: int) -> int:

@@ -65,7 +65,8 @@ class ExecutorContract:
     def executor(self) -> Iterator[Executor]:
         executor = self.make()
         executor.start()
-        until(executor, lambda event: isinstance(event, TrainerReady))
+        while executor.free < executor.slots:
+            until(executor, lambda event: isinstance(event, TrainerReady))
         yield executor
         executor.close()
 
@@ -192,8 +193,6 @@ class TestLocal(ExecutorContract):
 
     def test_two_trials_run_at_the_same_time(self, executor: Executor, tmp_path: Path) -> None:
         """Each worker has a process of its own."""
-        while executor.free < 2:
-            executor.poll(0.1)
         executor.submit([job(tmp_path, 0, kind=3), job(tmp_path, 1, kind=3)])
         seen: list[int] = []
         while len(seen) < 2:

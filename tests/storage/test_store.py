@@ -19,11 +19,16 @@ from tests.recipes import small_recipe
 from tuner import stored
 from tuner.errors import StorageError
 from tuner.files import sha256_of
-from tuner.records import EpochEnd, ModelFile, Outcome
+from tuner.records import EpochEnd, ModelFile, Outcome, TrialEnd
 
 RECIPE = {"name": "digits", "space": {"units": [64, 32]}, "timeout": None}
 
 StudyMaker = Callable[[str], StudyRecord]
+
+
+def keep(store: Store, study_id: int, number: int, model: ModelFile) -> None:
+    """Record a complete trial with its model."""
+    store.add_result(study_id, TrialEnd(number, Outcome.COMPLETE, model=model), 0, {})
 
 
 class StoreContract:
@@ -163,7 +168,7 @@ class StoreContract:
     def test_a_model_is_kept_and_dropped_with_its_file(self, store: Store, study: StudyRecord) -> None:
         """Its row says where the file is and what it holds."""
         file = write_model(store, study, 3, b"weights")
-        store.add_model(study.id, 3, file)
+        keep(store, study.id, 3, file)
         kept = store.models(study.id)[3]
 
         assert store.artifacts.path(kept.path) == file.path
@@ -177,9 +182,9 @@ class StoreContract:
 
     def test_a_later_attempt_replaces_the_model(self, store: Store, study: StudyRecord) -> None:
         """One model per trial; its test metrics went with the old one."""
-        store.add_model(study.id, 3, write_model(store, study, 3, b"old"))
+        keep(store, study.id, 3, write_model(store, study, 3, b"old"))
         store.set_test(study.id, 3, {"accuracy": 0.5})
-        store.add_model(study.id, 3, write_model(store, study, 3, b"newer"))
+        keep(store, study.id, 3, write_model(store, study, 3, b"newer"))
 
         (kept,) = store.models(study.id).values()
         assert (kept.size, kept.test) == (5, None)
@@ -188,7 +193,7 @@ class StoreContract:
         """They are set once, for one trial of one study."""
         study, other = add("first"), add("second")
         for record, number in ((study, 0), (study, 1), (other, 0)):
-            store.add_model(record.id, number, write_model(store, record, number, b"x"))
+            keep(store, record.id, number, write_model(store, record, number, b"x"))
         store.set_test(study.id, 0, {"loss": 0.25, "accuracy": 0.9375})
 
         assert store.models(study.id)[0].test == {"loss": 0.25, "accuracy": 0.9375}
@@ -201,7 +206,7 @@ class StoreContract:
         for record in (study, other):
             store.start_attempt(record.id, 0, "me")
             store.add_epoch(record.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
-            store.add_model(record.id, 0, write_model(store, record, 0, b"x"))
+            keep(store, record.id, 0, write_model(store, record, 0, b"x"))
             store.lease(record.id, "any").acquire()
         store.delete_study(study.id)
         store.delete_study(empty.id)
@@ -247,7 +252,7 @@ class StoreContract:
         """It is stored, found and deleted as it is, and never becomes a path (fault 35)."""
         made = stored.create_or_resume(store, stored.check_name(name), small_recipe(), "0" * 64)
         model = write_model(store, made.record, 0, b"x")
-        store.add_model(made.record.id, 0, model)
+        keep(store, made.record.id, 0, model)
         with store.lease(made.record.id, name):
             assert store.lease_holder(made.record.id)
         found = stored.find(store, name)
