@@ -45,6 +45,9 @@ class InstantExecutor:
     def free(self) -> int:
         return 0 if self._busy else 1
 
+    def warm_up(self) -> None:
+        pass
+
     def start(self) -> None:
         self._events.append(TrainerReady("none"))
 
@@ -56,7 +59,7 @@ class InstantExecutor:
             self._events.extend(EpochEnd(job.number, epoch, metrics, 0.0) for epoch in range(EPOCHS))
             self._events.append(TrialEnd(job.number, Outcome.COMPLETE, None, metrics, 0, EPOCHS, 1000))
 
-    def poll(self, timeout: float) -> list[Event]:  # noqa: ARG002
+    def poll(self, timeout: float) -> list[Event]:
         event = self._events.popleft()
         self._busy = isinstance(event, EpochEnd)
         return [event]

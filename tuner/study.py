@@ -115,6 +115,8 @@ class Study:
             with store.lease(record.id, self.name) as lease, stop_on_signals() as wish:
                 store.change_recipe(record.id, self.recipe.model_dump(mode="json"))
                 sampling = Sampling(optuna_study, self.recipe)
+                if not sampling.exhausted:
+                    trainers.warm_up()
                 progress = progress or Silent()
                 progress.planned(self._plan(sampling, data, workers))
                 ledger = Ledger(store, record, lease, sampling, self.recipe)

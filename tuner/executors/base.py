@@ -42,6 +42,9 @@ class Executor(Protocol):
     def free(self) -> int:
         """How many more jobs can start at once; 0 until the first trainer is ready."""
 
+    def warm_up(self) -> None:
+        """Begin what takes seconds before ``start``; returns at once. Not needed, but a run begins sooner."""
+
     def start(self) -> None:
         """Begin to start the trainers; returns at once, ``TrainerReady`` events follow."""
 

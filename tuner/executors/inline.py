@@ -36,6 +36,9 @@ class InlineExecutor:
         """See :class:`Executor`."""
         return int(self._idle)
 
+    def warm_up(self) -> None:
+        """See :class:`Executor`; the trainer's thread imports in this process, so there is nothing to gain."""
+
     def start(self) -> None:
         """See :class:`Executor`."""
         self._thread.start()

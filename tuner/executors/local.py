@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
@@ -70,10 +71,15 @@ class LocalExecutor:
         """See :class:`Executor`."""
         return sum(worker.ready and worker.job is None for worker in self._workers)
 
-    def start(self) -> None:
+    def warm_up(self) -> None:
         """See :class:`Executor`."""
         if self._make_trainer is keras_trainer:
             self._context.set_forkserver_preload(["tuner.executors.preload"])
+            forkserver.ensure_running()  # it imports while this process goes on
+
+    def start(self) -> None:
+        """See :class:`Executor`."""
+        self.warm_up()
         # The first process waits for the server's imports; the run goes on showing itself meanwhile.
         self._starting = threading.Thread(target=self._spawn_all, name="tuner-start", daemon=True)
         self._starting.start()
