@@ -155,3 +155,25 @@ def test_a_batch_larger_than_the_data_is_all_of_it(rows: Rows) -> None:
     model, _ = make(batch_size=512)
     history = model.fit_rows(rows, rows, batch_size=512, epochs=2, seed=0).history
     assert history["loss"][1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (64, 65)])
+def test_dropout_keeps_the_mean_and_drops_its_share(shape: tuple[int, int]) -> None:
+    """Values are either 0 or scaled by 1 / (1 - rate); each call draws a new mask; prediction drops nothing."""
+    from tuner.training.dropout import TrainingDropout
+
+    layer = TrainingDropout(0.3, seed=1)
+    ones = np.ones(shape, np.float32)
+    masks = np.stack([np.asarray(layer(ones, training=True)) for _ in range(200)])
+
+    np.testing.assert_allclose(np.unique(masks), [0, 1 / 0.7], rtol=1e-4)
+    assert abs(float((masks == 0).mean()) - 0.3) < 0.02
+    assert not np.array_equal(masks[0], masks[1])
+    np.testing.assert_array_equal(np.asarray(layer(ones, training=False)), ones)
+
+
+def test_the_kept_model_has_only_layers_of_keras(rows: Rows) -> None:
+    """It loads without our code, dropout included."""
+    _, predictor = make(dropout=0.3, input_dropout=0.1, batch_norm=True)
+    assert {type(layer).__module__.split(".")[0] for layer in predictor.layers} == {"keras"}
+    assert sum(type(layer) is keras.layers.Dropout for layer in predictor.layers) == 2

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tuner.hyperparameters import Hyperparameters
+from tuner.training.dropout import TrainingDropout
 from tuner.training.fused import FusedModel
 from tuner.training.optimizers import make_optimizer
 
@@ -63,22 +64,38 @@ def build(
         them to probabilities ``(batch, classes)`` and needs none of our code.
     """
     inputs = keras.Input(input_shape, dtype=dtype, name="input")
-    x = keras.layers.Rescaling(scale, name="rescale")(inputs)
+    paths = _Paths(inputs)
+    paths.add(keras.layers.Rescaling(scale, name="rescale"))
     if len(input_shape) > 1:
-        x = keras.layers.Flatten(name="flatten")(x)
-    if hp.input_dropout:
-        x = keras.layers.Dropout(hp.input_dropout, name="input_dropout")(x)
+        paths.add(keras.layers.Flatten(name="flatten"))
+    paths.drop(hp.input_dropout, "input_dropout")
     for i, width in enumerate(hp.hidden):
         # Batch normalisation has an offset of its own, so the layer before it needs no bias.
-        x = keras.layers.Dense(width, use_bias=not hp.batch_norm, name=f"dense_{i}")(x)
+        paths.add(keras.layers.Dense(width, use_bias=not hp.batch_norm, name=f"dense_{i}"))
         if hp.batch_norm:
-            x = keras.layers.BatchNormalization(name=f"norm_{i}")(x)
-        x = keras.layers.Activation(hp.activation, name=f"{hp.activation}_{i}")(x)
-        if hp.dropout:
-            x = keras.layers.Dropout(hp.dropout, name=f"dropout_{i}")(x)
-    logits = keras.layers.Dense(classes, name="logits")(x)
-    probabilities = keras.layers.Softmax(name="probabilities")(logits)
-    return Classifier(inputs, logits), keras.Model(inputs, probabilities, name="mlp")
+            paths.add(keras.layers.BatchNormalization(name=f"norm_{i}"))
+        paths.add(keras.layers.Activation(hp.activation, name=f"{hp.activation}_{i}"))
+        paths.drop(hp.dropout, f"dropout_{i}")
+    paths.add(keras.layers.Dense(classes, name="logits"))
+    probabilities = keras.layers.Softmax(name="probabilities")(paths.kept)
+    return Classifier(inputs, paths.trained), keras.Model(inputs, probabilities, name="mlp")
+
+
+class _Paths:
+    """Two graphs through the same layers: one that trains quickly, and one of Keras' layers alone, which is kept."""
+
+    def __init__(self, inputs: Any) -> None:
+        self.trained = self.kept = inputs
+
+    def add(self, layer: keras.layers.Layer) -> None:
+        """Lead both through ``layer``."""
+        self.trained, self.kept = layer(self.trained), layer(self.kept)
+
+    def drop(self, rate: float, name: str) -> None:
+        """Lead both through dropout, each in its own way."""
+        if rate:
+            self.trained = TrainingDropout(rate, name=name)(self.trained)
+            self.kept = keras.layers.Dropout(rate, name=name)(self.kept)
 
 
 def compile_model(model: keras.Model, hp: Hyperparameters, *, classes: int, steps: int) -> None:
