@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.recipes import small_recipe
+from tests.runs import run_scripted
 
 HEAVY = {"alembic", "keras", "numpy", "optuna", "plotly", "pydantic", "sklearn", "sqlalchemy", "tensorflow"}
 
@@ -28,3 +32,16 @@ def test_the_package_runs_as_a_module() -> None:
 
     assert "Find, train and hand over" in help_text
     assert "study" in help_text
+
+
+def test_reading_verbs_import_no_tensorflow(home: Path) -> None:
+    """Looking at a study never waits for TensorFlow, and the list not even for Optuna."""
+    run_scripted(home, small_recipe())
+    for words in (["study", "list"], ["study", "show", "small"], ["study", "trials", "small"],
+                  ["study", "best", "small"], ["report", "small"], ["space", "list"], ["data", "list"]):  # fmt: skip
+        where = ["--home", str(home)] if words[0] in {"study", "report"} else []
+        script = f"from tuner.cli.main import main; main({[*words, *where]!r}, standalone_mode=False)"
+        loaded = set(run_python("-c", f"{script}; import sys; print(); print(*sys.modules)").splitlines()[-1].split())
+
+        assert loaded.isdisjoint({"tensorflow", "keras", "jax"}), words
+        assert words != ["study", "list"] or "optuna" not in loaded
