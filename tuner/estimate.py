@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 
+from tuner.data.dataset import Dataset
+from tuner.progress import Plan
 from tuner.recipe import Recipe
+from tuner.records import Counts
 from tuner.space import Choice, Float, Int
 
 # Measured on one core of a 2-core cloud machine: two networks of 118,000 and 670,000 weights on 48,000 rows.
@@ -13,6 +16,35 @@ FLOPS_PER_CORE = 7.5e10
 SECONDS_PER_TRIAL = 2.0  # building, tracing, keeping the model
 STARTUP_SECONDS = 15.0  # importing TensorFlow, loading the data
 PRUNED_SHARE = 0.6  # of the epochs that a pruner lets a study train
+
+
+def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers: int) -> Plan:
+    """Say what a run is about to do.
+
+    Args:
+        study: The study's name.
+        recipe: The search.
+        counts: The trials that there are.
+        data: The data set.
+        workers: Trials at the same time.
+    """
+    finished = counts.complete + counts.pruned + counts.failed
+    whole = expected_seconds(
+        recipe,
+        rows=len(data.x_train),
+        inputs=data.x_train[0].size,
+        classes=len(data.class_names),
+        workers=workers,
+    )
+    return Plan(
+        study=study,
+        finished=finished,
+        limit=recipe.trials,
+        epochs=recipe.budget.epochs,
+        workers=workers,
+        seconds=whole * (1 - finished / max(finished, recipe.trials)),
+        timeout=recipe.budget.timeout,
+    )
 
 
 def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, workers: int) -> float:

@@ -15,12 +15,12 @@ from storage.opening import has_database
 from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
 from tuner.errors import RecipeError, UsageError, did_you_mean
-from tuner.estimate import expected_seconds
+from tuner.estimate import plan_run
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
 from tuner.ledger import Ledger
 from tuner.overview import StudySummary
-from tuner.progress import Plan, Progress, Silent
+from tuner.progress import Progress, Silent
 from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
 from tuner.results import TrialResult, best_json, importances, ranked, read_trial
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from tuner.delivery.manifest import Manifest
 
 _log = logging.getLogger(__name__)
-
-COMPARED_ROWS = 256  # real rows on which every exported format must agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Study:
                 if not sampling.exhausted:
                     trainers.warm_up()
                 progress = progress or Silent()
-                progress.planned(self._plan(sampling, data, workers))
+                progress.planned(plan_run(self.name, self.recipe, sampling.counts(), data, workers))
                 ledger = Ledger(store, record, lease, sampling, self.recipe)
                 services = Services(ledger, lease, sampling, trainers, progress, wish)
                 coordinator = Coordinator(self.name, self.recipe, services)
@@ -189,40 +187,11 @@ class Study:
             UsageError: If there is no such trial or model, or ``folder`` exists and ``force`` is not set.
             RunError: If a format cannot be written or disagrees with the original.
         """
-        from tuner.delivery.export import ModelFacts, export_model
+        from tuner.handover import hand_over
 
         chosen = self.best() if trial is None else self._trial(trial)
-        with stored.existing(self.location, self.name) as (store, _, record):
-            kept = store.models(record.id)
-            model = kept.get(chosen.number)
-            path = store.artifacts.path(model.path) if model else Path()
-        if model is None or chosen.value is None or chosen.best_epoch is None or chosen.parameters is None:
-            raise UsageError(
-                f"the model of trial {chosen.number} is not kept",
-                hint=f"kept are the best: {', '.join(str(number) for number in sorted(kept)) or 'none yet'}",
-            )
-        data = self.load_data()
-        facts = ModelFacts(
-            task=self.recipe.task,
-            scale=data.scale,
-            class_names=data.class_names,
-            study=self.name,
-            trial=chosen.number,
-            metric=self.recipe.objective.metric,
-            direction=self.recipe.objective.direction,
-            value=chosen.value,
-            params=chosen.all_params,
-            metrics=chosen.metrics,
-            test=chosen.test,
-            best_epoch=chosen.best_epoch,
-            parameters=chosen.parameters,
-            data=self.recipe.data,
-            fingerprint=record.data_fingerprint,
-        )
-        sample = data.x_train[:COMPARED_ROWS]
-        return export_model(
-            path, model.sha256, Path(folder), formats=formats, sample=sample, facts=facts, force=force, on_step=on_step
-        )
+        with stored.existing(self.location, self.name) as found:
+            return hand_over(found, chosen, self.load_data(), Path(folder), formats, force=force, on_step=on_step)
 
     def stop(self) -> bool:
         """Ask the run of this study to stop after its running epochs; ``False`` where none runs."""
@@ -274,26 +243,6 @@ class Study:
             metric=recipe.objective.metric,
             maximize=recipe.objective.maximize,
             device=device,
-        )
-
-    def _plan(self, sampling: Sampling, data: Dataset, workers: int) -> Plan:
-        counts = sampling.counts()
-        finished = counts.complete + counts.pruned + counts.failed
-        whole = expected_seconds(
-            self.recipe,
-            rows=len(data.x_train),
-            inputs=data.x_train[0].size,
-            classes=len(data.class_names),
-            workers=workers,
-        )
-        return Plan(
-            study=self.name,
-            finished=finished,
-            limit=sampling.limit,
-            epochs=self.recipe.budget.epochs,
-            workers=workers,
-            seconds=whole * (1 - finished / max(finished, sampling.limit)),
-            timeout=self.recipe.budget.timeout,
         )
 
     def _trial(self, number: int) -> TrialResult:
