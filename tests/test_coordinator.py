@@ -14,7 +14,7 @@ from tests.recipes import small_recipe
 from tests.runs import SETUP, Recorder, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner import stored
-from tuner.errors import RunError
+from tuner.errors import RunError, StorageError
 from tuner.executors import InlineExecutor
 from tuner.progress import RunView
 from tuner.records import Outcome, TrainerSetup
@@ -283,6 +283,19 @@ def test_a_trainer_that_cannot_be_had_ends_the_run_with_its_reason(home: Path) -
     assert error.value.exit_code == 1
     assert error.value.hint == "use --device auto"
     assert trials_of(home, small_recipe()) == []
+
+
+def test_a_database_that_breaks_during_a_run_is_a_storage_error(home: Path) -> None:
+    """Optuna's own exceptions never reach the user as a traceback."""
+
+    def break_it(_view: RunView) -> None:
+        with sqlite3.connect(home / "studies.db") as connection:
+            connection.execute("DROP TABLE IF EXISTS trial_values")
+
+    with pytest.raises(StorageError, match=r"studies\.db cannot be used: .*no such table") as error:
+        run_scripted(home, small_recipe(), recorder=Recorder(on_update=break_it))
+    assert error.value.exit_code == 3
+    assert "\n" not in str(error.value)
 
 
 def test_the_end_of_each_trial_is_announced(home: Path) -> None:

@@ -15,7 +15,7 @@ from storage import Location, Store, open_store
 from storage.lease import describe_owner
 from storage.opening import has_database
 from storage.store import StudyRecord
-from tuner.errors import DataError, RecipeError, RunError, UsageError, did_you_mean
+from tuner.errors import DataError, RecipeError, RunError, StorageError, UsageError, did_you_mean
 from tuner.recipe import Recipe, parse_recipe
 
 MAX_NAME = 200
@@ -62,6 +62,11 @@ def opened(location: Location, *, create: bool = False) -> Iterator[Store]:
     store = open_store(location, create=create)
     try:
         yield store
+    except optuna.exceptions.StorageInternalError as error:
+        raise StorageError(
+            f"the database {location} cannot be used: {error.__cause__ or error}".splitlines()[0],
+            hint="results that were written are kept; start the study again to go on",
+        ) from error
     finally:
         store.close()
 
