@@ -117,10 +117,10 @@ def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal
     _, stderr = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == code, stderr
-    assert "every result is kept. Go on with: tuner study start digits" in stderr
+    assert "every result is kept. Go on with: tuner study start digits --trials 50\n" in stderr
     assert tuner.rows("SELECT COUNT(*) FROM trials WHERE state = 'RUNNING'") == [(0,)]
     assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
-    assert not tuner.processes(process.pid)
+    tuner.until(lambda: not tuner.processes(process.pid))  # the fork server ends when it sees that we are gone
 
 
 def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:

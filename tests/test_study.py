@@ -172,6 +172,22 @@ def test_fresh_begins_again(tmp_path: Path) -> None:
     assert [trial.number for trial in study.trials()] == [0]
 
 
+def test_a_study_goes_on_with_the_settings_that_it_had(tmp_path: Path) -> None:
+    """The line that a stopped run prints names no options, and needs none."""
+    study = open_study("digits", home=tmp_path / ".tuner")
+    study.run(
+        trials=1, epochs=1, seed=9, sampler="random", validation=300, executor="inline", device="cpu", timeout="50s"
+    )
+    again = open_study("digits", home=tmp_path / ".tuner")
+    again.run(trials=2, executor="inline", device="cpu")
+
+    assert [trial.epochs for trial in again.trials()] == [1, 1]
+    assert (again.recipe.search.seed, again.recipe.search.sampler, again.recipe.validation) == (9, "random", 300)
+    assert again.recipe.budget.timeout == 60  # the recipe's own: the budget is for one run
+    with pytest.raises(RecipeError, match="the validation of 'digits' changed since the study began"):
+        again.run(validation=0.5, executor="inline", device="cpu")
+
+
 def test_the_plan_says_what_is_to_come(tmp_path: Path) -> None:
     """Trials, epochs and a rough time, before anything slow happens."""
     plans: list[Plan] = []

@@ -193,6 +193,14 @@ class Recipe(_Table):
         """Return what trial ``number`` starts with, or ``None`` where the sampler decides."""
         return flat(self.start[number].params) if number < len(self.start) else None
 
+    def going_on(self, before: Recipe) -> Recipe:
+        """Return this recipe with what a study began with and must keep for its trials to be comparable."""
+        return self.changed(
+            recipe={"validation": before.validation},
+            budget={"epochs": before.budget.epochs},
+            search=before.search.model_dump(mode="json"),
+        )
+
     def changed(self, **tables: Mapping[str, object]) -> Recipe:
         """Return a copy with some settings replaced, validated again; ``None`` leaves a setting as it is.
 

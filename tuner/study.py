@@ -72,7 +72,9 @@ class Study:
     ) -> RunResult:
         """Search until the budget is spent; a study that exists goes on where it stopped.
 
-        Ctrl-C ends the run after the running epochs; every result is kept.
+        Ctrl-C ends the run after the running epochs; every result is kept. A study that goes on keeps the epochs,
+        sampler, pruner, seed and validation rows that it had, unless they are given here; the trials and the timeout
+        are the recipe's.
 
         Args:
             trials: Total of the study, not of this run.
@@ -96,19 +98,22 @@ class Study:
             RunError: If another run holds the study, no trainer can be had, or every trial fails.
             StorageError: If the database cannot be used.
         """
-        self.recipe = self.recipe.changed(
-            recipe={"validation": validation},
-            budget={"trials": trials, "epochs": epochs, "timeout": timeout},
-            search={"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
-        )
+        asked: dict[str, dict[str, object]] = {
+            "recipe": {"validation": validation},
+            "budget": {"trials": trials, "epochs": epochs, "timeout": timeout},
+            "search": {"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
+        }
+        self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
         data = self.load_data()
         workers = 1 if executor == "inline" else workers or default_workers()
         setup = self._setup(device)
         trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
         with stored.opened(self.location, create=True) as store:
-            before = stored.find(store, self.name) if fresh else None
-            if before is not None:
+            before = stored.find(store, self.name)
+            if before is not None and fresh:
                 stored.delete(before)
+            elif before is not None:
+                self.recipe = self.recipe.going_on(before.recipe).changed(**asked)
             _, optuna_study, record = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
             with store.lease(record.id, self.name) as lease, stop_on_signals() as wish:
                 store.change_recipe(record.id, self.recipe.model_dump(mode="json"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.common import as_json, data_dir, print_json, print_rich, quoted, storage_options
+from tuner.cli.common import as_json, data_dir, print_json, print_rich, storage_options
 from tuner.cli.result import print_result
 
 if TYPE_CHECKING:
@@ -68,7 +69,16 @@ def start(  # noqa: PLR0917 - one parameter per option
     from tuner.study import open_study
 
     opened = open_study(search, name=name, storage=storage, home=home, data_dir=data_dir)
-    _run(opened, quiet=quiet, as_json=as_json, device=device, executor=executor, **settings)
+    _load_data(opened)
+    with ExitStack() as stack:
+        display = _progress(stack, quiet=quiet)
+        result = opened.run(progress=display, device=device, executor=executor, **settings)
+    if as_json:
+        print_json(opened.as_json())
+    else:
+        print_result(opened)
+    again = _command("study", "start", search, name=name, trials=settings["trials"], home=home, storage=storage)
+    _leave(result.stopped_by, again)
 
 
 @click.command()
@@ -107,19 +117,7 @@ def ladder(  # noqa: PLR0917
         from tuner.report.tables import ladder_table
 
         print_rich(ladder_table(rows))
-    _leave(result.stopped_by, opened.name)
-
-
-def _run(opened: Study, *, quiet: bool, as_json: bool, **settings: Any) -> None:
-    """Run a study and print what came out."""
-    _load_data(opened)
-    with ExitStack() as stack:
-        result = opened.run(progress=_progress(stack, quiet=quiet), **settings)
-    if as_json:
-        print_json(opened.as_json())
-    else:
-        print_result(opened)
-    _leave(result.stopped_by, opened.name)
+    _leave(result.stopped_by, _command("study", "ladder", data, home=home, storage=storage))
 
 
 def _load_data(opened: Study) -> None:
@@ -136,7 +134,13 @@ def _progress(stack: ExitStack, *, quiet: bool) -> Any:
     return stack.enter_context(display) if isinstance(display, LiveTable) else display
 
 
-def _leave(stopped_by: str | None, name: str) -> None:
+def _command(*words: str, **options: object) -> str:
+    """Return the command line with the options that were given, as a shell takes it."""
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(["tuner", *words, *given])
+
+
+def _leave(stopped_by: str | None, again: str) -> None:
     """Say why a run ended early, how to go on, and leave with the exit code for it."""
     if stopped_by is None:
         return
@@ -146,6 +150,6 @@ def _leave(stopped_by: str | None, name: str) -> None:
         "interrupt": "Interrupted",
         "terminate": "Terminated",
     }
-    click.echo(f"\n{reasons[stopped_by]}; every result is kept. Go on with: tuner study start {quoted(name)}", err=True)
+    click.echo(f"\n{reasons[stopped_by]}; every result is kept. Go on with: {again}", err=True)
     if stopped_by in EXIT_CODES:
         raise SystemExit(EXIT_CODES[stopped_by])
