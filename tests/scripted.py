@@ -22,8 +22,6 @@ from tuner.records import (
     Verdict,
 )
 
-ACCURACY_AT = "learning_rate"  # a script's accuracy rises towards 1 - learning_rate
-
 
 class ScriptedTrainer:
     """Learns as a formula says: accuracy ``(1 - rate) * (1 - 0.5 ** epoch)``; files are a few bytes of text.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -103,7 +103,6 @@ class Choice(_Dimension):
 
 
 AnyDimension = Float | Int | Choice
-Dimension = Annotated[AnyDimension, Field(discriminator="type")]
 
 
 def _check_range(low: float, high: float, *, log: bool, step: float | None) -> None:

@@ -114,10 +114,11 @@ class Study:
                 stored.delete(before)
             elif before is not None:
                 self.recipe = self.recipe.going_on(before.recipe).changed(**asked)
-            _, optuna_study, record = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
+            found = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
+            record = found.record
             with store.lease(record.id, self.name) as lease, stop_on_signals() as wish:
                 store.change_recipe(record.id, self.recipe.model_dump(mode="json"))
-                sampling = Sampling(optuna_study, self.recipe)
+                sampling = Sampling(found.study, self.recipe)
                 if not sampling.exhausted:
                     trainers.warm_up()
                 progress = progress or Silent()
@@ -125,11 +126,11 @@ class Study:
                 ledger = Ledger(store, record, lease, sampling, self.recipe)
                 services = Services(ledger, lease, sampling, trainers, progress, wish)
                 coordinator = Coordinator(self.name, self.recipe, services)
-                self._decorate()
+                self._decorate(found)
                 try:
                     coordinator.run(test_all=test_all)
                 finally:
-                    self._decorate()
+                    self._decorate(found)
         return RunResult(coordinator.stopped_by)
 
     def trials(self) -> list[TrialResult]:
@@ -138,9 +139,8 @@ class Study:
         Raises:
             UsageError: If the study was never started.
         """
-        with stored.existing(self.location, self.name) as (store, study, record):
-            tests = {number: model.test for number, model in store.models(record.id).items()}
-            return [read_trial(trial, self.recipe, tests) for trial in study.get_trials(deepcopy=False)]
+        with stored.existing(self.location, self.name) as found:
+            return self._read_trials(found)
 
     def best(self) -> TrialResult:
         """Return the best complete trial.
@@ -228,13 +228,16 @@ class Study:
             self._data = load_dataset(self.recipe.data, self._data_dir, progress=progress)
         return self._data
 
-    def _decorate(self) -> None:
+    def _read_trials(self, found: stored.Stored) -> list[TrialResult]:
+        tests = {number: model.test for number, model in found.store.models(found.record.id).items()}
+        return [read_trial(trial, self.recipe, tests) for trial in found.study.get_trials(deepcopy=False)]
+
+    def _decorate(self, found: stored.Stored) -> None:
         """Bring what the dashboard shows up to date; without it every result is there all the same."""
         from tuner.dashboard.decorate import decorate
 
         try:
-            with stored.existing(self.location, self.name) as (_, study, _record):
-                decorate(study, self.recipe, self.trials(), self.curves())
+            decorate(found.study, self.recipe, self._read_trials(found), found.store.epochs(found.record.id))
         except Exception:  # noqa: BLE001 - an error of the run itself must not be hidden by this
             _log.warning("the dashboard's notes could not be written", exc_info=True)
 

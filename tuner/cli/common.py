@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+PIPE_WIDTH = 140  # columns of a table where there is no terminal
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
@@ -62,11 +63,3 @@ def print_rich(renderable: object) -> None:
 
     # A pipe has no width of its own: wide enough for every table.
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(renderable)
-
-
-def quoted(name: str) -> str:
-    """Return a study's name as a shell takes it."""
-    return shlex.quote(name)
-
-
-PIPE_WIDTH = 140

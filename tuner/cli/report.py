@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.common import as_json, print_json, print_next, print_rich, quoted, storage_options
+from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options
 
 if TYPE_CHECKING:
     from tuner.report.ladder import LadderRow
@@ -64,7 +65,7 @@ def report(name: str, csv_file: Path | None, as_json: bool, home: Path | None, s
         print_rich(ladder_table(rows))
     steps = [
         ("tuner dashboard", "browse every trial"),
-        (f"tuner export {quoted(name)} -o model/", "use the best model"),
+        (f"tuner export {shlex.quote(name)} -o model/", "use the best model"),
     ]
     if rows and any(ours is None for _, _, ours in rows):
         steps.append(("tuner study ladder mnist", "train the networks of the ladder"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.common import print_next, print_rich, quoted
+from tuner.cli.common import print_next, print_rich
 
 if TYPE_CHECKING:
     from tuner.study import Study
@@ -40,7 +41,7 @@ def print_best(opened: Study) -> None:
 
 def print_next_of(opened: Study) -> None:
     """Tell what can be done with a study that has a best trial."""
-    name = quoted(opened.name)
+    name = shlex.quote(opened.name)
     print_next(
         [
             (f"tuner report {name}", "what the search found"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from tuner.cli.common import as_json, print_json, print_next, print_rich, quoted, storage_options
+from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options
 from tuner.cli.result import print_best, print_next_of
 from tuner.cli.run import ladder, start
 
@@ -68,7 +69,12 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
         "validation": opened.recipe.validation,
     }
     print_rich(params_table(settings, "Settings"))
-    print_next([(f"tuner study trials {quoted(name)}", "every trial"), (f"tuner report {quoted(name)}", "the report")])
+    print_next(
+        [
+            (f"tuner study trials {shlex.quote(name)}", "every trial"),
+            (f"tuner report {shlex.quote(name)}", "the report"),
+        ]
+    )
 
 
 @study.command()
@@ -124,7 +130,7 @@ def stop(name: str, home: Path | None, storage: str | None) -> None:
         click.echo(f"'{name}' stops after the running epochs.", err=True)
     else:
         click.echo(f"'{name}' is not running.", err=True)
-    print_next([(f"tuner study start {quoted(name)}", "go on")])
+    print_next([(f"tuner study start {shlex.quote(name)}", "go on")])
 
 
 @study.command()

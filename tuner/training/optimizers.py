@@ -104,7 +104,8 @@ class _RMSPropKernel:
 
 
 def _handle(variable: Any) -> Any:
-    return getattr(variable, "value", variable).handle if not hasattr(variable, "handle") else variable.handle
+    """Return the resource of a TensorFlow variable, or of the one inside a variable of Keras."""
+    return variable.handle if hasattr(variable, "handle") else variable.value.handle
 
 
 def _with(kernel: type, optimizer: type) -> type:
