@@ -2,17 +2,20 @@
 
 python benchmarks/memory.py [--trials 60]
 
-Trials of random configurations of the digits, one after the other in one process, as a worker trains them.
+Random trials of the recipe for the digits, one after the other in one process, as a worker trains them.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import tempfile
 from pathlib import Path
 
+import optuna
+
+from tuner.recipe import load_recipe
 from tuner.records import TrainerSetup, TrialJob
+from tuner.sampling import Sampling
 from tuner.training.trainer import Trainer
 
 
@@ -29,13 +32,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=60)
     options = parser.parse_args()
-    draw = random.Random(0)  # noqa: S311 - no secret
+    recipe = load_recipe("digits")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    sampling = Sampling(study, recipe.changed(budget={"trials": options.trials}, search={"sampler": "random"}))
     trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"), threads=1)
     seen: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, options.trials + 1):
-            params = {"layers": 2, "units_0": draw.randint(16, 512), "units_1": draw.randint(16, 512)}
-            params |= {"dropout": draw.random() / 2, "batch_norm": draw.random() < 0.5, "batch_size": 32}
+            asked = sampling.ask()
+            if asked is None:
+                break
+            params = recipe.hyperparameters(asked.params).as_params()
             job = TrialJob(number, 0, number, params, 3, None, Path(folder) / "model.keras")
             trainer.train(job, lambda event: None, lambda: None)
             seen[number] = resident()

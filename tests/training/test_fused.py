@@ -17,8 +17,8 @@ prepare("cpu", threads=1)
 import keras  # noqa: E402 - after the backend is set up
 
 from tuner.hyperparameters import Hyperparameters  # noqa: E402
-from tuner.training.fused import Rows, orders  # noqa: E402
 from tuner.training.model import build, compile_model  # noqa: E402
+from tuner.training.rows import Rows, order_of, place  # noqa: E402
 
 CLASSES = 3
 
@@ -32,68 +32,113 @@ def rows() -> Rows:
     return x, y
 
 
-def make(**settings: Any) -> tuple[Any, Any]:
-    """Build and compile one model, the same weights each time."""
-    keras.utils.set_random_seed(1)
-    hp = Hyperparameters.from_params({"units": 16, "layers": 1, "batch_size": 10, **settings})
-    model, predictor = build(hp, input_shape=(4, 4), dtype="uint8", scale=1 / 255, classes=CLASSES)
-    compile_model(model, hp, classes=CLASSES, steps=33)
-    return model, predictor
+class Made:
+    """One model that is trained, and the one that is kept."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.hp = Hyperparameters.from_params({"units": 16, "layers": 1, "batch_size": 10, **settings})
+        self.model, self.kept = build(
+            self.hp, input_shape=(4, 4), dtype="uint8", scale=1 / 255, classes=CLASSES, seed=1
+        )
+        compile_model(self.model, self.hp, classes=CLASSES, steps=33)
+
+    def fit(self, rows: Rows, *, epochs: int, seed: int = 0, **options: Any) -> Any:
+        """Train and return the history."""
+        placed = place(*rows)
+        return self.model.fit_rows(self.hp, placed, placed, epochs=epochs, seed=seed, **options)
 
 
-@given(rows=st.integers(1, 300), seed=st.integers(0, 2**31))
-def test_every_row_is_trained_once_per_epoch(rows: int, seed: int) -> None:
+def plain_of(made: Made) -> Any:
+    """Return an ordinary Keras model with the same first weights, trained by Keras' own code."""
+    model, hp = Made(**made.hp.as_params()).model, made.hp
+    plain = keras.Model(model.inputs, model.outputs)
+    rate = keras.optimizers.schedules.CosineDecay(0.01, decay_steps=33) if hp.schedule == "cosine" else 0.01
+    kinds = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+    settings: dict[str, Any] = {"momentum": hp.momentum} if hp.optimizer == "sgd" else {}
+    plain.compile(
+        getattr(keras.optimizers, kinds[hp.optimizer])(rate, weight_decay=hp.weight_decay or None, **settings),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return plain
+
+
+@given(rows=st.integers(1, 300), seed=st.integers(0, 2**31), epoch=st.integers(0, 100))
+def test_every_row_is_trained_once_per_epoch(rows: int, seed: int, epoch: int) -> None:
     """No row is lost, whatever the batch size."""
-    source = orders(rows, seed)
-    for _ in range(2):
-        assert sorted(next(source)) == list(range(rows))
+    assert sorted(order_of(rows, seed, epoch)) == list(range(rows))
 
 
 def test_epochs_differ_in_their_order_and_repeat_with_the_seed() -> None:
-    """Each epoch is shuffled anew, the same way each time."""
-    first, second = orders(100, 7), orders(100, 7)
-    one, two = next(first), next(first)
+    """Each epoch is shuffled anew, the same way each time, whether or not those before it were trained."""
+    one, two = order_of(100, 7, 0), order_of(100, 7, 1)
     assert one.tolist() != two.tolist()
-    assert (next(second).tolist(), next(second).tolist()) == (one.tolist(), two.tolist())
+    assert order_of(100, 7, 1).tolist() == two.tolist()
+    assert order_of(100, 8, 1).tolist() != two.tolist()
 
 
-def test_without_a_seed_the_rows_stay_in_order() -> None:
-    """Validation needs no shuffle."""
-    assert next(orders(5, None)).tolist() == [0, 1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
-def test_fused_epochs_train_what_single_steps_train(rows: Rows, optimizer: str) -> None:
-    """Fed the same batches in the same order, an ordinary Keras model ends with the same weights."""
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adam", "weight_decay": 0.01},
+        {"optimizer": "adamw", "weight_decay": 0.01, "layers": 3},
+        {"optimizer": "rmsprop", "weight_decay": 0.01},
+        {"optimizer": "sgd", "momentum": 0.5, "weight_decay": 0.01},
+        {"optimizer": "sgd", "schedule": "constant"},
+        {"batch_norm": True, "layers": 2},
+        {"layers": 0, "batch_size": 64},
+        *({"activation": name} for name in ("elu", "selu", "tanh", "silu", "leaky_relu", "sigmoid", "softplus")),
+    ],
+    ids=lambda settings: "-".join(str(value) for value in settings.values()),
+)
+def test_a_program_trains_what_keras_trains(rows: Rows, settings: dict[str, Any]) -> None:
+    """Fed the same batches in the same order, an ordinary Keras model ends with the same weights and metrics."""
     x, y = rows
-    settings: dict[str, Any] = {"weight_decay": 0.01, **({"momentum": 0.5} if optimizer == "sgd" else {})}
-    fused, _ = make(optimizer=optimizer, schedule="cosine", learning_rate=0.01, **settings)
-    fused.fit_rows(rows, rows, batch_size=10, epochs=3, seed=4)
-
-    model, _ = make()
-    plain = keras.Model(model.inputs, model.outputs)
-    rate = keras.optimizers.schedules.CosineDecay(0.01, decay_steps=33)
-    kinds = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
-    plain.compile(
-        getattr(keras.optimizers, kinds[optimizer])(rate, **settings),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    source = orders(len(x), 4)
-    for _ in range(3):
-        order = next(source)
-        for start in range(0, len(x), 10):
-            batch = order[start : start + 10]
+    made = Made(**{"schedule": "cosine", "learning_rate": 0.01, **settings})
+    plain = plain_of(made)
+    history = made.fit(rows, epochs=3, seed=4).history
+    for epoch in range(3):
+        order = order_of(len(x), 4, epoch)
+        for start in range(0, len(x), made.hp.batch_size):
+            batch = order[start : start + made.hp.batch_size]
             plain.train_on_batch(x[batch], y[batch])
 
-    for ours, theirs in zip(fused.get_weights(), plain.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+    for ours, theirs in zip(made.model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=5e-5)
+    loss, accuracy = plain.evaluate(x, y, verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(loss, abs=1e-4)
+    assert history["val_accuracy"][-1] == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_trials_of_one_structure_share_a_program_whatever_their_numbers(rows: Rows) -> None:
+    """Widths, rates and batch size are no reason to trace anew; the number of layers is."""
+    from tuner.training.program import program_of
+    from tuner.training.structure import Structure
+
+    one, two, other = Made(units=9, dropout=0.1), Made(units=30, dropout=0.4, batch_size=7), Made(layers=2, dropout=0.1)
+    for made in (one, two, other):
+        made.fit(rows, epochs=1)
+    programs = [program_of(Structure.of(made.hp, "uint8")) for made in (one, two, other)]
+    assert programs[0] is programs[1] is not programs[2]
+    assert programs[0]._train.experimental_get_tracing_count() == 1
+
+
+def test_a_trial_does_not_depend_on_those_before_it(rows: Rows) -> None:
+    """The weights, the optimizer's memory and the masks of an earlier trial leave no trace in a shared program."""
+    settings: dict[str, Any] = {"dropout": 0.3, "input_dropout": 0.1, "batch_norm": True, "units": 12}
+    first = Made(**settings).fit(rows, epochs=2, seed=5).history
+    for width in (40, 3):
+        Made(**{**settings, "units": width, "dropout": 0.5}).fit(rows, epochs=1, seed=width)
+
+    assert Made(**settings).fit(rows, epochs=2, seed=5).history == first
+    assert Made(**settings).fit(rows, epochs=2, seed=6).history != first
 
 
 def test_metrics_of_an_epoch_are_those_of_keras(rows: Rows) -> None:
     """Validation loss and accuracy are the means over all rows, the last batch included."""
-    model, predictor = make(dropout=0.5)
-    history = model.fit_rows(rows, rows, batch_size=10, epochs=2, seed=0).history
-    probabilities: npt.NDArray[np.float32] = predictor.predict(rows[0], verbose=0)
+    made = Made(dropout=0.5)
+    history = made.fit(rows, epochs=2).history
+    probabilities: npt.NDArray[np.float32] = made.kept.predict(rows[0], verbose=0)
     chosen = probabilities[np.arange(len(rows[1])), rows[1]]
 
     assert history["val_loss"][-1] == pytest.approx(float(-np.log(chosen).mean()), abs=1e-4)
@@ -102,9 +147,9 @@ def test_metrics_of_an_epoch_are_those_of_keras(rows: Rows) -> None:
 
 def test_the_validation_loss_knows_no_label_smoothing(rows: Rows) -> None:
     """Trials with different smoothing stay comparable; the training loss is smoothed."""
-    model, predictor = make(label_smoothing=0.3)
-    history = model.fit_rows(rows, rows, batch_size=107, epochs=1, seed=0).history
-    probabilities = predictor.predict(rows[0], verbose=0)
+    made = Made(label_smoothing=0.3, batch_size=107)
+    history = made.fit(rows, epochs=1).history
+    probabilities = made.kept.predict(rows[0], verbose=0)
     chosen = probabilities[np.arange(len(rows[1])), rows[1]]
 
     assert history["val_loss"][-1] == pytest.approx(float(-np.log(chosen).mean()), abs=1e-4)
@@ -114,13 +159,9 @@ def test_the_validation_loss_knows_no_label_smoothing(rows: Rows) -> None:
 def test_standard_callbacks_follow_a_fused_fit(rows: Rows) -> None:
     """`History`, `EarlyStopping`, `ReduceLROnPlateau` and a user's own see ordinary epochs."""
     seen: list[int] = []
-    model, _ = make(optimizer="sgd", learning_rate=0.5)
-    history = model.fit_rows(
+    history = Made(optimizer="sgd", learning_rate=0.5).fit(
         rows,
-        rows,
-        batch_size=10,
         epochs=30,
-        seed=0,
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch)),
             keras.callbacks.ReduceLROnPlateau(monitor="val_loss", patience=1, factor=0.1, min_delta=10),
@@ -134,46 +175,48 @@ def test_standard_callbacks_follow_a_fused_fit(rows: Rows) -> None:
 
 def test_zero_hidden_layers_is_softmax_regression() -> None:
     """One weight per pixel and class, one bias per class."""
-    model, _ = make(layers=0)
-    assert model.count_params() == 16 * CLASSES + CLASSES
+    assert Made(layers=0).model.count_params() == 16 * CLASSES + CLASSES
 
 
 def test_the_predictor_is_an_ordinary_keras_model_with_the_same_weights(rows: Rows) -> None:
     """It takes raw values, gives probabilities, and follows the training."""
-    model, predictor = make(batch_norm=True, dropout=0.2, input_dropout=0.1)
-    model.fit_rows(rows, rows, batch_size=10, epochs=1, seed=0)
-    probabilities = predictor.predict(rows[0], verbose=0)
+    made = Made(batch_norm=True, dropout=0.2, input_dropout=0.1)
+    made.fit(rows, epochs=1)
+    probabilities = made.kept.predict(rows[0], verbose=0)
 
-    assert type(predictor).__module__.startswith("keras.")
+    assert type(made.kept).__module__.startswith("keras.")
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
-    logits = np.asarray(model(rows[0], training=False))
+    logits = np.asarray(made.model(rows[0], training=False))
     assert (logits.argmax(1) == probabilities.argmax(1)).all()
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it(rows: Rows) -> None:
     """A batch size that the sampler drew never makes an epoch without steps."""
-    model, _ = make(batch_size=512)
-    history = model.fit_rows(rows, rows, batch_size=512, epochs=2, seed=0).history
+    history = Made(batch_size=512).fit(rows, epochs=2).history
     assert history["loss"][1] < history["loss"][0]
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (64, 65)])
 def test_dropout_keeps_the_mean_and_drops_its_share(shape: tuple[int, int]) -> None:
-    """Values are either 0 or scaled by 1 / (1 - rate); each call draws a new mask; prediction drops nothing."""
-    from tuner.training.dropout import TrainingDropout
+    """Values are either 0 or scaled by 1 / (1 - rate); each step and layer draws a mask of its own, the same again."""
+    import tensorflow as tf
 
-    layer = TrainingDropout(0.3, seed=1)
-    ones = np.ones(shape, np.float32)
-    masks = np.stack([np.asarray(layer(ones, training=True)) for _ in range(200)])
+    from tuner.training.masks import drop
 
+    def mask(step: int, layer: int = 0) -> npt.NDArray[np.float32]:
+        key = (tf.constant(1, tf.int64), tf.constant(step, tf.int64), layer)
+        return np.asarray(drop(tf.ones(shape), tf.constant(0.3), key))
+
+    masks = np.stack([mask(step) for step in range(200)])
     np.testing.assert_allclose(np.unique(masks), [0, 1 / 0.7], rtol=1e-4)
     assert abs(float((masks == 0).mean()) - 0.3) < 0.02
     assert not np.array_equal(masks[0], masks[1])
-    np.testing.assert_array_equal(np.asarray(layer(ones, training=False)), ones)
+    assert not np.array_equal(masks[0], mask(0, layer=1))
+    np.testing.assert_array_equal(masks[0], mask(0))
 
 
 def test_the_kept_model_has_only_layers_of_keras(rows: Rows) -> None:
     """It loads without our code, dropout included."""
-    _, predictor = make(dropout=0.3, input_dropout=0.1, batch_norm=True)
-    assert {type(layer).__module__.split(".")[0] for layer in predictor.layers} == {"keras"}
-    assert sum(type(layer) is keras.layers.Dropout for layer in predictor.layers) == 2
+    layers = Made(dropout=0.3, input_dropout=0.1, batch_norm=True).kept.layers
+    assert {type(layer).__module__.split(".")[0] for layer in layers} == {"keras"}
+    assert sum(type(layer) is keras.layers.Dropout for layer in layers) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -176,6 +177,41 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(RunError, match="no GPU was found") as error:
         prepare("gpu")
     assert error.value.exit_code == 1
+
+
+FRESH_SCRIPT = """
+import json, pathlib, sys
+from tuner.records import TrainerSetup, TrialJob
+from tuner.training.trainer import Trainer
+trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"), threads=1)
+number, attempt, seed, params, epochs, patience, path = json.loads(sys.argv[1])
+job = TrialJob(number, attempt, seed, params, epochs, patience, pathlib.Path(path))
+print(json.dumps(trainer.train(job, lambda event: None, lambda: None).metrics))
+"""
+
+
+@pytest.mark.slow
+def test_the_tenth_trial_of_a_worker_is_what_it_would_be_in_a_fresh_process(trainer: Trainer, tmp_path: Path) -> None:
+    """Programs that are used again change nothing."""
+    for number in range(9):
+        train(
+            trainer, job(tmp_path, epochs=1, seed=number, units_0=20 + number, dropout=0.05 * number, batch_norm=True)
+        )
+    tenth = job(tmp_path, dropout=0.3, batch_norm=True, weight_decay=1e-4, input_dropout=0.1)
+    _, end = train(trainer, tenth)
+
+    fields = [
+        tenth.number,
+        tenth.attempt,
+        tenth.seed,
+        tenth.params,
+        tenth.epochs,
+        tenth.patience,
+        str(tenth.model_path),
+    ]
+    command = [sys.executable, "-c", FRESH_SCRIPT, json.dumps(fields)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(end.metrics, abs=1e-3)
 
 
 JAX_SCRIPT = """

@@ -1,74 +1,118 @@
-"""A whole epoch in one compiled program.
+"""Keras models that train a whole epoch in one compiled program, with Keras' own callbacks around it.
 
-Keras calls Python once per step; for a small MLP that costs more than the arithmetic. Here one "step" of ``fit`` is an
-epoch: it receives the order of the rows and loops over the batches inside the program, with Keras' own ``train_step``
-as the body. ``fit``, callbacks, ``History`` and metrics stay the standard ones; only the order of the rows is sent to
-the device each epoch, the rows themselves live there.
-
-The last, smaller batch of an epoch is trained too, as in an ordinary ``fit``.
+On TensorFlow the epoch is a :class:`~tuner.training.program.Program`, which trials of the same structure share. On JAX
+it is a scan over Keras' own ``train_step``. In both, callbacks see an ordinary Keras model that has the weights of the
+epoch that has just ended, its optimizer with the learning rate, and ``stop_training``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-EVALUATION_BATCH = 4096  # rows per step when nothing is learned: bounds the memory of the activations
-
-Rows = tuple[npt.NDArray[Any], npt.NDArray[np.int32]]
-
-
-def orders(rows: int, seed: int | None) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield the order of the rows, shape ``(rows,)``, for one epoch after the other, without end.
-
-    Args:
-        rows: How many rows there are.
-        seed: Shuffles each epoch anew; ``None`` keeps the rows in order.
-    """
-    rng = np.random.default_rng(seed)
-    while True:
-        yield (np.arange(rows) if seed is None else rng.permutation(rows)).astype(np.int32)
+from tuner.hyperparameters import Hyperparameters
+from tuner.training.clock import Clock
+from tuner.training.rows import Rows, order_of, orders
+from tuner.training.structure import Settings, Structure
 
 
-class _Fused(keras.Model):  # type: ignore[misc]
-    """What both backends share: how rows become the input of ``fit`` and ``evaluate``."""
+class TensorFlowFused(keras.Model):  # type: ignore[misc]
+    """An MLP that is trained by a shared program; its own weights follow after each epoch."""
 
     def fit_rows(
         self,
+        hp: Hyperparameters,
         train: Rows,
         validation: Rows,
         *,
-        batch_size: int,
         epochs: int,
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        clock: Clock | None = None,
     ) -> keras.callbacks.History:
-        """Train with Keras' ``fit``, one program call per epoch and one per validation.
+        """Train, one program call per epoch and one per validation.
 
         Args:
-            train: Inputs, shape ``(rows, ...)``, and labels, shape ``(rows,)``.
+            hp: The configuration; more rows in a batch than there are means all of them.
+            train: Inputs, shape ``(rows, ...)``, and labels, shape ``(rows,)``: see :func:`~tuner.training.rows.place`.
             validation: The same for the validation rows.
-            batch_size: Rows per step; more than there are rows means all of them.
             epochs: How many passes over the training rows.
-            seed: Of the order of the rows.
-            callbacks: Standard Keras callbacks; ``on_train_batch_end`` comes once per epoch.
+            seed: Of the order of the rows and of the dropout masks.
+            callbacks: Standard Keras callbacks; those of single batches are not called.
+            clock: Is told where the seconds go.
         """
+        import tensorflow as tf
+
+        from tuner.training.program import program_of
+
+        clock = clock or Clock()
+        train, validation = ((tf.reshape(x, [x.shape[0], -1]), y) for x, y in (train, validation))
+        program = program_of(Structure.of(hp, train[0].dtype.name))
+        settings = Settings.of(hp, scale=self.get_layer("rescale").scale, seed=seed)
+        with clock("trace"):
+            program.trace()
+        with clock("compile"):
+            program.optimize(train, settings)
+        program.load(self.get_weights())
+        rows = train[0].shape[0]
+        steps = -(-rows // hp.batch_size)
+        self.stop_training = False
+        calls = keras.callbacks.CallbackList(callbacks, add_history=True, model=self, epochs=epochs, steps=1)
+        calls.on_train_begin()
+        for epoch in range(epochs):
+            calls.on_epoch_begin(epoch)
+            with clock("train"):
+                rates = self._rates(epoch * steps, steps)
+                logs = program.train(train, order_of(rows, seed, epoch), rates, epoch * steps, settings)
+            self.set_weights([variable.numpy() for variable in program.weights])
+            with clock("validate"):
+                logs |= {f"val_{name}": value for name, value in program.evaluate(validation, settings.scale).items()}
+            calls.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        calls.on_train_end()
+        return self.history
+
+    def _rates(self, first: int, steps: int) -> Any:
+        """Return the learning rate of each step of an epoch, shape ``(steps,)``, and move the optimizer to its end."""
+        self.optimizer.iterations.assign(first + steps)
+        if self.schedule is None:  # a callback may have changed it
+            return np.full(steps, keras.ops.convert_to_numpy(self.optimizer.learning_rate), np.float32)
+        return keras.ops.convert_to_numpy(self.schedule(np.arange(first, first + steps)))
+
+
+class JaxFused(keras.Model):  # type: ignore[misc]
+    """The epoch as a ``jax.lax.scan``; the rows come with each element, by reference to the device."""
+
+    def fit_rows(
+        self,
+        hp: Hyperparameters,
+        train: Rows,
+        validation: Rows,
+        *,
+        epochs: int,
+        seed: int,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        clock: Clock | None = None,
+    ) -> keras.callbacks.History:
+        """Train with Keras' ``fit``; arguments as for :meth:`TensorFlowFused.fit_rows`."""
         self._build_all(train)
-        self.train_batch = batch_size
-        return self.fit(
-            self._feed(train, seed, training=True),
-            steps_per_epoch=1,
-            epochs=epochs,
-            validation_data=self._feed(validation, None, training=False),
-            validation_steps=1,
-            callbacks=list(callbacks),
-            shuffle=False,  # the orders are shuffled already
-            verbose=0,
-        )
+        self.train_batch = hp.batch_size
+        everything = np.arange(len(validation[0]), dtype=np.int32)
+        with (clock or Clock())("train"):
+            return self.fit(
+                ((*train, order) for order in orders(len(train[0]), seed)),
+                steps_per_epoch=1,
+                epochs=epochs,
+                validation_data=((*validation, everything) for _ in iter(int, 1)),
+                validation_steps=1,
+                callbacks=list(callbacks),
+                shuffle=False,  # the orders are shuffled already
+                verbose=0,
+            )
 
     def _build_all(self, train: Rows) -> None:
         """Build optimizer, loss and metrics from one ordinary row, before Keras could guess from an epoch's shape."""
@@ -79,66 +123,13 @@ class _Fused(keras.Model):  # type: ignore[misc]
         self.compute_metrics(x, y, predicted)
         self.reset_metrics()
 
-
-class TensorFlowFused(_Fused):
-    """The loop as a ``tf.while_loop``; the rows are tensors that the program refers to, not copies in it.
-
-    A step takes a slice of the order, and the last slice is shorter: one traced step serves all batches.
-    """
-
-    def _feed(self, rows: Rows, seed: int | None, *, training: bool) -> Any:
-        import tensorflow as tf
-
-        tensors = tuple(tf.constant(part) for part in rows)
-        if training:
-            self._train_rows = tensors
-        else:
-            self._test_rows = tensors
-        count = len(rows[0])
-        options = tf.data.Options()
-        # The autotune thread sleeps longer and longer, and the end of every `fit` waits for its next wake-up.
-        options.autotune.enabled = False
-        source = tf.data.Dataset.from_generator(
-            lambda: orders(count, seed), output_signature=tf.TensorSpec((count,), tf.int32)
-        )
-        return source.with_options(options)
-
-    def train_step(self, data: Any) -> Any:
-        """Train one epoch; ``data`` is the order of the rows."""
-        return self._loop(super().train_step, self._train_rows, data, self.train_batch)
-
-    def test_step(self, data: Any) -> Any:
-        """Evaluate all rows; ``data`` is the order of the rows."""
-        return self._loop(super().test_step, self._test_rows, data, EVALUATION_BATCH)
-
-    def _loop(self, step: Any, rows: Any, order: Any, batch: int) -> Any:
-        import tensorflow as tf
-
-        def body(start: Any) -> tuple[Any]:
-            chosen = order[start : start + batch]
-            step(tuple(tf.gather(part, chosen) for part in rows))
-            return (start + batch,)
-
-        tf.while_loop(lambda start: start < order.shape[0], body, (tf.constant(0),))
-        return self.get_metrics_result()
-
-
-class JaxFused(_Fused):
-    """The loop as a ``jax.lax.scan``; the rows come with each element, by reference to the device."""
-
-    def _feed(self, rows: Rows, seed: int | None, *, training: bool) -> Any:  # noqa: ARG002 - TensorFlow's needs it
-        import jax
-
-        on_device = tuple(jax.device_put(part) for part in rows)
-        return ((*on_device, order) for order in orders(len(rows[0]), seed))
-
     def train_step(self, state: Any, data: Any) -> Any:
         """Train one epoch; ``data`` is inputs, labels and their order."""
         return self._loop(super().train_step, state, data, self.train_batch)
 
     def test_step(self, state: Any, data: Any) -> Any:
         """Evaluate all rows; ``data`` is inputs, labels and their order."""
-        return self._loop(super().test_step, state, data, EVALUATION_BATCH)
+        return self._loop(super().test_step, state, data, 4096)
 
     def _loop(self, step: Any, state: Any, data: Any, batch: int) -> Any:
         import jax
@@ -154,9 +145,7 @@ class JaxFused(_Fused):
         logs: Any = {}
         if whole:
             state, history = jax.lax.scan(body, state, order[:whole].reshape(-1, batch))
-            logs = {
-                name: values[-1] for name, values in history.items()
-            }  # metrics accumulate: the last are the epoch's
+            logs = {name: values[-1] for name, values in history.items()}  # they accumulate: the last are the epoch's
         if whole < order.size:
             state, logs = body(state, order[whole:])
         return logs, state

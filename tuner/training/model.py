@@ -7,9 +7,8 @@ from typing import Any
 import keras
 
 from tuner.hyperparameters import Hyperparameters
-from tuner.training.dropout import TrainingDropout
 from tuner.training.fused import FusedModel
-from tuner.training.optimizers import make_optimizer
+from tuner.training.optimizers import make_optimizer, make_schedule
 
 
 class Classifier(FusedModel):  # type: ignore[misc, valid-type]
@@ -48,7 +47,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
 
 
 def build(
-    hp: Hyperparameters, *, input_shape: tuple[int, ...], dtype: str, scale: float, classes: int
+    hp: Hyperparameters, *, input_shape: tuple[int, ...], dtype: str, scale: float, classes: int, seed: int
 ) -> tuple[keras.Model, keras.Model]:
     """Build the model that is trained and its twin that predicts; they share every weight.
 
@@ -58,44 +57,37 @@ def build(
         dtype: Type of the raw values, e.g. ``uint8``.
         scale: What raw values are multiplied with, e.g. 1/255.
         classes: How many labels there are.
+        seed: Of the first weights, and of the masks of the layers that are kept.
 
     Returns:
         The trained model, which maps raw rows to logits ``(batch, classes)``, and an ordinary Keras model that maps
         them to probabilities ``(batch, classes)`` and needs none of our code.
     """
     inputs = keras.Input(input_shape, dtype=dtype, name="input")
-    paths = _Paths(inputs)
-    paths.add(keras.layers.Rescaling(scale, name="rescale"))
+    x = keras.layers.Rescaling(scale, name="rescale")(inputs)
     if len(input_shape) > 1:
-        paths.add(keras.layers.Flatten(name="flatten"))
-    paths.drop(hp.input_dropout, "input_dropout")
+        x = keras.layers.Flatten(name="flatten")(x)
+    x = _dropped(x, hp.input_dropout, "input_dropout", seed)
     for i, width in enumerate(hp.hidden):
         # Batch normalisation has an offset of its own, so the layer before it needs no bias.
-        paths.add(keras.layers.Dense(width, use_bias=not hp.batch_norm, name=f"dense_{i}"))
+        x = _dense(width, f"dense_{i}", seed + i, bias=not hp.batch_norm)(x)
         if hp.batch_norm:
-            paths.add(keras.layers.BatchNormalization(name=f"norm_{i}"))
-        paths.add(keras.layers.Activation(hp.activation, name=f"{hp.activation}_{i}"))
-        paths.drop(hp.dropout, f"dropout_{i}")
-    paths.add(keras.layers.Dense(classes, name="logits"))
-    probabilities = keras.layers.Softmax(name="probabilities")(paths.kept)
-    return Classifier(inputs, paths.trained), keras.Model(inputs, probabilities, name="mlp")
+            x = keras.layers.BatchNormalization(name=f"norm_{i}")(x)
+        x = keras.layers.Activation(hp.activation, name=f"{hp.activation}_{i}")(x)
+        x = _dropped(x, hp.dropout, f"dropout_{i}", seed + i + 1)
+    logits = _dense(classes, "logits", seed + hp.layers)(x)
+    probabilities = keras.layers.Softmax(name="probabilities")(logits)
+    return Classifier(inputs, logits), keras.Model(inputs, probabilities, name="mlp")
 
 
-class _Paths:
-    """Two graphs through the same layers: one that trains quickly, and one of Keras' layers alone, which is kept."""
+def _dense(width: int, name: str, seed: int, *, bias: bool = True) -> keras.layers.Dense:
+    # A seed of its own, because setting TensorFlow's throws away what it has prepared for running its programs.
+    first = keras.initializers.GlorotUniform(seed)
+    return keras.layers.Dense(width, use_bias=bias, kernel_initializer=first, name=name)
 
-    def __init__(self, inputs: Any) -> None:
-        self.trained = self.kept = inputs
 
-    def add(self, layer: keras.layers.Layer) -> None:
-        """Lead both through ``layer``."""
-        self.trained, self.kept = layer(self.trained), layer(self.kept)
-
-    def drop(self, rate: float, name: str) -> None:
-        """Lead both through dropout, each in its own way."""
-        if rate:
-            self.trained = TrainingDropout(rate, name=name)(self.trained)
-            self.kept = keras.layers.Dropout(rate, name=name)(self.kept)
+def _dropped(x: Any, rate: float, name: str, seed: int) -> Any:
+    return keras.layers.Dropout(rate, seed=seed, name=name)(x) if rate else x
 
 
 def compile_model(model: keras.Model, hp: Hyperparameters, *, classes: int, steps: int) -> None:
@@ -107,8 +99,9 @@ def compile_model(model: keras.Model, hp: Hyperparameters, *, classes: int, step
         classes: How many labels there are.
         steps: Optimizer steps of the whole trial, over which ``cosine`` falls to 0.
     """
+    model.schedule = make_schedule(hp, steps)
     model.compile(
-        optimizer=make_optimizer(hp, steps),
+        optimizer=make_optimizer(hp, model.schedule),
         loss=SmoothedCrossEntropy(classes, hp.label_smoothing),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=keras.backend.backend() == "jax",

@@ -46,9 +46,11 @@ class Trainer:
         self._setup = setup
         self._data = load_dataset(setup.data, setup.data_dir, download=False)
         train, validation = split_rows(self._data.y_train, setup.validation, setup.split_seed)
-        y = self._data.y_train.astype("int32")
-        self._train = (self._data.x_train[train], y[train])
-        self._validation = (self._data.x_train[validation], y[validation])
+        from tuner.training.rows import place
+
+        x, y = self._data.x_train, self._data.y_train
+        self._train = place(x[train], y[train])
+        self._validation = place(x[validation], y[validation])
         # TensorFlow's import leaves a million objects behind that live for ever; looking through them after each trial
         # would cost 0.2 s.
         gc.collect()
@@ -76,7 +78,7 @@ class Trainer:
         except Exception as error:  # noqa: BLE001 - a trial that fails is a result
             _log.exception("trial %d failed", job.number)
             end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), seconds=time.monotonic() - began)
-        _forget_models()
+        gc.collect()  # models are cycles of objects; quick, because what the imports left behind is frozen
         return end
 
     def test(self, job: TestJob) -> TestEnd:
@@ -110,7 +112,6 @@ class Trainer:
         from tuner.training.reporting import Reporter
 
         hp = Hyperparameters.from_params(job.params)
-        keras.utils.set_random_seed(job.seed)
         classes = len(self._data.class_names)
         model, predictor = build(
             hp,
@@ -118,6 +119,7 @@ class Trainer:
             dtype=self._data.input_dtype,
             scale=self._data.scale,
             classes=classes,
+            seed=job.seed,
         )
         steps = math.ceil(len(self._train[0]) / hp.batch_size) * job.epochs
         compile_model(model, hp, classes=classes, steps=steps)
@@ -129,9 +131,9 @@ class Trainer:
             restore_best_weights=True,
         )
         model.fit_rows(
+            hp,
             self._train,
             self._validation,
-            batch_size=hp.batch_size,
             epochs=job.epochs,
             seed=job.seed,
             callbacks=[reporter, best],
@@ -167,11 +169,3 @@ def _describe(error: Exception) -> str:
         return "out of memory"
     lines = str(error).strip().splitlines()
     return f"error: {type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
-
-
-def _forget_models() -> None:
-    """Let go of graphs and weights: without it memory grows from trial to trial."""
-    import keras
-
-    keras.utils.clear_session(free_memory=False)
-    gc.collect()  # quick, because what the imports left behind is frozen

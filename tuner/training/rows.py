@@ -1,0 +1,36 @@
+"""Rows on the device, and the order in which an epoch takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+Rows = tuple[Any, Any]  # inputs (rows, ...) and labels (rows,), arrays or tensors
+
+
+def place(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Rows:
+    """Put inputs and labels on the device once for all trials, in the type that they have."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.device_put(x), jax.device_put(y.astype(np.int32))
+    import tensorflow as tf
+
+    return tf.constant(x), tf.constant(y.astype(np.int32))
+
+
+def order_of(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
+    """Return the order of the rows in one epoch, shape ``(rows,)``: another one in each epoch and for each seed."""
+    return np.random.default_rng((seed, epoch)).permutation(rows).astype(np.int32)
+
+
+def orders(rows: int, seed: int, first: int = 0) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield the order of epoch ``first`` and of all that follow, without end."""
+    epoch = first
+    while True:
+        yield order_of(rows, seed, epoch)
+        epoch += 1
