@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from storage.location import Location
+from storage.tables import utc_now
 from tuner.errors import StorageError
 
 BUSY_TIMEOUT = 60.0  # seconds
@@ -74,6 +76,10 @@ class Database:
         """
         with storage_errors(self.location), Session(self._reader) as session:
             yield session
+
+    def now(self, session: Session) -> datetime:  # noqa: ARG002 - a server has a clock of its own
+        """Return the database's time, UTC without a zone: the one that all who share it agree on."""
+        return utc_now()
 
     def use_wal(self) -> None:
         """Let readers and the writer work at the same time, where that is safe.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from storage.engine import Database
-from storage.tables import LeaseRow, utc_now
+from storage.tables import LeaseRow
 from tuner.errors import RunError, StorageError
 
 DURATION = timedelta(seconds=30)
@@ -42,7 +42,7 @@ class Lease:
         """
         with self._database.write() as session:
             row = session.get(LeaseRow, self._study_id)
-            now = utc_now()
+            now = self._database.now(session)
             if row is not None and row.expires > now and is_alive(row.owner):
                 raise RunError(
                     f"study '{self._name}' is being run by {describe_owner(row.owner)} since {row.since:%H:%M:%S} UTC",
@@ -81,7 +81,7 @@ class Lease:
                     f"study '{self._name}' was taken over by another run while this one was asleep",
                     hint=f"see who runs it: tuner study show {shlex.quote(self._name)}",
                 )
-            row.expires = utc_now() + DURATION
+            row.expires = self._database.now(session) + DURATION
             return row.stop_requested
 
     def release(self) -> None:
@@ -96,7 +96,8 @@ def holder(database: Database, study_id: int) -> str | None:
     """Return who runs the study at this moment, or ``None``."""
     with database.read() as session:
         row = session.get(LeaseRow, study_id)
-        return row.owner if row is not None and row.expires > utc_now() and is_alive(row.owner) else None
+        held = row is not None and row.expires > database.now(session) and is_alive(row.owner)
+        return row.owner if held and row is not None else None
 
 
 def request_stop(database: Database, study_id: int) -> bool:

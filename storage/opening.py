@@ -12,7 +12,7 @@ from storage.store import Store
 from tuner.errors import StorageError
 
 VERSION_TABLE = "tuner_alembic_version"
-HEAD = "0001"  # the newest migration; a test compares it with Alembic's own answer
+HEAD = "0003"  # the newest migration; a test compares it with Alembic's own answer
 _MAGIC = b"SQLite format 3\x00"
 
 
@@ -97,7 +97,12 @@ def _migrate(database: Database) -> None:
 def _check_version(database: Database) -> None:
     with database.read() as session:
         version = session.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one()  # noqa: S608
-    if version != HEAD:
+    if version < HEAD:
+        raise StorageError(
+            f"the database {database.location} has schema {version} of an older tuner, this one needs {HEAD}",
+            hint="bring it up to date, a copy is kept: tuner storage upgrade",
+        )
+    if version > HEAD:
         raise StorageError(
             f"the database {database.location} has schema {version}, this tuner knows {HEAD}",
             hint="upgrade tuner: pip install --upgrade tuner",

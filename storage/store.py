@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from storage.artifacts import Artifacts
 from storage.engine import BUSY_TIMEOUT, Database, storage_errors
 from storage.lease import Lease, holder, request_stop
+from storage.runs import Run, RunRecord, read_runs
 from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow, utc_now
 from tuner.records import EpochEnd, ModelFile, Outcome, TrialEnd
 
@@ -113,6 +114,14 @@ class Store:
     def lease(self, study_id: int, name: str) -> Lease:
         """Return the lease of a study, not yet acquired."""
         return Lease(self.database, study_id, name)
+
+    def run(self, study_id: int, owner: str, workers: int) -> Run:
+        """Note that a run begins."""
+        return Run(self.database, study_id, owner, workers)
+
+    def runs(self, study_id: int) -> list[RunRecord]:
+        """Return the runs of a study, the first one first."""
+        return read_runs(self.database, study_id)
 
     def lease_holder(self, study_id: int) -> str | None:
         """Return who runs the study at this moment, or ``None``."""

@@ -74,6 +74,41 @@ class AttemptRow(Base):
     ended: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(20))
     reason: Mapped[str | None]
+    device: Mapped[str | None] = mapped_column(String(200))
+    # More than 0 when it went on from a checkpoint.
+    first_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
+    traceback: Mapped[str | None]
+
+
+class CheckpointRow(Base):
+    """The state of a running trial after so many ``epochs``; ``path`` is relative to the artifact folder."""
+
+    __tablename__ = "tuner_checkpoint"
+    __table_args__ = (UniqueConstraint("study_id", "trial_number", "epochs"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"))
+    trial_number: Mapped[int]
+    epochs: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]  # bytes
+
+
+class RunRow(Base):
+    """One run of a study. ``ended`` is null while it goes on, and for ever if it was killed."""
+
+    __tablename__ = "tuner_run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"))
+    owner: Mapped[str] = mapped_column(String(200))
+    workers: Mapped[int]
+    device: Mapped[str | None] = mapped_column(String(200))
+    started: Mapped[datetime] = mapped_column(default=utc_now)
+    ended: Mapped[datetime | None]
+    stopped_by: Mapped[str | None] = mapped_column(String(20))
+    timing: Mapped[dict[str, Any] | None]  # see tuner.timing
 
 
 class ModelRow(Base):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.lease import Lease
+from storage.runs import Run
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.ledger import Ledger
@@ -28,6 +29,7 @@ from tuner.records import (
     Verdict,
 )
 from tuner.sampling import Asked, Sampling
+from tuner.timing import Timing
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +87,10 @@ class Coordinator:
         self._retry: list[Asked] = []
         self._failures: list[str] = []
         self._seconds: list[float] = []
-        self._ready = False
+        self._device: str | None = None
+        self._run: Run | None = None  # noted when there is anything to do
+        self._timing = Timing(services.executor.slots)
+        self._clock = self._timing.coordinator
         self._exhausted = False
         self._began = self._renewed = time.monotonic()
         self.stopped_by: str | None = None
@@ -104,6 +109,7 @@ class Coordinator:
             _log.info("trial %d was left behind by an earlier run and waits again", number)
         if self._sampling.exhausted and not self._ledger.untested(test_all=test_all):
             return
+        self._run = self._ledger.begin_run(self._executor.slots)
         self._executor.start()
         try:
             while self._turn():
@@ -125,18 +131,22 @@ class Coordinator:
             return False
         for event in self._executor.poll(TURN):
             self._handle(event)
-        self._progress.update(self.view())
+        with self._clock("display"):
+            self._progress.update(self.view())
         return True
 
     def _fill(self) -> None:
         """Give every free trainer a trial, while there are any."""
         while self._executor.free:
-            asked = self._retry.pop(0) if self._retry else self._sampling.ask()
+            with self._clock("ask"):
+                asked = self._retry.pop(0) if self._retry else self._sampling.ask()
             self._exhausted = asked is None
             if asked is None:
                 return
             self._active[asked.number] = _Active(asked, RunningTrial(asked.number, asked.epochs, asked.params))
-            self._executor.submit([self._ledger.begin(asked)])
+            with self._clock("storage"):
+                job = self._ledger.begin(asked)
+            self._executor.submit([job])
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
@@ -144,7 +154,8 @@ class Coordinator:
         elif isinstance(event, TrialEnd):
             self._trial_end(event)
         elif isinstance(event, TrainerReady):
-            self._ready = True
+            self._device = event.device
+            self._timing.ready()
         elif isinstance(event, TrainerLost):
             self._trainer_lost(event)
         elif isinstance(event, TrainerRefused):
@@ -155,7 +166,8 @@ class Coordinator:
         if active.ended:
             return  # pruned already; the trainer had not seen it yet
         active.shown.values.append(event.metrics[self._recipe.objective.metric])
-        prune = self._ledger.epoch(event)
+        with self._clock("storage"):
+            prune = self._ledger.epoch(event)
         if prune and event.epoch + 1 < active.asked.epochs:
             # The trial ends here, however many epochs its trainer goes on before it sees the verdict: so a study
             # with one trainer is the same each time.
@@ -164,6 +176,7 @@ class Coordinator:
 
     def _trial_end(self, end: TrialEnd) -> None:
         active = self._active.pop(end.number)
+        self._timing.trial(end)
         if not active.ended:
             self._end(active, end)
         elif end.model is not None:
@@ -171,12 +184,13 @@ class Coordinator:
 
     def _end(self, active: _Active, end: TrialEnd) -> None:
         active.ended = True
-        if end.outcome is Outcome.INTERRUPTED:
-            self._ledger.interrupt(end.number, self.stopped_by or "asked to stop")
-            value = None
-        else:
-            value = self._ledger.end(active.asked, end)
-            self._seconds.append(end.seconds)
+        value = None
+        with self._clock("storage"):
+            if end.outcome is Outcome.INTERRUPTED:
+                self._ledger.interrupt(end.number, self.stopped_by or "asked to stop")
+            else:
+                value = self._ledger.end(active.asked, end)
+                self._seconds.append(end.seconds)
         self._progress.ended(Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason), self.view())
         if end.outcome is Outcome.FAILED:
             self._failures.append(end.reason or "unknown")
@@ -223,6 +237,7 @@ class Coordinator:
                 if isinstance(event, TestEnd):
                     if event.reason is not None:
                         raise RunError(f"the best model could not be evaluated: {event.reason}")
+                    self._timing.test(event.seconds)
                     self._ledger.tested(event)
                     return
                 self._handle(event)
@@ -232,7 +247,11 @@ class Coordinator:
         now = time.monotonic()
         if now - self._renewed >= RENEWAL:
             self._renewed = now
-            if self._lease.renew():
+            with self._clock("storage"):
+                asked_to_stop = self._lease.renew()
+                if self._run is not None:
+                    self._run.note(self._timing.as_json(), self._device)
+            if asked_to_stop:
                 self._stop("stop")
 
     def _look_for_stop(self) -> None:
@@ -257,12 +276,14 @@ class Coordinator:
                     self._ledger.interrupt(number, "the run ended")
             for asked in self._retry:
                 self._ledger.interrupt(asked.number, "the run ended")
+            if self._run is not None:
+                self._run.end(self._timing.as_json(), self._device, self.stopped_by)
         except StorageError:
             _log.warning("the database could not be written at the end; the next run cleans up")
 
     def view(self, note: str = "") -> RunView:
         """Return the run as it stands now."""
-        if not note and not self._ready:
+        if not note and self._device is None:
             note = "starting the trainers (importing TensorFlow takes about 10 seconds)"
         elif not note and self.stopped_by is not None:
             note = "finishing the running epochs"

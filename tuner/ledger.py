@@ -6,6 +6,7 @@ import math
 
 from storage import Store
 from storage.lease import Lease
+from storage.runs import Run
 from storage.store import KeptModel, StudyRecord
 from tuner.recipe import Recipe
 from tuner.records import EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
@@ -31,6 +32,10 @@ class Ledger:
         self._recipe = recipe
         self._values = sampling.values()
         self._best = min(self._values, key=self._rank, default=None)
+
+    def begin_run(self, workers: int) -> Run:
+        """Note that a run begins."""
+        return self._store.run(self._study_id, self._lease.owner, workers)
 
     def begin(self, asked: Asked) -> TrialJob:
         """Begin an attempt at a trial and return the job for it."""

@@ -120,7 +120,10 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnd:
-    """The end of one attempt. ``metrics`` are those of ``best_epoch``; ``parameters`` counts the model's weights."""
+    """The end of one attempt. ``metrics`` are those of ``best_epoch``; ``parameters`` counts the model's weights.
+
+    ``phases`` says where ``seconds`` went, and ``traced`` whether a program had to be traced for this trial.
+    """
 
     number: int
     outcome: Outcome
@@ -131,6 +134,8 @@ class TrialEnd:
     parameters: int | None = None
     seconds: float = 0.0
     model: ModelFile | None = None
+    phases: Metrics = field(default_factory=dict)
+    traced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ class TestEnd:
     number: int
     metrics: Metrics = field(default_factory=dict)
     reason: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from tuner.records import TrainerSetup
 from tuner.results import TrialResult, best_json, importances, ranked, read_trial
 from tuner.sampling import Sampling
 from tuner.signals import stop_on_signals
+from tuner.timing import total
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
@@ -176,6 +177,11 @@ class Study:
         """Return the metrics of every epoch by trial number."""
         with stored.existing(self.location, self.name) as (store, _, record):
             return store.epochs(record.id)
+
+    def timing(self) -> dict[str, Any]:
+        """Return where the seconds of all runs went: see :meth:`tuner.timing.Timing.as_json`."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return total([run.timing for run in store.runs(record.id) if run.timing])
 
     def export(
         self,

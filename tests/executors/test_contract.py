@@ -211,6 +211,21 @@ class TestLocal(ExecutorContract):
         assert isinstance(end, TrialEnd)
         assert end.outcome is Outcome.COMPLETE
 
+    def test_a_process_that_has_done_its_share_is_replaced(self, tmp_path: Path) -> None:
+        """Memory that TensorFlow never gives back goes with it; every trial is trained and nothing is reported lost."""
+        executor = LocalExecutor(SETUP, 1, ScriptedTrainer, trials_per_process=2)
+        executor.start()
+        processes = []
+        for number in range(5):
+            until(executor, lambda event: isinstance(event, TrainerReady)) if not executor.free else None
+            executor.submit([job(tmp_path, number)])
+            processes.append(executor._workers[0].process.pid)
+            events = until(executor, lambda event: isinstance(event, TrialEnd))
+            assert not any(isinstance(event, TrainerLost) for event in events)
+        executor.close()
+
+        assert processes[0] == processes[1] != processes[2] == processes[3] != processes[4]
+
     def test_no_process_is_left_after_closing(self, tmp_path: Path) -> None:
         """Workers end with their executor, whatever they do."""
         executor = LocalExecutor(SETUP, 2, ScriptedTrainer)

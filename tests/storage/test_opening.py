@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from storage import Location, Store, locate, open_store
-from storage.opening import VERSION_TABLE, has_database
+from storage.opening import HEAD, VERSION_TABLE, has_database
 from tuner.errors import StorageError
 
 
@@ -152,7 +152,7 @@ def test_a_newer_schema_is_left_alone(location: Location, opener: Callable[[Loca
     before = location.file.read_bytes()
     error = refused(location, opener)
 
-    assert str(error) == f"the database {location.file} has schema 9999, this tuner knows 0001"
+    assert str(error) == f"the database {location.file} has schema 9999, this tuner knows {HEAD}"
     assert "pip install --upgrade tuner" in str(error.hint)
     assert location.file.read_bytes() == before
     assert list(location.file.parent.iterdir()) == [location.file]
@@ -190,3 +190,15 @@ def test_the_journal_is_a_write_ahead_log_where_that_is_safe(
 
     with sqlite3.connect(location.file) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+
+
+def test_an_older_schema_is_named_with_the_way_to_mend_it(location: Location) -> None:
+    """A database of an earlier tuner is never changed in passing."""
+    make(location)
+    with sqlite3.connect(location.file) as connection:
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    connection.close()
+    error = refused(location, open_store)
+
+    assert "has schema 0001 of an older tuner" in str(error)
+    assert "tuner storage upgrade" in str(error.hint)

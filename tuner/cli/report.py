@@ -20,9 +20,12 @@ TOP = 10
 @click.command()
 @click.argument("name")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write every trial to a file.")
+@click.option("--timing", is_flag=True, help="Report where the time of the study's runs went instead.")
 @as_json
 @storage_options
-def report(name: str, csv_file: Path | None, as_json: bool, home: Path | None, storage: str | None) -> None:
+def report(
+    name: str, *, csv_file: Path | None, timing: bool, as_json: bool, home: Path | None, storage: str | None
+) -> None:
     """Report what study NAME found.
 
     Its best trials, what each parameter is worth, and the ladder for MNIST.
@@ -31,6 +34,9 @@ def report(name: str, csv_file: Path | None, as_json: bool, home: Path | None, s
     from tuner.study import load_study
 
     opened = load_study(name, storage=storage, home=home)
+    if timing:
+        _timing(opened, as_json=as_json)
+        return
     trials = opened.trials()
     top = ranked(trials, opened.recipe)[:TOP]
     rows = _ladder(opened, home, storage)
@@ -70,6 +76,24 @@ def report(name: str, csv_file: Path | None, as_json: bool, home: Path | None, s
     if rows and any(ours is None for _, _, ours in rows):
         steps.append(("tuner study ladder mnist", "train the networks of the ladder"))
     print_next(steps)
+
+
+def _timing(opened: Study, *, as_json: bool) -> None:
+    """Print where the time went."""
+    found = opened.timing()
+    if as_json:
+        print_json(found)
+        return
+    from tuner.report.tables import timing_table
+
+    print_rich(timing_table(found))
+    programs = found["programs"]
+    click.echo(
+        f"{programs['traced']} programs were traced; {programs['reused']} trials used one again. "
+        f"The runs took {found['wall']:.0f} s of wall time.",
+        err=True,
+    )
+    print_next([(f"tuner report {shlex.quote(opened.name)}", "what the study found")])
 
 
 def _ladder(opened: Study, home: Path | None, storage: str | None) -> list[LadderRow]:

@@ -25,10 +25,12 @@ from tuner.records import (
     TrainerReady,
     TrainerRefused,
     TrainerSetup,
+    TrialEnd,
     Verdict,
 )
 
 MAX_WORKERS = 64
+TRIALS_PER_PROCESS = 50  # TensorFlow keeps some memory for each new shape for ever: see benchmarks/memory.py
 GRACE = 5.0  # seconds between asking a process to end and killing it
 
 
@@ -38,6 +40,7 @@ class _Worker:
     connection: Connection
     ready: bool = False
     job: Job | None = None
+    trials: int = 0  # that it has trained
 
 
 class LocalExecutor:
@@ -50,12 +53,20 @@ class LocalExecutor:
         setup: What all trials share.
         workers: How many processes train at the same time.
         make_trainer: Makes the trainer in the process; must be picklable.
+        trials_per_process: After so many trials a process is replaced by a new one.
 
     Raises:
         UsageError: If ``workers`` is not between 1 and 64.
     """
 
-    def __init__(self, setup: TrainerSetup, workers: int, make_trainer: MakeTrainer = keras_trainer) -> None:
+    def __init__(
+        self,
+        setup: TrainerSetup,
+        workers: int,
+        make_trainer: MakeTrainer = keras_trainer,
+        *,
+        trials_per_process: int = TRIALS_PER_PROCESS,
+    ) -> None:
         if not 1 <= workers <= MAX_WORKERS:
             raise UsageError(f"workers must lie in [1, {MAX_WORKERS}], got {workers}")
         self.slots = workers
@@ -63,7 +74,9 @@ class LocalExecutor:
         self._make_trainer = make_trainer
         self._threads = max(1, available_cores() // workers)
         self._context = multiprocessing.get_context("forkserver")
+        self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
+        self._retired: list[ForkServerProcess] = []
         self._starting: threading.Thread | None = None
 
     @property
@@ -110,6 +123,9 @@ class LocalExecutor:
                 worker.ready = True
             elif not isinstance(event, EpochEnd):
                 worker.job = None
+                worker.trials += isinstance(event, TrialEnd)
+                if worker.trials >= self._trials_per_process:
+                    self._retire(worker)
             events.append(event)
         return events
 
@@ -126,12 +142,12 @@ class LocalExecutor:
         for worker in self._workers:
             worker.connection.close()  # an idle worker ends by itself when it sees this
             worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(GRACE)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-        self._workers = []
+        for process in [*(worker.process for worker in self._workers), *self._retired]:
+            process.join(GRACE)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._workers, self._retired = [], []
 
     def _spawn_all(self) -> None:
         for _ in range(self.slots):
@@ -152,6 +168,13 @@ class LocalExecutor:
     def _send(self, worker: _Worker, order: Order) -> None:
         with contextlib.suppress(OSError):  # it has just died: the next poll says so
             worker.connection.send(order)
+
+    def _retire(self, worker: _Worker) -> None:
+        """Put a new process in the place of one that has done its share; the old one ends when it sees the closing."""
+        worker.connection.close()
+        self._retired.append(worker.process)
+        self._retired = [process for process in self._retired if process.is_alive()]
+        self._workers[self._workers.index(worker)] = self._spawn()
 
     def _replace(self, worker: _Worker) -> TrainerLost:
         worker.connection.close()

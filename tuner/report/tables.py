@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
@@ -80,6 +80,28 @@ def importance_table(worth: Mapping[str, float]) -> Table:
     table.add_column("")
     for name, share in worth.items():
         table.add_row(name, f"{100 * share:.0f} %", Text("█" * round(30 * share), style="cyan"))
+    return table
+
+
+def timing_table(timing: Mapping[str, Any]) -> Table:
+    """Return where the seconds went, those of the trainers first; ``timing`` is that of :mod:`tuner.timing`."""
+    table = new_table("Where the time went")
+    table.add_column("")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("")
+    sides = (
+        (f"trainers ({timing['slots']} at a time)", "trainers", "green"),
+        ("coordinator, beside them", "coordinator", "cyan"),
+    )
+    for title, side, colour in sides:
+        whole = sum(timing[side].values()) or 1.0
+        table.add_row(Text(title, style="bold"), f"{whole:.1f}", "", "")
+        for phase, seconds in timing[side].items():
+            share = seconds / whole
+            bar = Text("█" * round(30 * share), style=colour)
+            table.add_row(f"  {phase}", f"{seconds:.1f}", f"{100 * share:.1f} %", bar)
+        table.add_section()
     return table
 
 

@@ -13,14 +13,20 @@ from typing import Any
 import keras
 import numpy as np
 
+from tuner.clock import Clock
 from tuner.hyperparameters import Hyperparameters
-from tuner.training.clock import Clock
 from tuner.training.rows import Rows, order_of, orders
 from tuner.training.structure import Settings, Structure
 
 
 class TensorFlowFused(keras.Model):  # type: ignore[misc]
-    """An MLP that is trained by a shared program; its own weights follow after each epoch."""
+    """An MLP that is trained by a shared program; its own weights follow after each epoch.
+
+    Attributes:
+        traced: Whether the program had to be traced for this model.
+    """
+
+    traced = False
 
     def fit_rows(
         self,
@@ -53,7 +59,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         program = program_of(Structure.of(hp, train[0].dtype.name))
         settings = Settings.of(hp, scale=self.get_layer("rescale").scale, seed=seed)
         with clock("trace"):
-            program.trace()
+            self.traced = program.trace()
         with clock("compile"):
             program.optimize(train, settings)
         program.load(self.get_weights())
@@ -86,6 +92,8 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
 
 class JaxFused(keras.Model):  # type: ignore[misc]
     """The epoch as a ``jax.lax.scan``; the rows come with each element, by reference to the device."""
+
+    traced = True
 
     def fit_rows(
         self,

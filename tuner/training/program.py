@@ -64,10 +64,12 @@ class Program:
         for slot, value in zip(self.slots, zeros if slots is None else slots, strict=True):
             slot.assign(value)
 
-    def trace(self) -> None:
-        """Trace both programs; takes about 0.2 seconds the first time and nothing after that."""
+    def trace(self) -> bool:
+        """Trace both programs and return whether that was needed; takes about 0.2 seconds the first time."""
+        needed = "_train" not in self.__dict__
         self._train.get_concrete_function()
         self._evaluate.get_concrete_function()
+        return needed
 
     def optimize(self, rows: Any, settings: Settings) -> None:
         """Run both programs on none of the rows, which makes TensorFlow optimize them; nothing the second time."""

@@ -7,7 +7,9 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+from tuner.clock import Clock
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
 from tuner.errors import RunError
@@ -72,19 +74,20 @@ class Trainer:
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
     ) -> TrialEnd:
         """Train one trial; arguments as in :meth:`execute`."""
-        began = time.monotonic()
+        clock, began = Clock(), time.monotonic()
         try:
-            end = self._train_trial(job, on_epoch, verdict, began)
+            end = self._train_trial(job, on_epoch, verdict, clock)
         except Exception as error:  # noqa: BLE001 - a trial that fails is a result
             _log.exception("trial %d failed", job.number)
-            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), seconds=time.monotonic() - began)
+            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error))
         gc.collect()  # models are cycles of objects; quick, because what the imports left behind is frozen
-        return end
+        return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
 
     def test(self, job: TestJob) -> TestEnd:
         """Evaluate a kept model on the test split; one that cannot be read is reported in the result."""
         import keras
 
+        began = time.monotonic()
         try:
             if sha256_of(job.model_path) != job.sha256:
                 raise RunError(f"checksum mismatch: {job.model_path.name}")  # noqa: TRY301 - the result says it
@@ -97,14 +100,11 @@ class Trainer:
         except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
             _log.exception("evaluation of trial %d failed", job.number)
             return TestEnd(job.number, reason=_describe(error))
-        return TestEnd(job.number, {name: float(metrics[name]) for name in ("loss", "accuracy")})
+        found = {name: float(metrics[name]) for name in ("loss", "accuracy")}
+        return TestEnd(job.number, found, seconds=time.monotonic() - began)
 
     def _train_trial(
-        self,
-        job: TrialJob,
-        on_epoch: Callable[[EpochEnd], None],
-        verdict: Callable[[], Verdict | None],
-        began: float,
+        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None], clock: Clock
     ) -> TrialEnd:
         import keras
 
@@ -113,16 +113,17 @@ class Trainer:
 
         hp = Hyperparameters.from_params(job.params)
         classes = len(self._data.class_names)
-        model, predictor = build(
-            hp,
-            input_shape=self._data.input_shape,
-            dtype=self._data.input_dtype,
-            scale=self._data.scale,
-            classes=classes,
-            seed=job.seed,
-        )
-        steps = math.ceil(len(self._train[0]) / hp.batch_size) * job.epochs
-        compile_model(model, hp, classes=classes, steps=steps)
+        with clock("build"):
+            model, predictor = build(
+                hp,
+                input_shape=self._data.input_shape,
+                dtype=self._data.input_dtype,
+                scale=self._data.scale,
+                classes=classes,
+                seed=job.seed,
+            )
+            steps = math.ceil(len(self._train[0]) / hp.batch_size) * job.epochs
+            compile_model(model, hp, classes=classes, steps=steps)
         reporter = Reporter(job.number, on_epoch, verdict)
         best = keras.callbacks.EarlyStopping(
             monitor=self._setup.metric,
@@ -137,9 +138,11 @@ class Trainer:
             epochs=job.epochs,
             seed=job.seed,
             callbacks=[reporter, best],
+            clock=clock,
         )
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
-        kept = _save(predictor, job) if outcome is Outcome.COMPLETE else None
+        with clock("save"):
+            kept = _save(predictor, job) if outcome is Outcome.COMPLETE else None
         return TrialEnd(
             number=job.number,
             outcome=outcome,
@@ -148,8 +151,8 @@ class Trainer:
             best_epoch=best.best_epoch if reporter.epochs else None,
             epochs=len(reporter.epochs),
             parameters=predictor.count_params(),
-            seconds=time.monotonic() - began,
             model=kept,
+            traced=model.traced,
         )
 
 

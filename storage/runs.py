@@ -1,0 +1,60 @@
+"""The runs of a study: who searched, when, on what, why it ended, and where the seconds went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from storage.engine import Database
+from storage.tables import RunRow, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run. ``ended`` and ``stopped_by`` are null while it goes on, and for ever if it was killed; times are UTC."""
+
+    owner: str
+    workers: int
+    device: str | None
+    started: datetime
+    ended: datetime | None
+    stopped_by: str | None
+    timing: Mapping[str, Any] | None
+
+
+class Run:
+    """The run of this process, noted from its beginning to its end."""
+
+    def __init__(self, database: Database, study_id: int, owner: str, workers: int) -> None:
+        self._database = database
+        with database.write() as session:
+            row = RunRow(study_id=study_id, owner=owner, workers=workers)
+            session.add(row)
+            session.flush()
+            self._id = row.id
+
+    def note(self, timing: Mapping[str, Any], device: str | None) -> None:
+        """Note where the seconds went so far, so that a run that is killed has left it behind."""
+        self._update(timing=dict(timing), device=device)
+
+    def end(self, timing: Mapping[str, Any], device: str | None, stopped_by: str | None) -> None:
+        """Note the end; ``stopped_by`` is null when all was done."""
+        self._update(timing=dict(timing), device=device, stopped_by=stopped_by, ended=utc_now())
+
+    def _update(self, **values: Any) -> None:
+        with self._database.write() as session:
+            session.execute(update(RunRow).where(RunRow.id == self._id).values(**values))
+
+
+def read_runs(database: Database, study_id: int) -> list[RunRecord]:
+    """Return the runs of a study, the first one first."""
+    with database.read() as session:
+        rows = session.scalars(select(RunRow).where(RunRow.study_id == study_id).order_by(RunRow.id))
+        return [
+            RunRecord(row.owner, row.workers, row.device, row.started, row.ended, row.stopped_by, row.timing)
+            for row in rows
+        ]
