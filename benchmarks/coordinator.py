@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
+from memory import resident
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 from rich.console import Console
@@ -91,8 +92,8 @@ def recipe(trials: int, pruner: str) -> Recipe:
     )
 
 
-def measure(size: int, further: int, pruner: str) -> float:
-    """Return milliseconds per trial beyond the first ``size``."""
+def measure(size: int, further: int, pruner: str) -> tuple[float, float]:
+    """Return milliseconds per trial beyond the first ``size``, and by how many MiB the process grew over them."""
     wanted = recipe(size + further, pruner)
     with tempfile.TemporaryDirectory() as home, stored.opened(locate(home=Path(home)), create=True) as store:
         _, study, record = stored.create_or_resume(store, "cost", wanted, "0" * 64)
@@ -102,9 +103,9 @@ def measure(size: int, further: int, pruner: str) -> float:
             ledger = Ledger(store, record, lease, sampling, wanted)
             services = Services(ledger, lease, sampling, InstantExecutor(), Silent(), lambda: None)
             coordinator = Coordinator("cost", wanted, services)
-            began = time.perf_counter()
+            began, before = time.perf_counter(), resident()
             coordinator.run()
-            return 1000 * (time.perf_counter() - began) / further
+            return 1000 * (time.perf_counter() - began) / further, resident() - before
 
 
 def finished(number: int) -> optuna.trial.FrozenTrial:
@@ -125,10 +126,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     options = parser.parse_args()
     table = new_table("Milliseconds per trial with 5 reports, random sampler, training not counted")
-    for column in ("trials in the study", "pruner none", "pruner median"):
+    for column in ("trials in the study", "pruner none", "grew by MiB", "pruner median", "grew by MiB"):
         table.add_column(column, justify="right")
     for size in options.sizes:
-        table.add_row(str(size), *(f"{measure(size, options.trials, pruner):.1f}" for pruner in ("none", "median")))
+        figures = (measure(size, options.trials, pruner) for pruner in ("none", "median"))
+        table.add_row(str(size), *(f"{figure:.1f}" for pair in figures for figure in pair))
     Console(width=100).print(table)
 
 

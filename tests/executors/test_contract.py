@@ -219,7 +219,7 @@ class TestLocal(ExecutorContract):
         for number in range(5):
             until(executor, lambda event: isinstance(event, TrainerReady)) if not executor.free else None
             executor.submit([job(tmp_path, number)])
-            processes.append(executor._workers[0].process.pid)
+            processes.append(executor.processes[0])
             events = until(executor, lambda event: isinstance(event, TrialEnd))
             assert not any(isinstance(event, TrainerLost) for event in events)
         executor.close()

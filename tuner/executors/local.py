@@ -84,6 +84,11 @@ class LocalExecutor:
         """See :class:`Executor`."""
         return sum(worker.ready and worker.job is None for worker in self._workers)
 
+    @property
+    def processes(self) -> list[int]:
+        """The process ids of the workers."""
+        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+
     def warm_up(self) -> None:
         """See :class:`Executor`."""
         if self._make_trainer is keras_trainer:
