@@ -1,7 +1,7 @@
 # Every target runs in .venv, which is made when it is missing or older than what it is made from.
 
 PYTHON ?= python3
-EXTRAS ?= test,onnx,litert
+EXTRAS ?= test,onnx,litert,postgres
 UV ?= $(shell command -v uv 2>/dev/null)
 ARGS ?=
 

@@ -68,6 +68,9 @@ class InstantExecutor:
     def tell(self, number: int, verdict: Verdict) -> None:
         pass
 
+    def kill(self, number: int) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

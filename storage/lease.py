@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shlex
 import socket
-from datetime import timedelta
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import Engine
+
 from storage.engine import Database
-from storage.tables import LeaseRow
+from storage.fence import put_up
+from storage.retry import PATIENCE
+from storage.tables import LeaseRow, StudyRow
 from tuner.errors import RunError, StorageError
 
 DURATION = timedelta(seconds=30)
+RENEWAL = 5.0  # seconds between renewals
+
+_log = logging.getLogger(__name__)
 
 
 def this_owner() -> str:
@@ -25,28 +37,60 @@ def this_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_start_ticks(os.getpid())}"
 
 
-class Lease:
-    """One study's lease, held by this process between ``acquire`` and ``release``."""
+class LeaseHeldError(RunError):
+    """Another coordinator runs the study."""
 
-    def __init__(self, database: Database, study_id: int, study_name: str) -> None:
+
+class Lease:
+    """One study's lease, held by this process within a ``with`` block.
+
+    A thread renews it, so that neither a slow turn of the coordinator nor a locked database lets it run out.
+
+    Args:
+        database: Where it lies.
+        study_id: The study.
+        study_name: Its name, for people.
+        engines: Through which this process writes the study: they are fenced off once the lease is lost.
+        wait: Wait for another's lease to run out, instead of failing at once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        study_id: int,
+        study_name: str,
+        *,
+        engines: Sequence[Engine] = (),
+        wait: bool = False,
+    ) -> None:
         self._database = database
         self._study_id = study_id
         self._name = study_name
+        self._engines = engines
+        self._wait = wait
+        self._released = threading.Event()
+        self._stop_requested = False
+        self._lost_by: RunError | None = None
+        self._take_down: Callable[[], None] = lambda: None
         self.owner = this_owner()
 
     def acquire(self) -> None:
         """Take the lease, or take it over from a coordinator that is dead or silent for too long.
 
         Raises:
-            RunError: If a coordinator holds it, be it one of this process.
+            LeaseHeldError: If a coordinator holds it, be it one of this process.
         """
         with self._database.write() as session:
+            # The study's row is there before the first lease is: of two who come at once, one waits here.
+            if session.get(StudyRow, self._study_id, with_for_update=True) is None:
+                raise RunError(f"study '{self._name}' was deleted meanwhile", hint="start it again")
             row = session.get(LeaseRow, self._study_id)
             now = self._database.now(session)
-            if row is not None and row.expires > now and is_alive(row.owner):
-                raise RunError(
+            if row is not None and self._is_held(row, now):
+                raise LeaseHeldError(
                     f"study '{self._name}' is being run by {describe_owner(row.owner)} since {row.since:%H:%M:%S} UTC",
-                    hint=f"stop it first: tuner study stop {shlex.quote(self._name)}",
+                    hint=f"stop it first: tuner study stop {shlex.quote(self._name)}, or where it hangs, start with "
+                    "--take-over",
                 )
             session.merge(
                 LeaseRow(
@@ -59,14 +103,71 @@ class Lease:
             )
 
     def __enter__(self) -> Self:
-        """Acquire; see there."""
-        self.acquire()
+        """Acquire; see there. From now on the database may be away for a while: the run waits for it."""
+        self._acquire_in_time()
+        self._database.retry.patience = PATIENCE
+        self._database.retry.guard = self._renew
+        self._take_down = put_up(self._engines, self._study_id, self.owner, self._lost)
+        threading.Thread(target=self._keep, name="tuner-lease", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Release; a database that cannot be written is left to the lease's expiry."""
+        self._released.set()
+        self._take_down()
+        self._database.retry.patience = 0.0
         with contextlib.suppress(StorageError):
             self.release()
+
+    def check(self) -> bool:
+        """Tell whether somebody asked this run to stop; needs no look at the database.
+
+        Raises:
+            RunError: If another coordinator has taken the lease over.
+        """
+        if self._lost_by is not None:
+            raise self._lost_by
+        return self._stop_requested
+
+    def _is_held(self, row: LeaseRow, now: datetime) -> bool:
+        """Tell whether the holder has to be respected.
+
+        A process of this machine that lives is, however long it was silent: a clock may have been put forward, or it
+        was asleep. Who waits takes over from it all the same once the lease has run out.
+        """
+        expired = row.expires <= now
+        return is_alive(row.owner) and not (expired and (self._wait or not _is_local(row.owner)))
+
+    def _acquire_in_time(self) -> None:
+        deadline = time.monotonic() + 2 * DURATION.total_seconds()
+        while True:
+            try:
+                return self.acquire()
+            except LeaseHeldError as error:
+                if not self._wait:
+                    raise
+                if time.monotonic() > deadline:
+                    raise LeaseHeldError(f"{error}, and renews its lease", hint=error.hint) from None
+                _log.warning("%s: waiting for its lease to run out", error)
+            time.sleep(1.0)
+
+    def _keep(self) -> None:
+        """Renew until released; a database that is locked or away for a while is asked again."""
+        while not self._released.wait(RENEWAL):
+            try:
+                self._stop_requested = self._renew()
+            except StorageError:
+                _log.info("the lease could not be renewed", exc_info=True)
+            except RunError as error:
+                if not self._released.is_set():
+                    self._lost_by = error
+                return
+
+    def _lost(self) -> RunError:
+        return RunError(
+            f"study '{self._name}' was taken over by another run while this one was asleep",
+            hint=f"see who runs it: tuner study show {shlex.quote(self._name)}",
+        )
 
     def renew(self) -> bool:
         """Extend the lease and tell whether somebody asked this run to stop.
@@ -74,30 +175,50 @@ class Lease:
         Raises:
             RunError: If another coordinator has taken it over.
         """
+        return self._database.retry(self._renew)
+
+    def _renew(self) -> bool:
         with self._database.write() as session:
-            row = session.get(LeaseRow, self._study_id)
+            row = session.get(LeaseRow, self._study_id, with_for_update=True)
             if row is None or row.owner != self.owner:
-                raise RunError(
-                    f"study '{self._name}' was taken over by another run while this one was asleep",
-                    hint=f"see who runs it: tuner study show {shlex.quote(self._name)}",
-                )
+                raise self._lost()
             row.expires = self._database.now(session) + DURATION
             return row.stop_requested
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
         with self._database.write() as session:
-            row = session.get(LeaseRow, self._study_id)
+            row = session.get(LeaseRow, self._study_id, with_for_update=True)
             if row is not None and row.owner == self.owner:
                 session.delete(row)
 
 
-def holder(database: Database, study_id: int) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Who holds a lease, since when and until when if it is not renewed; times are UTC."""
+
+    owner: str
+    since: datetime
+    expires: datetime
+
+    def __str__(self) -> str:
+        """Describe it for people."""
+        return f"{describe_owner(self.owner)} since {self.since:%H:%M:%S}, lease until {self.expires:%H:%M:%S} UTC"
+
+
+def holding(database: Database, study_id: int) -> Holding | None:
     """Return who runs the study at this moment, or ``None``."""
     with database.read() as session:
         row = session.get(LeaseRow, study_id)
-        held = row is not None and row.expires > database.now(session) and is_alive(row.owner)
-        return row.owner if held and row is not None else None
+        if row is None or row.expires <= database.now(session) or not is_alive(row.owner):
+            return None
+        return Holding(row.owner, row.since, row.expires)
+
+
+def holder(database: Database, study_id: int) -> str | None:
+    """Return the owner of the lease at this moment, or ``None``."""
+    held = holding(database, study_id)
+    return None if held is None else held.owner
 
 
 def request_stop(database: Database, study_id: int) -> bool:
@@ -105,7 +226,7 @@ def request_stop(database: Database, study_id: int) -> bool:
     if holder(database, study_id) is None:
         return False
     with database.write() as session:
-        row = session.get(LeaseRow, study_id)
+        row = session.get(LeaseRow, study_id, with_for_update=True)
         if row is not None:
             row.stop_requested = True
         return row is not None
@@ -115,6 +236,10 @@ def is_alive(owner: str) -> bool:
     """Tell whether ``owner`` may still be running; a process of another host always may."""
     host, pid, ticks = owner.rsplit(":", 2)
     return host != socket.gethostname() or _start_ticks(int(pid)) == ticks
+
+
+def _is_local(owner: str) -> bool:
+    return owner.rsplit(":", 2)[0] == socket.gethostname()
 
 
 def describe_owner(owner: str) -> str:

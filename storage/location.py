@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from sqlalchemy.exc import ArgumentError
 from tuner.errors import StorageError, UsageError
 
 DEFAULT_HOME = Path(".tuner")
+POSTGRES = "postgresql+psycopg"
+_HINT = "write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host/database"
+# As in RFC 3986. Whatever else stands in a URL may be a part of a password that ended up in the wrong place.
+_HOST = re.compile(r"[\w.:%-]+")
+_MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +28,39 @@ class Location:
     artifacts: Path
 
     @property
+    def is_server(self) -> bool:
+        """Whether it is a PostgreSQL database instead of an SQLite file."""
+        return self.url.get_backend_name() == "postgresql"
+
+    @property
     def file(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file; look at ``is_server`` first."""
+        if self.is_server:
+            raise ValueError(f"{self} is not a file")
         return Path(str(self.url.database))
 
     def __str__(self) -> str:
         """The database as a person may see it: never with a password."""
-        return str(self.file)
+        if not self.is_server:
+            return str(self.file)
+        # Options may hold secrets too; a folder of sockets is all that is needed of them.
+        host = self.url.host or self.url.query.get("host")
+        port = "" if self.url.port is None else f":{self.url.port}"
+        user = "" if self.url.username is None else f"{self.url.username}@"
+        return f"postgresql://{user}{host if isinstance(host, str) else ''}{port}/{self.url.database}"
 
 
 def locate(storage: str | None = None, home: Path | None = None) -> Location:
     """Find the database: ``storage`` as a URL, else ``studies.db`` in ``home``.
 
-    Models are kept in ``home`` when it is given, else beside the database file.
+    Models are kept in ``home`` when it is given, else beside the database file; those of a server in ``.tuner``.
 
     Args:
         storage: ``None`` takes ``TUNER_STORAGE``, if that is set.
         home: ``None`` takes ``TUNER_HOME``, else ``.tuner`` in the current folder.
 
     Raises:
-        UsageError: If the URL is malformed or names a database other than SQLite.
+        UsageError: If the URL is malformed or names a database other than SQLite and PostgreSQL.
     """
     storage = storage or os.environ.get("TUNER_STORAGE") or None
     if home is None and os.environ.get("TUNER_HOME"):
@@ -50,12 +69,29 @@ def locate(storage: str | None = None, home: Path | None = None) -> Location:
         home = home or DEFAULT_HOME
         return Location(URL.create("sqlite", database=str(home / "studies.db")), home / "artifacts")
     url = _parse(storage)
+    if url.get_backend_name() == "postgresql":
+        return Location(_server(url), (home or DEFAULT_HOME) / "artifacts")
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise UsageError(
-            f"storage must be an SQLite file, got {url.render_as_string(hide_password=True)}",
-            hint="write sqlite:///relative/path.db or sqlite:////absolute/path.db",
+            f"storage must be an SQLite file or a PostgreSQL database, got {url.drivername}://", hint=_HINT
         )
     return Location(url, (home or Path(url.database).parent) / "artifacts")
+
+
+def _server(url: URL) -> URL:
+    """Check the URL of a PostgreSQL database and say which driver it means."""
+    if url.drivername not in {"postgresql", POSTGRES}:
+        raise UsageError(f"storage must be reached with psycopg, got {url.drivername}://", hint="write postgresql://")
+    host_is_wrong = url.host is not None and not _HOST.fullmatch(url.host)
+    port_is_wrong = url.port is not None and not 0 < url.port <= _MAX_PORT
+    if host_is_wrong or port_is_wrong or "@" in (url.database or ""):
+        raise _malformed()
+    if not url.database:
+        raise UsageError("the storage URL names no database", hint="write postgresql://user@host/database")
+    password = url.query.get("password")
+    if isinstance(password, str):  # where libpq takes one as well
+        url = url.set(password=password).difference_update_query(["password"])
+    return url.set(drivername=POSTGRES)
 
 
 def check_folder(location: Location) -> None:
@@ -75,11 +111,18 @@ def check_folder(location: Location) -> None:
 
 
 def _parse(storage: str) -> URL:
+    authority = storage.partition("://")[2].partition("?")[0]
+    if not storage.startswith("sqlite") and re.search(r"[{}\s]", authority):
+        raise _malformed()
     try:
         return make_url(storage)
     except (ArgumentError, ValueError):
-        # The text may hold a password, so it is not repeated.
-        raise UsageError(
-            "the storage URL is malformed",
-            hint="write sqlite:///relative/path.db or sqlite:////absolute/path.db",
-        ) from None
+        raise _malformed() from None
+
+
+def _malformed() -> UsageError:
+    """Return the error for a URL; the text may hold a password at any place, so it is not repeated."""
+    return UsageError(
+        "the storage URL is malformed",
+        hint=f"{_HINT}; special characters of a password are written as in %40 (@), %7B ({{), %7D (}}), %2F (/)",
+    )

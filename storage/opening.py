@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
+from storage.creation_lock import creation_lock
 from storage.engine import Database, storage_errors
 from storage.location import Location, check_folder
 from storage.store import Store
@@ -20,12 +21,13 @@ def has_database(location: Location) -> bool:
     """Tell whether there is a database with our tables; creates nothing.
 
     Raises:
-        StorageError: If the path holds something else.
+        StorageError: If the path holds something else, or the server cannot be reached.
     """
-    check_folder(location)
-    _check_magic(location)
-    if not location.file.is_file() or location.file.stat().st_size == 0:
-        return False
+    if not location.is_server:
+        check_folder(location)
+        _check_magic(location)
+        if not location.file.is_file() or location.file.stat().st_size == 0:
+            return False
     database = Database(location)
     try:
         with storage_errors(location):
@@ -40,22 +42,37 @@ def open_store(location: Location, *, create: bool = False) -> Store:
     Raises:
         StorageError: If it cannot be opened, is no SQLite database, or has the schema of another version.
     """
-    exists = has_database(location)
-    if not exists and not create:
-        raise StorageError(f"there is no study in {location}", hint="start one: tuner study start digits")
-    if not exists:
-        _make_folder(location)
+    if not has_database(location):
+        if not create:
+            raise StorageError(f"there is no study in {location}", hint="start one: tuner study start digits")
+        _create(location)
     database = Database(location)
     try:
-        if not exists:
-            with storage_errors(location):
-                _migrate(database)
-            database.use_wal()
         _check_version(database)
     except BaseException:
         database.close()
         raise
     return Store(database)
+
+
+def _create(location: Location) -> None:
+    """Make Optuna's tables and ours, unless somebody else does so at this moment.
+
+    Ours come last and in one transaction: wherever they are, the database is complete.
+    """
+    if not location.is_server:
+        _make_folder(location)
+    with creation_lock(location):
+        if has_database(location):
+            return
+        store = Store(Database(location))
+        try:
+            store.database.use_wal()
+            _ = store.optuna
+            with storage_errors(location):
+                _migrate(store.database)
+        finally:
+            store.close()
 
 
 def _check_magic(location: Location) -> None:

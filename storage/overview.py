@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, column, desc, func, select, table
+from sqlalchemy import Select, String, and_, cast, column, desc, func, select, table
 
 from storage.engine import Database
 from storage.tables import StudyRow
@@ -16,6 +16,7 @@ from storage.tables import StudyRow
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
 _VALUES = table("trial_values", column("trial_id"), column("value"), column("objective"))
+_STATE = cast(_TRIALS.c.state, String)  # PostgreSQL has a type of its own for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,15 @@ class StudyLine:
 
 def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
     """Return our studies by name, or the one called ``name``."""
-    query = (
-        select(_STUDIES.c.study_id, _STUDIES.c.study_name, StudyRow)
-        .join(StudyRow, StudyRow.optuna_id == _STUDIES.c.study_id)
-        .order_by(_STUDIES.c.study_name)
+    query = select(_STUDIES.c.study_id, _STUDIES.c.study_name, StudyRow).join(
+        StudyRow, StudyRow.optuna_id == _STUDIES.c.study_id
     )
     if name is not None:
         query = query.where(_STUDIES.c.study_name == name)
     with database.read() as session:
         lines = []
-        for optuna_id, study_name, row in session.execute(query).all():
+        # Sorted here: each server has an order of its own for text.
+        for optuna_id, study_name, row in sorted(session.execute(query).all(), key=lambda found: str(found[1])):
             states: dict[str, int] = dict(session.execute(_count(optuna_id)).all())
             lowest, highest = (
                 session.execute(_extreme(optuna_id, largest=largest)).first() for largest in (False, True)
@@ -61,8 +61,8 @@ def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
         return lines
 
 
-def _count(optuna_id: int) -> Select[Any]:
-    return select(_TRIALS.c.state, func.count()).where(_TRIALS.c.study_id == optuna_id).group_by(_TRIALS.c.state)
+def _count(optuna_id: int) -> Select[str, int]:
+    return select(_STATE, func.count()).where(_TRIALS.c.study_id == optuna_id).group_by(_TRIALS.c.state)
 
 
 def _extreme(optuna_id: int, *, largest: bool) -> Select[Any]:
@@ -71,7 +71,7 @@ def _extreme(optuna_id: int, *, largest: bool) -> Select[Any]:
     return (
         select(_TRIALS.c.number, value)
         .join(_VALUES, and_(_VALUES.c.trial_id == _TRIALS.c.trial_id, _VALUES.c.objective == 0))
-        .where(_TRIALS.c.study_id == optuna_id, _TRIALS.c.state == "COMPLETE")
+        .where(_TRIALS.c.study_id == optuna_id, _STATE == "COMPLETE", value.is_not(None))
         .order_by(desc(value) if largest else value, _TRIALS.c.number)
         .limit(1)
     )

@@ -31,11 +31,7 @@ class Run:
 
     def __init__(self, database: Database, study_id: int, owner: str, workers: int) -> None:
         self._database = database
-        with database.write() as session:
-            row = RunRow(study_id=study_id, owner=owner, workers=workers)
-            session.add(row)
-            session.flush()
-            self._id = row.id
+        self._id = database.retry(lambda: _add(database, RunRow(study_id=study_id, owner=owner, workers=workers)))
 
     def note(self, timing: Mapping[str, Any], device: str | None) -> None:
         """Note where the seconds went so far, so that a run that is killed has left it behind."""
@@ -46,8 +42,18 @@ class Run:
         self._update(timing=dict(timing), device=device, stopped_by=stopped_by, ended=utc_now())
 
     def _update(self, **values: Any) -> None:
-        with self._database.write() as session:
-            session.execute(update(RunRow).where(RunRow.id == self._id).values(**values))
+        def write() -> None:
+            with self._database.write() as session:
+                session.execute(update(RunRow).where(RunRow.id == self._id).values(**values))
+
+        self._database.retry(write)
+
+
+def _add(database: Database, row: RunRow) -> int:
+    with database.write() as session:
+        session.add(row)
+        session.flush()
+        return row.id
 
 
 def read_runs(database: Database, study_id: int) -> list[RunRecord]:

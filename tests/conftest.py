@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import hypothesis
 import pytest
 from sqlalchemy import Engine, event
 
-from storage import Store, locate, open_store
+from storage import Location, Store, locate, open_store
+from tests.postgres import Server, start_server
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +51,38 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def home(tmp_path: Path) -> Path:
     """A home folder that does not exist yet."""
     return tmp_path / ".tuner"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL for all tests that need one; they are skipped where it is not installed."""
+    folder = Path(tempfile.mkdtemp(prefix="tuner-postgres-"))  # short, and open to the user that it runs as
+    try:
+        server = start_server(folder)
+        yield server
+        server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_databases = itertools.count()
+
+
+@pytest.fixture
+def postgres_location(postgres: Server, home: Path) -> Location:
+    """A new, empty database on the server; models go to ``home``."""
+    name = f"test_{next(_databases)}"
+    postgres.create_database(name)
+    return locate(postgres.url(name), home)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_location(request: pytest.FixtureRequest, home: Path) -> Location:
+    """A database of each kind that does not exist yet."""
+    if request.param == "sqlite":
+        return locate(home=home)
+    location: Location = request.getfixturevalue("postgres_location")
+    return location
 
 
 @pytest.fixture

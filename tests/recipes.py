@@ -17,3 +17,8 @@ def small_recipe(**changes: Any) -> Recipe:
         "space": {"learning_rate": {"type": "float", "low": 0.001, "high": 0.5}, "layers": 1, "units": 8},
     }
     return parse_recipe(raw | changes, "test")
+
+
+def always(kind: int) -> dict[str, Any]:
+    """Return a space whose trials all behave as the scripted trainer does for ``kind``."""
+    return {"learning_rate": {"type": "float", "low": 0.001, "high": 0.5}, "batch_size": kind, "layers": 0}

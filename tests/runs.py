@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from storage import Location, locate
 from tests.scripted import ScriptedTrainer
@@ -51,11 +53,12 @@ def run_scripted(
     recorder: Recorder | None = None,
     executor: Executor | None = None,
     test_all: bool = False,
+    location: Location | None = None,
 ) -> Coordinator:
-    """Run a study to its end; ``workers`` 0 is inline, else that many processes."""
+    """Run a study to its end in ``location``, or in ``home``; ``workers`` 0 is inline, else that many processes."""
     if executor is None:
         executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
-    with stored.opened(locate(home=home), create=True) as store:
+    with stored.opened(location or locate(home=home), create=True) as store:
         _, study, record = stored.create_or_resume(store, name, recipe, "0" * 64)
         with store.lease(record.id, name) as lease:
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
@@ -70,3 +73,18 @@ def run_scripted(
 def trials_of(home: Path, recipe: Recipe, name: str = "small") -> list[TrialResult]:
     """Return the trials of a study."""
     return Study(name, recipe, Location(locate(home=home).url, home / "artifacts"), None).trials()
+
+
+def rows(home: Path, query: str) -> list[Any]:
+    """Read the database as a stranger would."""
+    with sqlite3.connect(home / "studies.db") as connection:
+        return connection.execute(query).fetchall()
+
+
+def epochs_of(home: Path, number: int = 0) -> list[int]:
+    """Return the epochs of a trial that are written down, in order; none before there is a database."""
+    try:
+        found = rows(home, f"SELECT epoch FROM tuner_epoch WHERE trial_number = {number} ORDER BY epoch")
+    except sqlite3.OperationalError:
+        return []
+    return [epoch for (epoch,) in found]

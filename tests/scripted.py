@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tuner.files import atomic_path, sha256_of
 from tuner.records import (
+    OUT_OF_MEMORY,
+    CheckpointFile,
     EpochEnd,
     Job,
     ModelFile,
@@ -26,7 +28,8 @@ from tuner.records import (
 class ScriptedTrainer:
     """Learns as a formula says: accuracy ``(1 - rate) * (1 - 0.5 ** epoch)``; files are a few bytes of text.
 
-    Parameters steer it: ``batch_size`` 1 fails, 2 kills its process (once per trial), 3 takes 0.2 s per epoch.
+    Parameters steer it: ``batch_size`` 1 fails, 2 kills its process (once per trial), 3 takes 0.2 s per epoch, 4 hangs,
+    5 runs out of memory, 6 kills its process after 2 epochs of each attempt; 3 and 6 keep a checkpoint of each epoch.
     """
 
     def __init__(self, setup: TrainerSetup, threads: int | None = None) -> None:
@@ -50,21 +53,37 @@ class ScriptedTrainer:
             return TrialEnd(job.number, Outcome.FAILED, reason="loss was nan in epoch 1")
         if kind == 2 and job.attempt == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+        if kind == 4:
+            time.sleep(600)
+        if kind == 5:
+            return TrialEnd(job.number, Outcome.FAILED, reason=OUT_OF_MEMORY, traceback="MemoryError")
         metrics: dict[str, float] = {}
-        for epoch in range(job.epochs):
+        first = job.checkpoint.epochs if job.checkpoint else 0
+        for epoch in range(first, job.epochs):
             if kind == 3:
                 time.sleep(0.2)
+            if kind == 6 and epoch == first + 2:
+                os.kill(os.getpid(), signal.SIGKILL)
             accuracy = (1 - float(job.params["learning_rate"])) * (1 - 0.5 ** (epoch + 1))
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
-            on_epoch(EpochEnd(job.number, epoch, metrics, seconds=0.01))
+            kept = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
+            on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, kept))
             said = verdict()
             if said is not None and epoch + 1 < job.epochs:
                 outcome = Outcome.PRUNED if said is Verdict.PRUNE else Outcome.INTERRUPTED
-                return TrialEnd(job.number, outcome, None, metrics, epoch, epoch + 1)
+                return TrialEnd(job.number, outcome, None, metrics, epoch, epoch + 1, checkpoint=kept)
         model = write_model(job.model_path, f"{job.number} {job.seed}")
         return TrialEnd(
             job.number, Outcome.COMPLETE, None, metrics, job.epochs - 1, job.epochs, 1000, 0.01 * job.epochs, model
         )
+
+
+def write_checkpoint(job: TrialJob, epochs: int) -> CheckpointFile:
+    """Write a stand-in for a checkpoint."""
+    path = job.checkpoint_path(epochs)
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"{job.number} {epochs}")
+    return CheckpointFile(epochs, path, sha256_of(path), path.stat().st_size)
 
 
 def write_model(path: Path, text: str) -> ModelFile:

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from storage import locate
 from storage.lease import Lease
-from tests.recipes import small_recipe
-from tests.runs import SETUP, Recorder, run_scripted, trials_of
+from tests.recipes import always, small_recipe
+from tests.runs import SETUP, Recorder, rows, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner import stored
 from tuner.errors import RunError, StorageError
 from tuner.executors import InlineExecutor
 from tuner.progress import RunView
 from tuner.records import Outcome, TrainerSetup
-
-
-def rows(home: Path, query: str) -> list[Any]:
-    """Read the database as a stranger would."""
-    with sqlite3.connect(home / "studies.db") as connection:
-        return connection.execute(query).fetchall()
-
-
-def always(kind: int) -> dict[str, Any]:
-    """Return a space whose trials all behave as the scripted trainer does for ``kind``."""
-    return {"learning_rate": {"type": "float", "low": 0.001, "high": 0.5}, "batch_size": kind, "layers": 0}
 
 
 def test_a_run_ends_with_the_asked_total_of_trials(home: Path) -> None:
@@ -230,16 +218,21 @@ def test_a_killed_trainer_costs_one_attempt_of_one_trial(home: Path) -> None:
     ]
 
 
-def test_a_run_that_lost_its_lease_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_lost_its_lease_ends(home: Path) -> None:
     """There are never two writers: who was asleep for too long writes nothing more (fault 19)."""
-    monkeypatch.setattr("tuner.coordinator.RENEWAL", 0.0)
+    queries = ["SELECT * FROM tuner_epoch", "SELECT * FROM tuner_attempt", "SELECT * FROM tuner_run"]
+    queries += ["SELECT * FROM trials", "SELECT * FROM trial_intermediate_values", "SELECT * FROM tuner_lease"]
+    left: list[object] = []
 
-    def steal(_view: RunView) -> None:
-        with sqlite3.connect(home / "studies.db", timeout=10) as connection:
-            connection.execute("UPDATE tuner_lease SET owner = 'elsewhere:1:1'")
+    def steal(view: RunView) -> None:
+        if view.counts.complete == 2 and not left:
+            with sqlite3.connect(home / "studies.db", timeout=10) as connection:
+                connection.execute("UPDATE tuner_lease SET owner = 'elsewhere:1:1'")
+            left.extend(rows(home, query) for query in queries)
 
     with pytest.raises(RunError, match="was taken over by another run"):
         run_scripted(home, small_recipe(), recorder=Recorder(on_update=steal))
+    assert [rows(home, query) for query in queries] == left
 
 
 def test_a_second_run_is_told_who_holds_the_study(home: Path) -> None:

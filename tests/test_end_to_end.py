@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import select
 import signal
 import sqlite3
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,18 +111,21 @@ def test_a_killed_run_goes_on_where_it_was(tuner: Command) -> None:
     assert tuner.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal.Signals, code: int) -> None:
-    """Results are kept and the line to go on is printed (faults 16, 17)."""
+    """Results are kept, running trials leave a checkpoint, the line to go on is printed (faults 16, 17)."""
     process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
     tuner.until(lambda: trained(tuner) > 3)
     os.killpg(process.pid, number)  # as a terminal would: the whole group gets it
     _, stderr = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == code, stderr
-    assert "every result is kept. Go on with: tuner study start digits --trials 50\n" in stderr
+    if number is not signal.SIGHUP:  # the terminal would be gone
+        assert "every result is kept. Go on with: tuner study start digits --trials 50\n" in stderr
     assert tuner.rows("SELECT COUNT(*) FROM trials WHERE state = 'RUNNING'") == [(0,)]
     assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
+    waiting = tuner.rows("SELECT number FROM trials WHERE state = 'WAITING'")
+    assert tuner.rows("SELECT DISTINCT trial_number FROM tuner_checkpoint") == waiting
     tuner.until(lambda: not tuner.processes(process.pid))  # the fork server ends when it sees that we are gone
 
 
@@ -137,3 +143,63 @@ def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:
     assert "stops after the running epochs" in stop.stderr
     assert process.returncode == 0, stderr
     assert "Stopped by `tuner study stop`" in stderr
+
+
+def test_a_closed_terminal_ends_the_run_in_order(tuner: Command) -> None:
+    """The run leads a terminal of its own, which goes away: its epochs finish, nothing stays running (SIGHUP)."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "tuner", "study", "start", "digits", "--epochs", "40", "--trials", "50"]
+
+    def take_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        command, cwd=tuner.folder, env=tuner.env, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True, preexec_fn=take_terminal,  # noqa: PLW1509 - only an ioctl between fork and exec
+    )  # fmt: skip
+    tuner.running.append(process)  # type: ignore[arg-type]
+    os.close(theirs)
+    deadline = time.monotonic() + DEADLINE
+    while trained(tuner) < 4:
+        assert time.monotonic() < deadline
+        if select.select([ours], [], [], 0.05)[0]:
+            os.read(ours, 65536)  # the progress, as a terminal would take it
+    os.close(ours)
+
+    assert process.wait(DEADLINE) == 129
+    assert tuner.rows("SELECT COUNT(*) FROM trials WHERE state = 'RUNNING'") == [(0,)]
+    assert tuner.rows("SELECT stopped_by FROM tuner_run") == [("hangup",)]
+    tuner.until(lambda: not tuner.processes(process.pid))
+
+
+def test_a_reader_that_goes_away_is_no_error(tuner: Command) -> None:
+    """`tuner study list | head -1` ends well."""
+    assert tuner("study", "start", "digits", "--trials", "1", "--epochs", "1", "--executor", "inline").returncode == 0
+    command = f"{sys.executable} -m tuner space show mnist | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=tuner.folder, env=tuner.env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_full_disk_ends_the_run_in_order_and_it_goes_on_afterwards(tuner: Command) -> None:
+    """Exit code 3 and one line; the database is whole, no half file lies about, no finished trial is lost (fault 6)."""
+    run = ["study", "start", "digits", "--epochs", "3", "--workers", "1", "--trials"]
+    assert tuner(*run, "1").returncode == 0
+    limit = (tuner.folder / ".tuner" / "studies.db").stat().st_size // 1024 + 8  # kB that a file may have
+    limited = f"ulimit -f {limit}; exec {sys.executable} -m tuner {' '.join(run)} 20"
+    done = subprocess.run(
+        ["/bin/bash", "-c", limited], cwd=tuner.folder, env=tuner.env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.count("Error:") == 1
+    assert "Traceback" not in done.stderr
+    finished = tuner.rows("SELECT number, state FROM trials WHERE state IN ('COMPLETE', 'PRUNED')")
+    assert tuner.rows("PRAGMA integrity_check") == [("ok",)]
+    assert [path for path in (tuner.folder / ".tuner").rglob("*") if ".tmp" in path.name] == []
+
+    again = tuner(*run, "20")
+    assert again.returncode == 0, again.stderr
+    assert set(finished) <= set(tuner.rows("SELECT number, state FROM trials"))
+    assert tuner.rows("SELECT COUNT(*) FROM trials") == [(20,)]

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.lease import Lease
 from storage.runs import Run
+from tuner.attempts import Active, Attempts
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.ledger import Ledger
-from tuner.progress import Ended, Progress, RunningTrial, RunView
+from tuner.progress import Ended, Progress, RunningTrial, RunView, Silent
 from tuner.recipe import Recipe
 from tuner.records import (
+    DISK_FULL,
+    CheckpointFile,
     Counts,
     EpochEnd,
     Event,
+    ModelFile,
     Outcome,
     TestEnd,
     TestJob,
@@ -28,25 +31,13 @@ from tuner.records import (
     TrialEnd,
     Verdict,
 )
-from tuner.sampling import Asked, Sampling
+from tuner.sampling import Sampling
 from tuner.timing import Timing
 
 _log = logging.getLogger(__name__)
 
 TURN = 0.25  # seconds that one turn of the loop waits for events
-RENEWAL = 5.0  # seconds between renewals of the lease
-RETRIES = 2  # further attempts at a trial whose trainer was lost
-FAILURES_IN_A_ROW = 5
-LOST_AT_START = 3  # trainers that may die before their first job
-
-
-@dataclass(slots=True)
-class _Active:
-    """A trial that a trainer works on; ``ended`` once its result is written and only the trainer goes on."""
-
-    asked: Asked
-    shown: RunningTrial
-    ended: bool = False
+NOTES = 5.0  # seconds between notes of where the time went
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +73,16 @@ class Coordinator:
         self._executor = services.executor
         self._progress = services.progress
         self._stop_asked = services.stop_asked
-        self._active: dict[int, _Active] = {}
-        self._lost: Counter[int | None] = Counter()
-        self._retry: list[Asked] = []
-        self._failures: list[str] = []
+        budget = recipe.budget
+        self._attempts = Attempts(name, retries=budget.retries, trial_timeout=budget.trial_timeout)
+        self._active = self._attempts.active
         self._seconds: list[float] = []
         self._device: str | None = None
         self._run: Run | None = None  # noted when there is anything to do
         self._timing = Timing(services.executor.slots)
         self._clock = self._timing.coordinator
         self._exhausted = False
-        self._began = self._renewed = time.monotonic()
+        self._began = self._noted = time.monotonic()
         self.stopped_by: str | None = None
 
     def run(self, *, test_all: bool = False) -> None:
@@ -125,27 +115,38 @@ class Coordinator:
         """Do one turn of the loop; ``False`` when nothing is running and nothing is left to start."""
         self._keep_lease()
         self._look_for_stop()
+        for number in self._attempts.overdue():
+            self._executor.kill(number)
         if self.stopped_by is None:
             self._fill()
         if not self._active and (self._exhausted or self.stopped_by):
             return False
         for event in self._executor.poll(TURN):
             self._handle(event)
-        with self._clock("display"):
-            self._progress.update(self.view())
+        self._show(lambda: self._progress.update(self.view()))
         return True
+
+    def _show(self, show: Callable[[], None]) -> None:
+        """Show how the run goes on; where nobody can look any more (a closed terminal), it goes on unseen."""
+        try:
+            with self._clock("display"):
+                show()
+        except OSError:
+            self._progress = Silent()
 
     def _fill(self) -> None:
         """Give every free trainer a trial, while there are any."""
         while self._executor.free:
             with self._clock("ask"):
-                asked = self._retry.pop(0) if self._retry else self._sampling.ask()
+                asked = self._attempts.waiting.pop(0) if self._attempts.waiting else self._sampling.ask()
             self._exhausted = asked is None
             if asked is None:
                 return
-            self._active[asked.number] = _Active(asked, RunningTrial(asked.number, asked.epochs, asked.params))
+            shown = RunningTrial(asked.number, asked.epochs, asked.params)
+            self._active[asked.number] = Active(asked, shown)
             with self._clock("storage"):
-                job = self._ledger.begin(asked)
+                job = self._ledger.begin(asked, self._device)
+            shown.values.extend(self._ledger.values_before(asked.number))
             self._executor.submit([job])
 
     def _handle(self, event: Event) -> None:
@@ -163,8 +164,9 @@ class Coordinator:
 
     def _epoch(self, event: EpochEnd) -> None:
         active = self._active[event.number]
-        if active.ended:
-            return  # pruned already; the trainer had not seen it yet
+        if active.ended:  # pruned already; the trainer had not seen it yet
+            _remove(event.checkpoint)
+            return
         active.shown.values.append(event.metrics[self._recipe.objective.metric])
         with self._clock("storage"):
             prune = self._ledger.epoch(event)
@@ -177,49 +179,50 @@ class Coordinator:
     def _trial_end(self, end: TrialEnd) -> None:
         active = self._active.pop(end.number)
         self._timing.trial(end)
-        if not active.ended:
+        if active.ended:  # pruned before it was complete
+            _remove(end.model)
+            _remove(end.checkpoint)
+        elif end.reason == DISK_FULL:
+            self._ledger.interrupt(end.number, DISK_FULL)
+            active.ended = True
+            raise StorageError(
+                f"there is {DISK_FULL} of {self._ledger.artifacts}",
+                hint="make room and start again: every result is kept, and the trial goes on",
+            )
+        elif active.overdue and end.outcome is Outcome.INTERRUPTED:
+            self._end(active, TrialEnd(end.number, Outcome.FAILED, self._attempts.timed_out, seconds=end.seconds))
+        else:
             self._end(active, end)
-        elif end.model is not None:
-            end.model.path.unlink(missing_ok=True)  # of a trial that was pruned before it was complete
 
-    def _end(self, active: _Active, end: TrialEnd) -> None:
+    def _end(self, active: Active, end: TrialEnd) -> None:
         active.ended = True
         value = None
         with self._clock("storage"):
             if end.outcome is Outcome.INTERRUPTED:
-                self._ledger.interrupt(end.number, self.stopped_by or "asked to stop")
+                self._ledger.interrupt(end.number, self.stopped_by or "asked to stop", end.checkpoint)
             else:
                 value = self._ledger.end(active.asked, end)
                 self._seconds.append(end.seconds)
-        self._progress.ended(Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason), self.view())
+        ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
+        self._show(lambda: self._progress.ended(ended, self.view()))
         if end.outcome is Outcome.FAILED:
-            self._failures.append(end.reason or "unknown")
-            self._give_up_on_failures()
+            self._attempts.failed(end.reason or "unknown")
         elif end.outcome is not Outcome.INTERRUPTED:
-            self._failures.clear()
-
-    def _give_up_on_failures(self) -> None:
-        if len(self._failures) >= FAILURES_IN_A_ROW:
-            reason, _ = Counter(self._failures).most_common(1)[0]
-            raise RunError(
-                f"{FAILURES_IN_A_ROW} trials failed in a row, most often with: {reason}",
-                hint=f"see each one: tuner study trials {self._name}",
-            )
+            self._attempts.succeeded()
 
     def _trainer_lost(self, event: TrainerLost) -> None:
-        self._lost[event.number] += 1
         if event.number is None:
-            if self._lost[None] >= LOST_AT_START:
-                raise RunError(f"no trainer can start: the process {event.reason}", hint="see why with --debug")
+            self._attempts.lost_at_start(event.reason)
             return
         active = self._active.pop(event.number)
         if active.ended:
             return
-        if self._lost[event.number] > RETRIES:
-            self._end(active, TrialEnd(event.number, Outcome.FAILED, reason=f"trainer {event.reason}"))
+        reason = self._attempts.lost(active, event)
+        if reason is not None:
+            seconds = time.monotonic() - active.began
+            self._end(active, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
         else:
             self._ledger.end_attempt(event.number, event.reason)
-            self._retry.append(active.asked)
             self._exhausted = False
 
     def _test(self, job: TestJob) -> None:
@@ -236,23 +239,24 @@ class Coordinator:
                     return
                 if isinstance(event, TestEnd):
                     if event.reason is not None:
-                        raise RunError(f"the best model could not be evaluated: {event.reason}")
+                        raise RunError(
+                            f"the best model could not be evaluated: {event.reason}",
+                            hint="no trial is lost; `tuner doctor` looks at the file of every model",
+                        )
                     self._timing.test(event.seconds)
                     self._ledger.tested(event)
                     return
                 self._handle(event)
-            self._progress.update(self.view("evaluating the best model on the test images"))
+            self._show(lambda: self._progress.update(self.view("evaluating the best model on the test images")))
 
     def _keep_lease(self) -> None:
+        if self._lease.check():
+            self._stop("stop")
         now = time.monotonic()
-        if now - self._renewed >= RENEWAL:
-            self._renewed = now
+        if now - self._noted >= NOTES and self._run is not None:
+            self._noted = now
             with self._clock("storage"):
-                asked_to_stop = self._lease.renew()
-                if self._run is not None:
-                    self._run.note(self._timing.as_json(), self._device)
-            if asked_to_stop:
-                self._stop("stop")
+                self._run.note(self._timing.as_json(), self._device)
 
     def _look_for_stop(self) -> None:
         timeout = self._recipe.budget.timeout
@@ -274,11 +278,11 @@ class Coordinator:
             for number, active in self._active.items():
                 if not active.ended:
                     self._ledger.interrupt(number, "the run ended")
-            for asked in self._retry:
+            for asked in self._attempts.waiting:
                 self._ledger.interrupt(asked.number, "the run ended")
             if self._run is not None:
                 self._run.end(self._timing.as_json(), self._device, self.stopped_by)
-        except StorageError:
+        except (StorageError, RunError):
             _log.warning("the database could not be written at the end; the next run cleans up")
 
     def view(self, note: str = "") -> RunView:
@@ -310,3 +314,9 @@ class Coordinator:
         to_do = self._sampling.limit - counts.complete - counts.pruned - counts.failed
         guess = to_do * sum(self._seconds) / len(self._seconds) / self._executor.slots
         return guess if left is None else min(guess, left)
+
+
+def _remove(file: ModelFile | CheckpointFile | None) -> None:
+    """Remove a file that no row will name."""
+    if file is not None:
+        file.path.unlink(missing_ok=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from storage import Store
 from storage.lease import Lease
+from storage.retry import persistent
 from storage.runs import Run
 from storage.store import KeptModel, StudyRecord
+from tuner.files import sha256_of
 from tuner.recipe import Recipe
-from tuner.records import EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
+from tuner.records import CheckpointFile, EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
 from tuner.sampling import Asked, Sampling
 
 
@@ -25,30 +28,49 @@ class Ledger:
     """
 
     def __init__(self, store: Store, record: StudyRecord, lease: Lease, sampling: Sampling, recipe: Recipe) -> None:
-        self._store = store
+        self._store = persistent(store)
         self._study_id = record.id
         self._lease = lease
         self._sampling = sampling
         self._recipe = recipe
         self._values = sampling.values()
+        self._before: dict[int, list[dict[str, float]]] = {}
         self._best = min(self._values, key=self._rank, default=None)
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of models and checkpoints."""
+        return self._store.artifacts.folder
 
     def begin_run(self, workers: int) -> Run:
         """Note that a run begins."""
         return self._store.run(self._study_id, self._lease.owner, workers)
 
-    def begin(self, asked: Asked) -> TrialJob:
-        """Begin an attempt at a trial and return the job for it."""
-        self._sampling.restart(asked.number)
+    def begin(self, asked: Asked, device: str | None = None) -> TrialJob:
+        """Begin an attempt at a trial, from its newest sound checkpoint if it has one, and return the job for it."""
+        sound = (file for file in self._store.checkpoints(self._study_id, asked.number) if _is_sound(file))
+        checkpoint = next(sound, None)
+        first = checkpoint.epochs if checkpoint else 0
+        before = self._store.epochs(self._study_id, [asked.number]).get(asked.number, [])[:first] if first else []
+        self._before[asked.number] = before
+        self._sampling.restart(asked.number, self.values_before(asked.number))
+        attempt = self._store.start_attempt(
+            self._study_id, asked.number, self._lease.owner, device=device, first_epoch=first
+        )
         return TrialJob(
             number=asked.number,
-            attempt=self._store.start_attempt(self._study_id, asked.number, self._lease.owner),
+            attempt=attempt,
             seed=asked.seed,
             params=asked.params,
             epochs=asked.epochs,
             patience=self._recipe.budget.patience or None,
             model_path=self._store.artifacts.model_path(self._study_id, asked.number),
+            checkpoint=checkpoint,
         )
+
+    def values_before(self, number: int) -> list[float]:
+        """Return the objective after each epoch of earlier attempts that the running one goes on from."""
+        return [epoch[self._recipe.objective.metric] for epoch in self._before[number]]
 
     def epoch(self, event: EpochEnd) -> bool:
         """Write one epoch down and tell whether the trial should be pruned."""
@@ -58,6 +80,7 @@ class Ledger:
     def pruned(self, number: int) -> TrialEnd:
         """Return the end of a trial that is pruned now, from the epochs written so far."""
         epochs = self._store.epochs(self._study_id, [number])[number]
+        self._before.pop(number, None)  # they are among them
         metric = self._recipe.objective.metric
         pick = max if self._recipe.objective.maximize else min
         best = pick(range(len(epochs)), key=lambda epoch: epochs[epoch][metric])
@@ -68,7 +91,9 @@ class Ledger:
     def end(self, asked: Asked, end: TrialEnd) -> float | None:
         """Write a result down, the model first: no complete trial is ever without its model. Returns its value."""
         value = end.metrics.get(self._recipe.objective.metric) if end.outcome is Outcome.COMPLETE else None
-        self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), _facts(asked, end))
+        earlier = sum(epoch["seconds"] for epoch in self._before.pop(end.number, []))
+        facts = _facts(asked, end, end.seconds + earlier)
+        self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), facts)
         self._sampling.tell(end.number, end.outcome, value)
         if value is not None:
             self._values[end.number] = value
@@ -77,14 +102,14 @@ class Ledger:
             self._drop_models()
         return value
 
-    def interrupt(self, number: int, reason: str) -> None:
-        """End an attempt without a result; the trial waits in the queue again."""
+    def interrupt(self, number: int, reason: str, checkpoint: CheckpointFile | None = None) -> None:
+        """End an attempt without a result; the trial waits in the queue again, with the state that it left."""
+        self._store.interrupt_attempt(self._study_id, number, reason, checkpoint)
         self._sampling.tell(number, Outcome.INTERRUPTED, None)
-        self.end_attempt(number, reason)
 
     def end_attempt(self, number: int, reason: str) -> None:
         """End an attempt without a result; the trial is tried again by this run."""
-        self._store.end_attempt(self._study_id, number, Outcome.INTERRUPTED, reason)
+        self._store.interrupt_attempt(self._study_id, number, reason)
 
     def best(self) -> tuple[int, float] | None:
         """Return number and value of the best complete trial; the earlier of equals."""
@@ -122,14 +147,21 @@ class Ledger:
         return (-value if self._recipe.objective.maximize else value, number)
 
 
-def _facts(asked: Asked, end: TrialEnd) -> dict[str, object]:
+def _is_sound(file: CheckpointFile) -> bool:
+    try:
+        return file.path.stat().st_size == file.size and sha256_of(file.path) == file.sha256
+    except OSError:
+        return False
+
+
+def _facts(asked: Asked, end: TrialEnd, seconds: float) -> dict[str, object]:
     """Return what is kept, and what the dashboard shows, beside a trial's parameters."""
     facts = {
         "label": asked.label,
         "parameters": end.parameters,
         "epochs": end.epochs,
         "best_epoch": end.best_epoch,
-        "seconds": round(end.seconds, 3),
+        "seconds": round(seconds, 3),
         "reason": end.reason,
         **end.metrics,
     }

@@ -70,7 +70,8 @@ class Budget(_Table):
     """How much may be spent. ``trials`` is the study's total, ``timeout`` the seconds of one run.
 
     ``patience`` counts epochs without improvement before a trial stops early (0: never); ``keep`` is the number of
-    best models that stay on disk.
+    best models that stay on disk. ``retries`` is how often a trial is tried again whose process died, and
+    ``trial_timeout`` the seconds that one attempt may take.
     """
 
     trials: int = Field(default=40, ge=1)
@@ -78,6 +79,8 @@ class Budget(_Table):
     timeout: Seconds | None = None
     patience: int = Field(default=0, ge=0)
     keep: int = Field(default=5, ge=1)
+    retries: int = Field(default=2, ge=0)
+    trial_timeout: Seconds | None = None
 
 
 class Search(_Table):

@@ -12,6 +12,11 @@ Params = Mapping[str, ParamValue]
 Metrics = Mapping[str, float]
 
 
+# Reasons that the coordinator acts upon.
+OUT_OF_MEMORY = "out of memory"
+DISK_FULL = "no space left on the disk"
+
+
 class Outcome(enum.StrEnum):
     """How one attempt at a trial ended."""
 
@@ -62,11 +67,22 @@ class TrainerSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointFile:
+    """The state of a trial after ``epochs`` epochs, written atomically."""
+
+    epochs: int
+    path: Path
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TrialJob:
     """One attempt at one trial: everything that a trainer needs and nothing about the database.
 
     ``patience`` counts epochs without improvement before the trial stops early; ``None`` never stops it.
-    ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file.
+    ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file. ``checkpoint`` is the state
+    to go on from, if there is one; a new one is written every ``checkpoint_seconds`` of training.
     """
 
     number: int
@@ -76,6 +92,12 @@ class TrialJob:
     epochs: int
     patience: int | None
     model_path: Path
+    checkpoint: CheckpointFile | None = None
+    checkpoint_seconds: float = 2.0
+
+    def checkpoint_path(self, epochs: int) -> Path:
+        """Where the state after so many epochs goes."""
+        return self.model_path.with_name(f"{self.model_path.stem}.after-{epochs:05d}.npz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +123,16 @@ class TrainerReady:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnd:
-    """One finished epoch; ``epoch`` is 0-based, ``seconds`` is the wall time of training and validation."""
+    """One finished epoch; ``epoch`` is 0-based, ``seconds`` is the wall time of training and validation.
+
+    ``checkpoint`` is the state after it, where one was written.
+    """
 
     number: int
     epoch: int
     metrics: Metrics
     seconds: float
+    checkpoint: CheckpointFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +148,9 @@ class ModelFile:
 class TrialEnd:
     """The end of one attempt. ``metrics`` are those of ``best_epoch``; ``parameters`` counts the model's weights.
 
-    ``phases`` says where ``seconds`` went, and ``traced`` whether a program had to be traced for this trial.
+    ``epochs`` counts those of earlier attempts that this one went on from, ``seconds`` does not. ``phases`` says where
+    the seconds went, and ``traced`` whether a program had to be traced for this trial. ``checkpoint`` is the state of
+    an interrupted trial, ``traceback`` what Python said of a failed one.
     """
 
     number: int
@@ -136,6 +164,8 @@ class TrialEnd:
     model: ModelFile | None = None
     phases: Metrics = field(default_factory=dict)
     traced: bool = False
+    checkpoint: CheckpointFile | None = None
+    traceback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,9 +124,15 @@ class Sampling:
         running.frozen.intermediate_values[epoch] = value
         return self._study.pruner.prune(self._study, running.frozen)
 
-    def restart(self, number: int) -> None:
-        """Forget what an attempt at a running trial reported: another begins."""
-        self._running[number].frozen.intermediate_values.clear()
+    def restart(self, number: int, values: Sequence[float] = ()) -> None:
+        """Forget what earlier attempts at a running trial reported, but for the ``values`` of the epochs that count."""
+        running = self._running[number]
+        known = dict(running.frozen.intermediate_values)
+        running.frozen.intermediate_values.clear()
+        for epoch, value in enumerate(values):
+            running.frozen.intermediate_values[epoch] = value
+            if epoch not in known:  # the run was killed before it could report it
+                self._storage.set_trial_intermediate_value(running.trial._trial_id, epoch, value)  # noqa: SLF001
 
     def trial_id(self, number: int) -> int:
         """Return Optuna's row of a running trial."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the run hears between two turns of its loop."""
+"""Ctrl-C, SIGTERM and a closed terminal as a wish that the run hears between two turns of its loop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from contextlib import contextmanager
 from types import FrameType
 
 _REASONS = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}
+if hasattr(signal, "SIGHUP"):  # the terminal was closed
+    _REASONS[signal.SIGHUP] = "hangup"
+
+
+def ignore_signals() -> None:
+    """Hear none of them: they reach the whole group or service, and the coordinator alone decides what they mean."""
+    for number in _REASONS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class StopWish:
-    """Why somebody wants the run to end, once somebody does: ``interrupt`` or ``terminate``."""
+    """Why somebody wants the run to end, once somebody does: ``interrupt``, ``terminate`` or ``hangup``."""
 
     reason: str | None = None
 
@@ -23,7 +31,7 @@ class StopWish:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopWish]:
-    """Catch the first SIGINT or SIGTERM; the second ends the program at once with ``KeyboardInterrupt``.
+    """Catch the first SIGINT, SIGTERM or SIGHUP; the second ends the program at once with ``KeyboardInterrupt``.
 
     Outside the main thread Python delivers no signals, and nothing is caught.
     """

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import NamedTuple
 
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import Location, Store, open_store
-from storage.lease import describe_owner
+from storage.creation_lock import creation_lock
+from storage.faults import CommitUnknownError, explain
 from storage.opening import has_database
 from storage.store import StudyRecord
-from tuner.errors import DataError, RecipeError, RunError, StorageError, UsageError, did_you_mean
+from tuner.errors import DataError, RecipeError, UsageError, did_you_mean
 from tuner.recipe import Recipe, parse_recipe
 
 MAX_NAME = 200
@@ -62,11 +63,10 @@ def opened(location: Location, *, create: bool = False) -> Iterator[Store]:
     store = open_store(location, create=create)
     try:
         yield store
-    except optuna.exceptions.StorageInternalError as error:
-        raise StorageError(
-            f"the database {location} cannot be used: {error.__cause__ or error}".splitlines()[0],
-            hint="results that were written are kept; start the study again to go on",
-        ) from error
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, CommitUnknownError) as error:
+        explained = explain(location, error)
+        explained.hint = explained.hint or "results that were written are kept; start the study again to go on"
+        raise explained from error
     finally:
         store.close()
 
@@ -112,9 +112,8 @@ def create_or_resume(store: Store, name: str, recipe: Recipe, fingerprint: str) 
     """
     found = find(store, name)
     if found is None:
-        study = optuna.create_study(storage=store.optuna, study_name=name, direction=recipe.objective.direction)
-        record = store.add_study(study._study_id, recipe.model_dump(mode="json"), fingerprint, _environment())  # noqa: SLF001
-        return Stored(store, study, record)
+        with creation_lock(store.database.location):
+            found = find(store, name) or _create(store, name, recipe, fingerprint)
     hint = "use --fresh to begin again, or --name for a study of its own"
     for part in ("data", "validation", "split_seed", "objective", "space"):
         if getattr(found.recipe, part) != getattr(recipe, part):
@@ -130,15 +129,23 @@ def delete(stored: Stored) -> None:
     Raises:
         RunError: If it is being run.
     """
-    name = stored.study.study_name
-    owner = stored.store.lease_holder(stored.record.id)
-    if owner is not None:
-        raise RunError(
-            f"study '{name}' is being run by {describe_owner(owner)}",
-            hint=f"stop it first: tuner study stop {shlex.quote(name)}",
+    with stored.store.lease(stored.record.id, stored.study.study_name, to_delete=True):
+        stored.store.delete_study(stored.record.id)
+        # By number: another run may begin a new study of that name as soon as the lease is gone with our rows.
+        stored.store.optuna.delete_study(stored.record.optuna_id)
+
+
+def _create(store: Store, name: str, recipe: Recipe, fingerprint: str) -> Stored:
+    direction = recipe.objective.direction
+    study = optuna.create_study(storage=store.optuna, study_name=name, direction=direction, load_if_exists=True)
+    # Without trials it was left behind by a run that died here; with trials it is not ours to write to.
+    if study.get_trials(deepcopy=False) or study.direction.name.lower() != direction:
+        raise UsageError(
+            f"Optuna's study '{name}' in {store.database.location} was not made by tuner",
+            hint="choose another name: --name NAME",
         )
-    stored.store.delete_study(stored.record.id)
-    optuna.delete_study(study_name=name, storage=stored.store.optuna)
+    record = store.add_study(study._study_id, recipe.model_dump(mode="json"), fingerprint, _environment())  # noqa: SLF001
+    return Stored(store, study, record)
 
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:

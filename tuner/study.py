@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import search_spaces
 from storage import Location, locate
+from storage.lease import Holding
 from storage.opening import has_database
+from storage.store import Attempt
 from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
 from tuner.errors import RecipeError, UsageError, did_you_mean
@@ -59,6 +61,8 @@ class Study:
         trials: int | None = None,
         epochs: int | None = None,
         timeout: float | str | None = None,
+        retries: int | None = None,
+        trial_timeout: float | str | None = None,
         seed: int | None = None,
         sampler: str | None = None,
         pruner: str | None = None,
@@ -68,6 +72,7 @@ class Study:
         device: Literal["auto", "cpu", "gpu"] = "auto",
         executor: Literal["local", "inline"] = "local",
         fresh: bool = False,
+        take_over: bool = False,
         test_all: bool = False,
         progress: Progress | None = None,
     ) -> RunResult:
@@ -81,6 +86,8 @@ class Study:
             trials: Total of the study, not of this run.
             epochs: Epochs of each trial at most.
             timeout: Seconds of this run, or text like ``"10m"``.
+            retries: Further attempts at a trial whose process died.
+            trial_timeout: Seconds of one attempt at a trial, or text like ``"90s"``; it fails when they are over.
             seed: Of everything random.
             sampler: tpe, random, qmc, cmaes, grid or nsga2.
             pruner: none, median, percentile, sha, hyperband, patient or threshold.
@@ -90,6 +97,7 @@ class Study:
             device: ``gpu`` fails where there is none.
             executor: ``inline`` trains in this process.
             fresh: Delete the study first, if it exists.
+            take_over: Wait for the lease of another run to run out, where that run hangs or its machine is gone.
             test_all: Evaluate every kept model on the test split at the end, not the best alone.
             progress: Hears what goes on.
 
@@ -101,7 +109,13 @@ class Study:
         """
         asked: dict[str, dict[str, object]] = {
             "recipe": {"validation": validation},
-            "budget": {"trials": trials, "epochs": epochs, "timeout": timeout},
+            "budget": {
+                "trials": trials,
+                "epochs": epochs,
+                "timeout": timeout,
+                "retries": retries,
+                "trial_timeout": trial_timeout,
+            },
             "search": {"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
         }
         self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
@@ -117,7 +131,7 @@ class Study:
                 self.recipe = self.recipe.going_on(before.recipe).changed(**asked)
             found = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
             record = found.record
-            with store.lease(record.id, self.name) as lease, stop_on_signals() as wish:
+            with store.lease(record.id, self.name, wait=take_over) as lease, stop_on_signals() as wish:
                 store.change_recipe(record.id, self.recipe.model_dump(mode="json"))
                 sampling = Sampling(found.study, self.recipe)
                 if not sampling.exhausted:
@@ -172,6 +186,16 @@ class Study:
         """Return what each parameter is worth to the objective, largest first; empty with too few trials."""
         with stored.existing(self.location, self.name) as (_, study, _record):
             return importances(study, self.recipe)
+
+    def attempts(self, number: int | None = None) -> list[Attempt]:
+        """Return every attempt at every trial, or at trial ``number``: who, where, when, and how it ended."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.attempts(record.id, number)
+
+    def holding(self) -> Holding | None:
+        """Return who runs this study at the moment, or ``None``."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.holding(record.id)
 
     def curves(self) -> dict[int, list[dict[str, float]]]:
         """Return the metrics of every epoch by trial number."""

@@ -9,7 +9,19 @@ from typing import Any
 from tuner.clock import Clock
 from tuner.records import TrialEnd
 
-TRAINER_PHASES = ("import", "build", "trace", "compile", "train", "validate", "save", "test", "other", "idle")
+TRAINER_PHASES = (
+    "import",
+    "build",
+    "trace",
+    "compile",
+    "train",
+    "validate",
+    "checkpoint",
+    "save",
+    "test",
+    "other",
+    "idle",
+)
 COORDINATOR_PHASES = ("ask", "storage", "display", "waiting")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from storage import Store
+from storage import Location, Store, open_store
 from storage.lease import DURATION, Lease, describe_owner, is_alive, this_owner
 from storage.tables import LeaseRow, utc_now
 from tests.recipes import small_recipe
@@ -33,6 +33,14 @@ sys.stdin.read()
 
 
 @pytest.fixture
+def store(any_location: Location) -> Iterator[Store]:
+    """A new, empty store in a database of each kind."""
+    opened = open_store(any_location, create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def study_id(store: Store) -> int:
     """A study that nobody runs."""
     return stored.create_or_resume(store, "first", small_recipe(), "0" * 64).record.id
@@ -46,7 +54,7 @@ def lease(store: Store, study_id: int) -> Lease:
 @contextmanager
 def running(store: Store, study_id: int) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lease until it is killed, at the end at the latest."""
-    url = str(store.database.location.url)
+    url = store.database.location.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", HOLDER, url, str(study_id)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -71,7 +79,7 @@ def test_a_second_process_is_refused_while_the_first_lives_and_takes_over_when_i
         with pytest.raises(RunError, match=rf"study 'first' is being run by process {process.pid} on ") as caught:
             lease.acquire()
         assert caught.value.exit_code == 1
-        assert caught.value.hint == "stop it first: tuner study stop first"
+        assert caught.value.hint == "stop it first: tuner study stop first, or where it hangs, start with --take-over"
         assert store.lease_holder(study_id) not in {None, lease.owner}
 
         process.kill()
@@ -103,6 +111,20 @@ def test_a_lease_of_another_machine_holds_until_it_expires(store: Store, study_i
     assert store.lease_holder(study_id) is None
     lease.acquire()
     assert store.lease_holder(study_id) == lease.owner
+
+
+def test_a_silent_process_of_this_machine_is_taken_over_on_request_alone(
+    store: Store, study_id: int, lease: Lease
+) -> None:
+    """The clock may have been put forward, or the process was asleep: it would wake up (faults 19, 20)."""
+    with running(store, study_id) as process:
+        with store.database.write() as session:
+            session.execute(update(LeaseRow).values(expires=utc_now() - timedelta(days=1)))
+        with pytest.raises(RunError, match=f"is being run by process {process.pid}"):
+            lease.acquire()
+        store.lease(study_id, "first", wait=True).acquire()
+
+    assert store.lease_holder(study_id) == this_owner()
 
 
 def test_renewing_extends_the_lease(store: Store, lease: Lease) -> None:
@@ -171,7 +193,7 @@ def test_a_running_study_cannot_be_deleted(store: Store, lease: Lease) -> None:
     with store.lease(found.record.id, name):
         with pytest.raises(RunError, match="study 'it's mine' is being run by process") as caught:
             stored.delete(found)
-        assert caught.value.hint == """stop it first: tuner study stop 'it'"'"'s mine'"""
+        assert str(caught.value.hint).startswith("""stop it first: tuner study stop 'it'"'"'s mine'""")
 
     stored.delete(found)
     assert stored.find(store, name) is None

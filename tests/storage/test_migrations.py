@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import storage
-from storage import Store
+from storage import Location, Store, open_store
 from storage.opening import HEAD, VERSION_TABLE
 from storage.tables import Base
+
+
+@pytest.fixture
+def store(any_location: Location) -> Iterator[Store]:
+    """A new, empty store in a database of each kind."""
+    opened = open_store(any_location, create=True)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_a_verdict_ends_a_trial_after_its_epoch(
     epochs, end = train(trainer, job(tmp_path), {1: verdict})
 
     assert (len(epochs), end.outcome, end.model) == (2, outcome, None)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == ([".npz"] if verdict is Verdict.INTERRUPT else [])
 
 
 def test_a_verdict_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:

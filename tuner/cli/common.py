@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -39,9 +40,16 @@ def storage_options(command: Command) -> Command:
         envvar="TUNER_STORAGE",
         show_envvar=True,
         metavar="URL",
-        help="Database, e.g. sqlite:///team.db.  [default: studies.db in the home folder]",
+        help="Database: sqlite:///FILE or postgresql://HOST/NAME.  [default: studies.db in the home folder]",
     )
     return home(storage(command))
+
+
+def be_silent(*streams: TextIO) -> None:
+    """Let what is written to these streams, now or when the program ends, go nowhere: their reader went away."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
 
 
 def print_json(value: object) -> None:

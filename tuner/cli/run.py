@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.common import as_json, data_dir, print_json, print_rich, storage_options
+from tuner.cli.common import as_json, be_silent, data_dir, print_json, print_rich, storage_options
 from tuner.cli.result import print_result
 
 if TYPE_CHECKING:
     from tuner.study import Study
 
-EXIT_CODES = {"interrupt": 130, "terminate": 143}
+EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
 
 
 @click.command()
@@ -24,6 +26,8 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143}
 @click.option("--trials", type=int, help="Trials of the study in total; starting again tops up.")
 @click.option("--epochs", type=int, help="Epochs of each trial at most.")
 @click.option("--timeout", metavar="TIME", help="Stop this run after TIME: 90s, 10m, 1h30m.")
+@click.option("--trial-timeout", metavar="TIME", help="Fail a trial that takes longer than TIME.")
+@click.option("--retries", type=int, help="Tries again of a trial whose process died.  [default: 2]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that train at the same time.  [default: cores]")
 @click.option("--sampler", metavar="NAME", help="tpe, random, qmc, cmaes, grid or nsga2.")
 @click.option("--pruner", metavar="NAME", help="none, median, percentile, sha, hyperband, patient or threshold.")
@@ -41,6 +45,7 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143}
     help="Train in worker processes, or inline in this one for debugging.",
 )
 @click.option("--fresh", is_flag=True, help="Delete the study first, if it exists.")
+@click.option("--take-over", is_flag=True, help="Wait until the lease of a run that hangs runs out, then go on.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @as_json
 @data_dir
@@ -73,6 +78,9 @@ def start(  # noqa: PLR0917 - one parameter per option
     with ExitStack() as stack:
         display = _progress(stack, quiet=quiet)
         result = opened.run(progress=display, device=device, executor=executor, **settings)
+    if result.stopped_by == "hangup":  # the terminal is gone: nobody can be told anything
+        be_silent(sys.stdout, sys.stderr)
+        raise SystemExit(EXIT_CODES["hangup"])
     if as_json:
         print_json(opened.as_json())
     else:
@@ -136,8 +144,19 @@ def _progress(stack: ExitStack, *, quiet: bool) -> Any:
 
 def _command(*words: str, **options: object) -> str:
     """Return the command line with the options that were given, as a shell takes it."""
+    options["storage"] = _without_password(options["storage"])
     given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
     return shlex.join(["tuner", *words, *given])
+
+
+def _without_password(storage: object) -> object:
+    """Return a URL that may be shown; nothing where the environment names the database anyway."""
+    from storage import locate
+
+    if not isinstance(storage, str) or storage == os.environ.get("TUNER_STORAGE"):
+        return None
+    location = locate(storage)
+    return str(location) if location.is_server else storage
 
 
 def _leave(stopped_by: str | None, again: str) -> None:

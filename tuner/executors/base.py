@@ -57,5 +57,8 @@ class Executor(Protocol):
     def tell(self, number: int, verdict: Verdict) -> None:
         """Ask the trainer of trial ``number`` to end it; it does so after the epoch that it is in."""
 
+    def kill(self, number: int) -> None:
+        """End trial ``number`` whatever its trainer is doing; ``TrainerLost`` follows, or its end where that is all."""
+
     def close(self) -> None:
         """End every trainer, whatever it is doing; no process is left behind."""

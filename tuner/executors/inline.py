@@ -69,6 +69,10 @@ class InlineExecutor:
         """See :class:`Executor`."""
         self._verdicts[number] = verdict
 
+    def kill(self, number: int) -> None:
+        """Ask the trial to end after its epoch: a thread cannot be killed."""
+        self.tell(number, Verdict.INTERRUPT)
+
     def close(self) -> None:
         """Let a running trial end after its epoch, then end the thread: a thread cannot be killed."""
         self._closing = True

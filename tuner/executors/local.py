@@ -16,8 +16,10 @@ from multiprocessing.context import ForkServerProcess
 
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.memory import out_of_memory_kills
 from tuner.executors.worker import Order, work
 from tuner.records import (
+    OUT_OF_MEMORY,
     EpochEnd,
     Event,
     Job,
@@ -31,7 +33,7 @@ from tuner.records import (
 
 MAX_WORKERS = 64
 TRIALS_PER_PROCESS = 50  # TensorFlow keeps some memory for each new shape for ever: see benchmarks/memory.py
-GRACE = 5.0  # seconds between asking a process to end and killing it
+GRACE = 5.0  # seconds between closing the connection of a process and killing it
 
 
 @dataclass(eq=False)
@@ -77,6 +79,7 @@ class LocalExecutor:
         self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
         self._retired: list[ForkServerProcess] = []
+        self._kills = out_of_memory_kills()
         self._starting: threading.Thread | None = None
 
     @property
@@ -129,7 +132,7 @@ class LocalExecutor:
             elif not isinstance(event, EpochEnd):
                 worker.job = None
                 worker.trials += isinstance(event, TrialEnd)
-                if worker.trials >= self._trials_per_process:
+                if worker.trials >= self._trials_per_process or getattr(event, "reason", None) == OUT_OF_MEMORY:
                     self._retire(worker)
             events.append(event)
         return events
@@ -140,13 +143,18 @@ class LocalExecutor:
             if worker.job is not None and worker.job.number == number:
                 self._send(worker, (number, verdict))
 
+    def kill(self, number: int) -> None:
+        """See :class:`Executor`; a process that hangs would not hear anything gentler."""
+        for worker in self._workers:
+            if worker.job is not None and worker.job.number == number:
+                worker.process.kill()
+
     def close(self) -> None:
         """See :class:`Executor`."""
         if self._starting is not None:
             self._starting.join()
         for worker in self._workers:
-            worker.connection.close()  # an idle worker ends by itself when it sees this
-            worker.process.terminate()
+            worker.connection.close()  # a worker ends by itself when it sees this, whatever it is doing
         for process in [*(worker.process for worker in self._workers), *self._retired]:
             process.join(GRACE)
             if process.is_alive():
@@ -186,7 +194,11 @@ class LocalExecutor:
         worker.process.join(GRACE)
         job = worker.job
         self._workers[self._workers.index(worker)] = self._spawn()
-        return TrainerLost(None if job is None else job.number, _how_it_ended(worker.process.exitcode))
+        reason = _how_it_ended(worker.process.exitcode)
+        kills, self._kills = self._kills, out_of_memory_kills()
+        if worker.process.exitcode == -signal.SIGKILL and self._kills > kills:
+            reason = OUT_OF_MEMORY
+        return TrainerLost(None if job is None else job.number, reason)
 
 
 def default_workers() -> int:

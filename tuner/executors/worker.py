@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import signal
 import threading
 from multiprocessing.connection import Connection
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer
 from tuner.records import Job, TrainerReady, TrainerRefused, TrainerSetup, Verdict
+from tuner.signals import ignore_signals
 
 _log = logging.getLogger(__name__)
 
@@ -20,9 +20,7 @@ Order = Job | tuple[int, Verdict]  # what the coordinator sends: a job, or a ver
 
 def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer, threads: int | None) -> None:
     """Do the jobs that come over ``connection`` until it closes; the whole life of a worker process."""
-    # A Ctrl-C in the terminal reaches the whole group: the coordinator alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ignore_signals()
     inbox = _Inbox(connection)
     try:
         trainer = make_trainer(setup, threads)

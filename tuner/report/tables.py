@@ -12,6 +12,7 @@ from rich.text import Text
 from tuner.report.text import brief, duration, metric, number
 
 if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does without
+    from storage.store import Attempt
     from tuner.overview import StudySummary
     from tuner.recipe import Recipe
     from tuner.results import TrialResult
@@ -59,6 +60,24 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
             f"{trial.parameters:,}" if trial.parameters else "",
             Text(trial.reason or trial.label or brief(trial.all_params)),
         )
+    return table
+
+
+def attempts_table(attempts: Sequence[Attempt]) -> Table:
+    """Return one row per attempt, in the order given; times are UTC."""
+    table = new_table()
+    for name in ("trial", "attempt"):
+        table.add_column(name, justify="right")
+    for name in ("started", "took", "from epoch"):
+        table.add_column(name, justify="right")
+    for name in ("outcome", "device", "owner", "reason"):
+        table.add_column(name, overflow="fold")
+    for each in attempts:
+        took = "" if each.ended is None else duration((each.ended - each.started).total_seconds())
+        outcome = each.outcome or "running"
+        numbers = (str(each.number), str(each.attempt), f"{each.started:%m-%d %H:%M:%S}", took, str(each.first_epoch))
+        owner = each.owner.rsplit(":", 1)[0]
+        table.add_row(*numbers, Text(outcome, style=_STYLES.get(outcome, "")), each.device or "", owner, each.reason)
     return table
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tuner.clock import Clock
 from tuner.hyperparameters import Hyperparameters
+from tuner.training.checkpoint import Arrays, State
 from tuner.training.rows import Rows, order_of, orders
 from tuner.training.structure import Settings, Structure
 
@@ -38,6 +39,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         clock: Clock | None = None,
+        state: State | None = None,
     ) -> keras.callbacks.History:
         """Train, one program call per epoch and one per validation.
 
@@ -49,6 +51,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
             seed: Of the order of the rows and of the dropout masks.
             callbacks: Standard Keras callbacks; those of single batches are not called.
             clock: Is told where the seconds go.
+            state: Where to go on from; ``None`` begins with the model's own weights.
         """
         import tensorflow as tf
 
@@ -62,13 +65,14 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
             self.traced = program.trace()
         with clock("compile"):
             program.optimize(train, settings)
-        program.load(self.get_weights())
+        program.load(self.get_weights() if state is None else state.weights, state.optimizer if state else None)
+        self._program = program
         rows = train[0].shape[0]
         steps = -(-rows // hp.batch_size)
         self.stop_training = False
         calls = keras.callbacks.CallbackList(callbacks, add_history=True, model=self, epochs=epochs, steps=1)
         calls.on_train_begin()
-        for epoch in range(epochs):
+        for epoch in range(state.epochs if state else 0, epochs):
             calls.on_epoch_begin(epoch)
             with clock("train"):
                 rates = self._rates(epoch * steps, steps)
@@ -81,6 +85,10 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
                 break
         calls.on_train_end()
         return self.history
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return what the training needs to go on after this epoch: the weights, and the optimizer's memory."""
+        return self.get_weights(), [slot.numpy() for slot in self._program.slots]
 
     def _rates(self, first: int, steps: int) -> Any:
         """Return the learning rate of each step of an epoch, shape ``(steps,)``, and move the optimizer to its end."""
@@ -105,15 +113,22 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         clock: Clock | None = None,
+        state: State | None = None,
     ) -> keras.callbacks.History:
         """Train with Keras' ``fit``; arguments as for :meth:`TensorFlowFused.fit_rows`."""
         self._build_all(train)
         self.train_batch = hp.batch_size
+        first = 0
+        if state is not None:
+            first = state.epochs
+            for variable, value in zip(self._memory(), [*state.weights, *state.optimizer], strict=True):
+                variable.assign(value)
         everything = np.arange(len(validation[0]), dtype=np.int32)
         with (clock or Clock())("train"):
             return self.fit(
-                ((*train, order) for order in orders(len(train[0]), seed)),
+                ((*train, order) for order in orders(len(train[0]), seed, first)),
                 steps_per_epoch=1,
+                initial_epoch=first,
                 epochs=epochs,
                 validation_data=((*validation, everything) for _ in iter(int, 1)),
                 validation_steps=1,
@@ -121,6 +136,14 @@ class JaxFused(keras.Model):  # type: ignore[misc]
                 shuffle=False,  # the orders are shuffled already
                 verbose=0,
             )
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return what the training needs to go on; the seeds of the dropout layers are among the model's variables."""
+        values = [keras.ops.convert_to_numpy(variable) for variable in self._memory()]
+        return values[: len(self.variables)], values[len(self.variables) :]
+
+    def _memory(self) -> list[Any]:
+        return [*self.variables, *self.optimizer.variables]
 
     def _build_all(self, train: Rows) -> None:
         """Build optimizer, loss and metrics from one ordinary row, before Keras could guess from an epoch's shape."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
-from tuner.records import EpochEnd, Verdict
+from tuner.records import CheckpointFile, EpochEnd, Verdict
+from tuner.training.checkpoint import Keeper
 
 
 class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
@@ -19,24 +20,35 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         number: The trial.
         on_epoch: Called after each epoch.
         verdict: Asked after each epoch; anything but ``None`` ends the training.
+        keeper: Writes checkpoints.
+        history: The metrics of the epochs of earlier attempts that this one goes on from.
 
     Attributes:
         ended_by: The verdict that ended the training, if one did.
         broken: What became not a number, for the trial's reason.
         epochs: The metrics of each finished epoch.
+        kept: The checkpoint after the last epoch, if one was written.
     """
 
     def __init__(
-        self, number: int, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
+        self,
+        number: int,
+        on_epoch: Callable[[EpochEnd], None],
+        verdict: Callable[[], Verdict | None],
+        *,
+        keeper: Keeper,
+        history: Sequence[Mapping[str, float]] = (),
     ) -> None:
         super().__init__()
         self._number = number
         self._on_epoch = on_epoch
         self._verdict = verdict
+        self._keeper = keeper
         self._began = time.monotonic()
         self.ended_by: Verdict | None = None
         self.broken: str | None = None
-        self.epochs: list[Mapping[str, float]] = []
+        self.epochs = list(history)
+        self.kept: CheckpointFile | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Start the epoch's clock."""
@@ -52,7 +64,11 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
             return
         self.epochs.append(metrics)
-        self._on_epoch(EpochEnd(self._number, epoch, metrics, time.monotonic() - self._began))
+        seconds = time.monotonic() - self._began
+        self.kept = self._keeper.keep_if_due(self.epochs)
+        self._on_epoch(EpochEnd(self._number, epoch, metrics, seconds, self.kept))
         self.ended_by = self._verdict()
         if self.ended_by is not None:
             self.model.stop_training = True
+        if self.ended_by is Verdict.INTERRUPT and self.kept is None:
+            self.kept = self._keeper.keep(self.epochs)

@@ -6,16 +6,18 @@ import gc
 import logging
 import math
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
 from tuner.clock import Clock
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
-from tuner.errors import RunError
-from tuner.files import atomic_path, sha256_of
+from tuner.files import DISK_FULL_ERRORS, atomic_path, sha256_of
 from tuner.hyperparameters import Hyperparameters
 from tuner.records import (
+    DISK_FULL,
+    OUT_OF_MEMORY,
     EpochEnd,
     Job,
     ModelFile,
@@ -27,6 +29,7 @@ from tuner.records import (
     TrialJob,
     Verdict,
 )
+from tuner.training.model_file import load_model
 from tuner.training.runtime import prepare
 
 _log = logging.getLogger(__name__)
@@ -78,8 +81,9 @@ class Trainer:
         try:
             end = self._train_trial(job, on_epoch, verdict, clock)
         except Exception as error:  # noqa: BLE001 - a trial that fails is a result
-            _log.exception("trial %d failed", job.number)
-            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error))
+            _log.debug("trial %d failed", job.number, exc_info=True)
+            told = "".join(traceback.format_exception(error))
+            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), traceback=told)
         gc.collect()  # models are cycles of objects; quick, because what the imports left behind is frozen
         return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
 
@@ -89,16 +93,14 @@ class Trainer:
 
         began = time.monotonic()
         try:
-            if sha256_of(job.model_path) != job.sha256:
-                raise RunError(f"checksum mismatch: {job.model_path.name}")  # noqa: TRY301 - the result says it
-            model = keras.models.load_model(job.model_path, safe_mode=True)
+            model = load_model(job.model_path, job.sha256)
             model.compile(
                 loss=keras.losses.SparseCategoricalCrossentropy(),
                 metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             )
             metrics = model.evaluate(self._data.x_test, self._data.y_test, batch_size=4096, verbose=0, return_dict=True)
         except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
-            _log.exception("evaluation of trial %d failed", job.number)
+            _log.debug("evaluation of trial %d failed", job.number, exc_info=True)
             return TestEnd(job.number, reason=_describe(error))
         found = {name: float(metrics[name]) for name in ("loss", "accuracy")}
         return TestEnd(job.number, found, seconds=time.monotonic() - began)
@@ -106,8 +108,7 @@ class Trainer:
     def _train_trial(
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None], clock: Clock
     ) -> TrialEnd:
-        import keras
-
+        from tuner.training.checkpoint import Best, Keeper, read
         from tuner.training.model import build, compile_model
         from tuner.training.reporting import Reporter
 
@@ -124,21 +125,25 @@ class Trainer:
             )
             steps = math.ceil(len(self._train[0]) / hp.batch_size) * job.epochs
             compile_model(model, hp, classes=classes, steps=steps)
-        reporter = Reporter(job.number, on_epoch, verdict)
-        best = keras.callbacks.EarlyStopping(
+            state = read(job.checkpoint) if job.checkpoint else None
+        best = Best(
+            state,
             monitor=self._setup.metric,
             mode="max" if self._setup.maximize else "min",
             patience=job.patience or job.epochs,
-            restore_best_weights=True,
         )
+        keeper = Keeper(job, model, best, clock)
+        history = state.history if state else ()
+        reporter = Reporter(job.number, on_epoch, verdict, keeper=keeper, history=history)
         model.fit_rows(
             hp,
             self._train,
             self._validation,
             epochs=job.epochs,
             seed=job.seed,
-            callbacks=[reporter, best],
+            callbacks=[best, reporter],  # in this order: a checkpoint holds what is best after the epoch
             clock=clock,
+            state=state,
         )
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
         with clock("save"):
@@ -153,6 +158,7 @@ class Trainer:
             parameters=predictor.count_params(),
             model=kept,
             traced=model.traced,
+            checkpoint=reporter.kept if outcome is Outcome.INTERRUPTED else None,
         )
 
 
@@ -169,6 +175,8 @@ def _save(model: object, job: TrialJob) -> ModelFile:
 
 def _describe(error: Exception) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return "out of memory"
+        return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRORS:
+        return DISK_FULL
     lines = str(error).strip().splitlines()
     return f"error: {type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")

@@ -1,0 +1,57 @@
+"""The checkpoints of running trials: which there are, and which may go."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from storage.artifacts import Artifacts
+from storage.tables import CheckpointRow
+from tuner.records import CheckpointFile
+
+KEPT = 2  # per trial: should the newest be damaged, there is the one before it
+
+
+def add_checkpoint(
+    session: Session, artifacts: Artifacts, study_id: int, number: int, file: CheckpointFile
+) -> list[str]:
+    """Note a checkpoint, and forget all but the newest two; returns the files to remove once this is committed."""
+    rows = _rows(session, study_id, number)
+    if not any(row.epochs == file.epochs for row in rows):
+        row = CheckpointRow(
+            study_id=study_id,
+            trial_number=number,
+            epochs=file.epochs,
+            path=artifacts.relative(file.path),
+            sha256=file.sha256,
+            size=file.size,
+        )
+        session.add(row)
+        rows.insert(0, row)
+    for old in rows[KEPT:]:
+        session.delete(old)
+    return [old.path for old in rows[KEPT:]]
+
+
+def read_checkpoints(session: Session, artifacts: Artifacts, study_id: int, number: int) -> list[CheckpointFile]:
+    """Return the checkpoints of a trial, the newest first."""
+    rows = _rows(session, study_id, number)
+    return [CheckpointFile(row.epochs, artifacts.path(row.path), row.sha256, row.size) for row in rows]
+
+
+def forget_checkpoints(session: Session, study_id: int, number: int, *, after: int = -1) -> list[str]:
+    """Forget the checkpoints with more epochs than ``after``; returns the files to remove once this is committed."""
+    of_trial = (
+        CheckpointRow.study_id == study_id,
+        CheckpointRow.trial_number == number,
+        CheckpointRow.epochs > after,
+    )
+    paths = list(session.scalars(select(CheckpointRow.path).where(*of_trial)))
+    if paths:
+        session.execute(delete(CheckpointRow).where(*of_trial))
+    return paths
+
+
+def _rows(session: Session, study_id: int, number: int) -> list[CheckpointRow]:
+    of_trial = (CheckpointRow.study_id == study_id, CheckpointRow.trial_number == number)
+    return list(session.scalars(select(CheckpointRow).where(*of_trial).order_by(CheckpointRow.epochs.desc())))

@@ -1,0 +1,94 @@
+"""Connections to PostgreSQL whose commit either happened or raises, also where the server went away in the middle."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import URL
+
+from storage.faults import CommitUnknownError
+
+PATIENCE = 60.0  # seconds until the server must have said whether a commit happened
+_PARAMETERS = {
+    "application_name": "tuner",
+    "connect_timeout": 10,
+    # A server that is switched off says nothing: notice after a minute.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that finds out what became of a commit whose answer was lost.
+
+    Without that, whoever tries again would write twice what was committed, or lose what was not.
+    """
+
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connect, and remember how."""
+        made = super().connect(*args, **kwargs)
+        made._arguments = (args, kwargs)  # noqa: SLF001 - of its own class
+        return made
+
+    def commit(self) -> None:
+        """Commit.
+
+        Raises:
+            psycopg.OperationalError: If the connection was lost and nothing was written.
+            CommitUnknownError: If the connection was lost and the server did not come back.
+        """
+        transaction = self._transaction()
+        try:
+            super().commit()
+        except psycopg.OperationalError as error:
+            if transaction is None or not self._happened(transaction, error):
+                raise
+
+    def rollback(self) -> None:
+        """Roll back; there is nothing to roll back on a connection that is lost."""
+        try:
+            if not self.closed:
+                super().rollback()
+        except psycopg.OperationalError:
+            if not self.closed:
+                raise
+
+    def _transaction(self) -> str | None:
+        """Return the number of the transaction, or ``None`` where it has written nothing."""
+        if self.info.transaction_status != TransactionStatus.INTRANS:
+            return None
+        row = self.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
+        return None if row is None else row[0]
+
+    def _happened(self, transaction: str, lost: psycopg.OperationalError) -> bool:
+        """Ask the server, once it is back, what became of a transaction."""
+        args, kwargs = self._arguments
+        deadline, pause = time.monotonic() + PATIENCE, 0.05
+        while time.monotonic() < deadline:
+            with (
+                contextlib.suppress(psycopg.OperationalError),
+                contextlib.closing(psycopg.connect(*args, **{**kwargs, "autocommit": True})) as asking,
+            ):
+                row = asking.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
+                if row is not None and row[0] != "in progress":
+                    return bool(row[0] == "committed")
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            pause = min(2 * pause, 5.0)
+        raise CommitUnknownError(str(lost)) from lost
+
+
+def connector(url: URL) -> Callable[[], Connection]:
+    """Return what makes connections for a pool."""
+    args, kwargs = url.get_dialect()().create_connect_args(url)
+    parameters = {name: value for name, value in _PARAMETERS.items() if name not in url.query}
+    return lambda: Connection.connect(*args, **{**kwargs, **parameters})
