@@ -38,8 +38,10 @@ def test_reading_verbs_import_no_tensorflow(home: Path) -> None:
     """Looking at a study never waits for TensorFlow, and the list not even for Optuna."""
     run_scripted(home, small_recipe())
     for words in (["study", "list"], ["study", "show", "small"], ["study", "trials", "small"],
-                  ["study", "best", "small"], ["report", "small"], ["space", "list"], ["data", "list"]):  # fmt: skip
-        where = ["--home", str(home)] if words[0] in {"study", "report"} else []
+                  ["study", "best", "small"], ["report", "small"], ["space", "list"], ["data", "list"],
+                  ["storage", "check"], ["doctor", "--quick"],
+                  ["study", "export-archive", "small", str(home / "small.zip")]):  # fmt: skip
+        where = ["--home", str(home)] if words[0] in {"study", "report", "storage", "doctor"} else []
         script = f"from tuner.cli.main import main; main({[*words, *where]!r}, standalone_mode=False)"
         loaded = set(run_python("-c", f"{script}; import sys; print(); print(*sys.modules)").splitlines()[-1].split())
 

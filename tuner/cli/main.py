@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from tuner import __version__
-from tuner.cli import dashboard, data, delivery, report, space, study
+from tuner.cli import dashboard, data, delivery, doctor, report, space, storage, study
+from tuner.cli.common import be_silent
 from tuner.errors import TunerError
 
 INTERRUPTED = 130
@@ -33,7 +33,7 @@ class ErrorBoundary(click.Group):
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             # The reader of our output went away (`tuner study list | head -1`): not an error of ours.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            be_silent(sys.stdout)
             ctx.exit(0)
 
 
@@ -59,3 +59,5 @@ main.add_command(delivery.predict)
 main.add_command(delivery.evaluate)
 main.add_command(space.space)
 main.add_command(data.data)
+main.add_command(storage.storage)
+main.add_command(doctor.doctor)

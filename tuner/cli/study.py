@@ -1,15 +1,22 @@
-"""The verbs on studies that are there: list, show, trials, best, stop, delete; ``start`` and ``ladder`` run them."""
+"""The verbs on studies that are there: list, show, trials, best, stop, delete; others have modules of their own."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from tuner.cli.archive import export_archive, import_
 from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options
 from tuner.cli.result import print_best, print_next_of
 from tuner.cli.run import ladder, start
+
+if TYPE_CHECKING:
+    from tuner.study import Study
 
 
 @click.group()
@@ -19,6 +26,8 @@ def study() -> None:
 
 study.add_command(start)
 study.add_command(ladder)
+study.add_command(export_archive)
+study.add_command(import_)
 
 
 @study.command("list")
@@ -50,9 +59,10 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
     from tuner.study import load_study
 
     opened = load_study(name, storage=storage, home=home)
-    summary = opened.summary()
+    summary, held = opened.summary(), opened.holding()
     if as_json:
-        print_json({**summary.as_json(), "recipe": opened.recipe.model_dump(mode="json")})
+        lease = None if held is None else {key: str(value) for key, value in asdict(held).items()}
+        print_json({**summary.as_json(), "lease": lease, "recipe": opened.recipe.model_dump(mode="json")})
         return
     from tuner.report.tables import params_table, studies_table
     from tuner.report.text import duration
@@ -67,6 +77,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
         "epochs": budget.epochs,
         "timeout": duration(budget.timeout) if budget.timeout else "none",
         "validation": opened.recipe.validation,
+        "run by": "nobody" if held is None else str(held),
     }
     print_rich(params_table(settings, "Settings"))
     print_next(
@@ -80,14 +91,20 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
 @study.command()
 @click.argument("name")
 @click.option("--top", type=click.IntRange(min=1), help="Only the best N complete trials, best first.")
+@click.option("--attempts", is_flag=True, help="List every attempt at each trial: who, where, when, and how it ended.")
 @as_json
 @storage_options
-def trials(name: str, top: int | None, as_json: bool, home: Path | None, storage: str | None) -> None:
+def trials(
+    name: str, *, top: int | None, attempts: bool, as_json: bool, home: Path | None, storage: str | None
+) -> None:
     """List the trials of study NAME."""
     from tuner.results import ranked
     from tuner.study import load_study
 
     opened = load_study(name, storage=storage, home=home)
+    if attempts:
+        _attempts(opened, as_json=as_json)
+        return
     found = opened.trials()
     if top is not None:
         found = ranked(found, opened.recipe)[:top]
@@ -97,6 +114,21 @@ def trials(name: str, top: int | None, as_json: bool, home: Path | None, storage
         from tuner.report.tables import trials_table
 
         print_rich(trials_table(found, opened.recipe))
+
+
+def _attempts(opened: Study, *, as_json: bool) -> None:
+    """List the attempts at all trials."""
+    found = opened.attempts()
+    if as_json:
+        print_json([{key: _plain(value) for key, value in asdict(attempt).items()} for attempt in found])
+        return
+    from tuner.report.tables import attempts_table
+
+    print_rich(attempts_table(found))
+
+
+def _plain(value: object) -> object:
+    return f"{value.isoformat(timespec='seconds')}Z" if isinstance(value, datetime) else value
 
 
 @study.command()

@@ -1,0 +1,238 @@
+"""Look after a database: check it, copy it while it is in use, bring it to the schema of this tuner."""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import column, inspect, select, table, text
+
+from storage.creation_lock import creation_lock
+from storage.engine import Database, engine_arguments, storage_errors
+from storage.faults import BUSY_TIMEOUT
+from storage.lease import describe_owner, is_alive
+from storage.location import Location
+from storage.opening import HEAD, VERSION_TABLE, _migrate, has_database
+from storage.tables import LeaseRow, StudyRow
+from tuner.errors import RunError, StorageError, UsageError
+from tuner.files import atomic_path
+
+_STUDIES = table("studies", column("study_id"), column("study_name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a check found. ``damage`` and ``dangling`` (rows that refer to none) are empty in a sound database."""
+
+    database: str
+    backend: str
+    schema: str
+    needed: str
+    damage: tuple[str, ...]
+    dangling: tuple[str, ...]
+    seconds: float  # of one round trip
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        """What is wrong and what to do about it, the worst first."""
+        if self.damage:
+            return f"is damaged: {self.damage[0]}", "make a copy first: tuner storage backup FILE"
+        if self.dangling:
+            return f"has rows that refer to none: {self.dangling[0]}", "make a copy first: tuner storage backup FILE"
+        if self.schema < self.needed:
+            said = f"has schema {self.schema} of an older tuner, this one needs {self.needed}"
+            return said, "bring it up to date, a copy is kept: tuner storage upgrade"
+        if self.schema > self.needed:
+            said = f"has schema {self.schema}, this tuner knows {self.needed}"
+            return said, "upgrade tuner: pip install --upgrade tuner"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """An upgrade: our schema and Optuna's before and after, and the copy that was made first."""
+
+    database: str
+    before: str
+    after: str
+    optuna_before: str | None
+    optuna_after: str | None
+    backup: Path | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return (self.before, self.optuna_before) != (self.after, self.optuna_after)
+
+
+def check(location: Location) -> Health:
+    """Read a database from end to end; nothing is written.
+
+    Raises:
+        StorageError: If there is none, or it cannot be read.
+    """
+    with closing(_existing(location)) as database:
+        damage: list[str] = []
+        dangling: list[str] = []
+        with database.read() as session:
+            session.execute(text("SELECT 1"))  # the connection is made here
+            began = time.perf_counter()
+            schema = _schema(database)
+            seconds = time.perf_counter() - began
+            if not location.is_server:
+                damage = [str(line) for line in session.scalars(text("PRAGMA integrity_check")) if line != "ok"]
+                rows = session.execute(text("PRAGMA foreign_key_check")).all()
+                dangling = [f"row {row[1]} of {row[0]} names one of {row[2]}" for row in rows]
+        return Health(
+            str(location), location.url.get_backend_name(), schema, HEAD, tuple(damage), tuple(dangling), seconds
+        )
+
+
+def backup(location: Location, file: Path, *, force: bool = False) -> int:
+    """Write a copy of an SQLite database, consistent even while a run writes; returns its bytes.
+
+    Raises:
+        UsageError: If the database is no file, or the copy would replace something without ``force``.
+        StorageError: If there is no database, or it cannot be read or the copy not be written.
+    """
+    if location.is_server:
+        raise UsageError(
+            f"{location} is on a database server, whose own tool makes the copy",
+            hint=f"pg_dump --format=custom --file={shlex.quote(str(file))} {shlex.quote(str(location))}",
+        )
+    if not has_database(location):
+        raise StorageError(f"there is no study in {location}", hint="name another database with --storage or --home")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder", hint=f"name a file in it: {file / location.file.name}")
+    if file.exists() and file.samefile(location.file):
+        raise UsageError(f"{file} is the database itself", hint="name another file")
+    if file.exists() and not force:
+        raise UsageError(f"{file} exists", hint="name another file, or replace it with --force")
+    try:
+        with atomic_path(file) as temporary:
+            _copy(location.file, temporary)
+    except sqlite3.Error as error:
+        raise StorageError(f"{location} could not be copied to {file}: {error}") from error
+    except OSError as error:
+        raise StorageError(f"the copy {file} cannot be written: {error.strerror or error}") from error
+    return file.stat().st_size
+
+
+def upgrade(location: Location, on_step: Callable[[str], None] = lambda _: None) -> Upgrade:
+    """Bring our tables and Optuna's to the schema of this tuner; a copy of an SQLite file is made first.
+
+    Raises:
+        RunError: If a study is being run.
+        StorageError: If there is no database, a newer program wrote it, or it cannot be written.
+    """
+    with closing(_existing(location)) as database:
+        before, theirs, newest = _schema(database), *_optuna_schema(database)
+        if before > HEAD:
+            raise StorageError(
+                f"the database {location} has schema {before}, this tuner knows {HEAD}",
+                hint="upgrade tuner: pip install --upgrade tuner",
+            )
+        if before == HEAD and theirs == newest:
+            return Upgrade(str(location), before, HEAD, theirs, newest, None)
+        _refuse_while_running(database)
+        copy = None
+        if not location.is_server:
+            copy = _free_name(location.file, before)
+            backup(location, copy)
+            on_step(f"a copy of the database is in {copy}")
+        _refuse_while_running(database)  # one that began while the copy was made
+        if before < HEAD:
+            on_step(f"from schema {before} to {HEAD}")
+            with creation_lock(location), storage_errors(location):
+                _migrate(database)
+        if theirs is not None and theirs != newest:
+            on_step(f"Optuna's tables from {theirs} to {newest}")
+            _upgrade_optuna(location)
+        return Upgrade(str(location), before, HEAD, theirs, newest, copy)
+
+
+def _existing(location: Location) -> Database:
+    if not has_database(location):
+        raise StorageError(f"there is no study in {location}", hint="start one: tuner study start digits")
+    return Database(location)
+
+
+def _schema(database: Database) -> str:
+    with database.read() as session:
+        return str(session.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())  # noqa: S608
+
+
+def _copy(source: Path, target: Path) -> None:
+    url = f"file:{quote(str(source.absolute()))}?mode=ro"
+    with (
+        closing(sqlite3.connect(url, uri=True, timeout=BUSY_TIMEOUT)) as read,
+        closing(sqlite3.connect(target)) as written,
+    ):
+        read.backup(written)
+
+
+def _free_name(file: Path, schema: str) -> Path:
+    """Return a name beside ``file`` that is not taken: no copy replaces an earlier one."""
+    base = f"{file.name}.schema-{schema}"
+    names = [f"{base}.backup", *(f"{base}-{number}.backup" for number in range(2, 1000))]
+    return next(path for path in (file.with_name(name) for name in names) if not path.exists())
+
+
+def _refuse_while_running(database: Database) -> None:
+    query = select(LeaseRow.owner, LeaseRow.expires, _STUDIES.c.study_name).where(
+        StudyRow.id == LeaseRow.study_id, _STUDIES.c.study_id == StudyRow.optuna_id
+    )
+    with database.read() as session:
+        if not inspect(session.connection()).has_table("studies"):
+            return
+        now = database.now(session)
+        for owner, expires, name in session.execute(query):
+            if expires > now and is_alive(owner):
+                raise RunError(
+                    f"study '{name}' is being run by {describe_owner(owner)}",
+                    hint=f"stop it first: tuner study stop {shlex.quote(name)}",
+                )
+
+
+def _optuna_schema(database: Database) -> tuple[str | None, str | None]:
+    """Return the schema of Optuna's tables and the one that this Optuna needs; nothing where there are no tables."""
+    with storage_errors(database.location):
+        if not inspect(database.engine).has_table("studies"):
+            return None, None
+        with closing(_Optuna(database.location)) as optuna:
+            current, newest = optuna.storage.get_current_version(), optuna.storage.get_head_version()
+            if current not in optuna.storage.get_all_versions():
+                raise StorageError(
+                    f"Optuna's tables in {database.location} have schema {current}, this Optuna knows {newest}",
+                    hint="upgrade Optuna: pip install --upgrade optuna",
+                )
+            return current, newest
+
+
+def _upgrade_optuna(location: Location) -> None:
+    with storage_errors(location), closing(_Optuna(location)) as optuna:
+        optuna.storage.upgrade()
+
+
+class _Optuna:
+    """Optuna's storage, opened whatever its schema is."""
+
+    def __init__(self, location: Location) -> None:
+        from optuna.storages import RDBStorage
+
+        # The URL has to be whole, because Optuna's migrations connect by it. Optuna runs str.format over it.
+        url = location.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+        self.storage = RDBStorage(
+            url, engine_arguments(location), skip_compatibility_check=True, skip_table_creation=True
+        )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.storage.remove_session()
+        self.storage.engine.dispose()

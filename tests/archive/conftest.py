@@ -1,0 +1,63 @@
+"""A study with every kind of trial, and its archive."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import locate
+from tests.recipes import small_recipe
+from tests.runs import run_scripted
+from tuner import stored
+from tuner.archive.write import write_archive
+from tuner.recipe import Recipe
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def recipe() -> Recipe:
+    """Return a recipe whose trials complete, fail and are pruned."""
+    return small_recipe(
+        budget={"trials": 12, "epochs": 4, "keep": 3},
+        search={"sampler": "tpe", "pruner": "median"},
+        space={
+            "learning_rate": {"type": "float", "low": 0.001, "high": 0.5, "log": True},
+            "batch_size": {"type": "choice", "choices": [1, 32, 64, 128]},
+            "layers": {"type": "int", "low": 1, "high": 2},
+            "units": 8,
+        },
+        start=[{"label": "first", "params": {"learning_rate": 0.01, "batch_size": 32}}],
+    )
+
+
+@pytest.fixture
+def exported(home: Path, tmp_path: Path) -> Path:
+    """An archive of the study ``small`` in ``home``."""
+    run_scripted(home, recipe())
+    file = tmp_path / "small.zip"
+    with stored.existing(locate(home=home), "small") as found:
+        write_archive(found, file)
+    return file
+
+
+def manifest_of(file: Path) -> dict[str, Any]:
+    """Return what an archive says."""
+    with zipfile.ZipFile(file) as archive:
+        manifest: dict[str, Any] = json.loads(archive.read("manifest.json"))
+    return manifest
+
+
+def tampered(file: Path, change: Change) -> Path:
+    """Write an archive whose manifest was changed, beside ``file``."""
+    manifest = manifest_of(file)
+    change(manifest)
+    other = file.with_name("tampered.zip")
+    with zipfile.ZipFile(file) as read, zipfile.ZipFile(other, "w") as written:
+        for name in read.namelist():
+            written.writestr(name, json.dumps(manifest) if name == "manifest.json" else read.read(name))
+    return other

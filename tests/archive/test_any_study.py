@@ -1,0 +1,120 @@
+"""Whatever a study holds, its archive holds too."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import insert
+
+from storage import Store, locate
+from storage.tables import AttemptRow, EpochRow, RunRow
+from tests.recipes import small_recipe
+from tests.scripted import write_model
+from tuner import stored
+from tuner.archive.read import read_archive
+from tuner.archive.write import write_archive
+from tuner.records import Outcome
+
+SPACE = {
+    "learning_rate": FloatDistribution(1e-5, 1.0, log=True),
+    "dropout": FloatDistribution(0.0, 0.5, step=0.1),
+    "units_0": IntDistribution(1, 2**20, log=True),
+    "optimizer": CategoricalDistribution(["adam", "sgd", "rmsprop"]),
+    "batch_norm": CategoricalDistribution([True, False]),
+}
+PARAMS = {
+    "learning_rate": st.floats(1e-5, 1.0),
+    "dropout": st.sampled_from([0.0, 0.1, 0.2, 0.30000000000000004, 0.5]),
+    "units_0": st.integers(1, 2**20),
+    "optimizer": st.sampled_from(["adam", "sgd", "rmsprop"]),
+    "batch_norm": st.booleans(),
+}
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+NUMBERS = st.floats(-1e300, 1e300) | st.sampled_from([float("inf"), float("-inf"), 0.1 + 0.2, 5e-324])
+FACTS = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers(-(2**53), 2**53) | NUMBERS | TEXT, max_size=3)
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1))  # noqa: DTZ001 - as Optuna has them
+
+
+@st.composite
+def trials(draw: st.DrawFn) -> FrozenTrial:
+    """Draw one of Optuna's trials."""
+    state = draw(st.sampled_from(list(TrialState)))
+    params = draw(st.fixed_dictionaries({}, optional=PARAMS))
+    scored = state == TrialState.COMPLETE or (state == TrialState.PRUNED and draw(st.booleans()))
+    trial = create_trial(
+        state=state,
+        values=[draw(NUMBERS)] if scored else None,
+        params=params,
+        distributions={name: SPACE[name] for name in params},
+        user_attrs=draw(FACTS),
+        system_attrs=draw(st.fixed_dictionaries({}, optional={"fixed_params": st.just(params)})),
+        intermediate_values=draw(st.dictionaries(st.integers(0, 50), NUMBERS | st.just(float("nan")), max_size=4)),
+    )
+    if state != TrialState.WAITING:
+        trial.datetime_start = draw(MOMENTS)
+    if state.is_finished() and trial.datetime_start is not None:
+        trial.datetime_complete = trial.datetime_start + draw(st.timedeltas(timedelta(), timedelta(days=9)))
+    return trial
+
+
+def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None:
+    """Make a study of these trials, with rows and models of its own."""
+    _, study, record = stored.create_or_resume(store, "any", small_recipe(), "0" * 64)
+    study.set_user_attr("note", numbers.draw(TEXT))
+    study.add_trials(found)
+    lines: dict[type, list[dict[str, Any]]] = {EpochRow: [], AttemptRow: [], RunRow: []}
+    for number, trial in enumerate(found):
+        for epoch in trial.intermediate_values:
+            metrics = {"loss": numbers.draw(NUMBERS), "val_loss": 0.5}
+            lines[EpochRow].append({"trial_number": number, "epoch": epoch, "metrics": metrics, "seconds": 0.1 + 0.2})
+        if trial.state == TrialState.WAITING:
+            continue
+        outcome = numbers.draw(st.sampled_from([None, *Outcome]))
+        started = trial.datetime_start
+        attempt = {"trial_number": number, "attempt": 0, "owner": "host:1:2", "started": started, "outcome": outcome}
+        lines[AttemptRow].append(attempt | {"reason": numbers.draw(st.none() | TEXT), "traceback": numbers.draw(TEXT)})
+        if trial.state == TrialState.COMPLETE:
+            model = write_model(store.artifacts.model_path(record.id, number), numbers.draw(TEXT))
+            with store.database.write() as session:
+                store._replace_model(session, record.id, number, model)
+    lines[RunRow].append({"owner": "host:1:2", "workers": 2, "started": record.created, "timing": {"train": 1.5}})
+    with store.database.write() as session:
+        for table, rows in lines.items():
+            if rows:
+                session.execute(insert(table), [{**row, "study_id": record.id} for row in rows])
+
+
+@settings(max_examples=10)
+@given(found=st.lists(trials(), max_size=5), numbers=st.data())
+def test_every_study_survives_the_journey(found: list[FrozenTrial], numbers: st.DataObject) -> None:
+    """Exported, imported and exported again it is the same to the last byte, and Optuna reads the same trials."""
+    with tempfile.TemporaryDirectory() as folder:
+        here, there = locate(home=Path(folder, "here")), locate(home=Path(folder, "there"))
+        with stored.opened(here, create=True) as store:
+            fill(store, found, numbers)
+        files = [Path(folder, name) for name in ("one.zip", "two.zip")]
+        with stored.existing(here, "any") as study:
+            write_archive(study, files[0])
+        read_archive(files[0], there)
+        with stored.existing(there, "any") as study:
+            write_archive(study, files[1])
+            arrived = study.study.get_trials()
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+    ended = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    assert [trial.number for trial in arrived] == list(range(len(found)))
+    for before, after in zip(found, arrived, strict=True):
+        assert after.state == (before.state if before.state in ended else TrialState.WAITING)
+        assert (after.params, after.distributions) == (before.params, before.distributions)
+        assert (after.user_attrs, after.system_attrs) == (before.user_attrs, before.system_attrs)
+        if before.state in ended:
+            assert after.values == before.values
+            # As text, in which NaN is equal to itself.
+            assert str(sorted(after.intermediate_values.items())) == str(sorted(before.intermediate_values.items()))

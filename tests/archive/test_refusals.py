@@ -1,0 +1,293 @@
+"""A file that is not what an export wrote is refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import struct
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from storage import locate
+from storage.tables import StudyRow
+from storage.transfer import Arrival, clear_dead
+from tests.archive.conftest import Change, manifest_of, recipe, tampered
+from tests.runs import trials_of
+from tuner import stored
+from tuner.archive import read
+from tuner.archive.read import read_archive
+from tuner.errors import RunError, TunerError, UsageError
+from tuner.overview import list_studies
+
+
+def refused(file: Path, tmp_path: Path, kind: type[TunerError] = UsageError) -> str:
+    """Return what is said of an archive; nothing is made by it."""
+    home = tmp_path / "other"
+    with pytest.raises(kind) as caught:
+        read_archive(file, locate(home=home))
+    assert not home.exists()
+    assert "\n" not in str(caught.value)
+    assert caught.value.hint
+    return str(caught.value)
+
+
+def rewritten(file: Path, **changes: Any) -> Path:
+    """Write an archive with the bytes of some files changed, or with files more, beside ``file``."""
+    other = file.with_name("rewritten.zip")
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, changes.pop(name, old.read(name)))
+        for name, content in changes.items():
+            new.writestr(name, content)
+    return other
+
+
+def test_an_existing_name_is_refused(exported: Path, home: Path) -> None:
+    """The study that is there is not touched; the hint names the way out."""
+    before = trials_of(home, recipe())
+    with pytest.raises(UsageError, match="there is a study 'small' already") as caught:
+        read_archive(exported, locate(home=home))
+
+    assert "--name NEW" in str(caught.value.hint)
+    assert trials_of(home, recipe()) == before
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 201])
+def test_a_name_follows_the_rule(exported: Path, tmp_path: Path, name: str) -> None:
+    """The same as for every study (fault 36)."""
+    with pytest.raises(UsageError, match="a study's name"):
+        read_archive(exported, locate(home=tmp_path / "other"), name)
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    """No file, a folder, text, an empty zip file."""
+    text, empty = tmp_path / "text.zip", tmp_path / "empty.zip"
+    text.write_text("my thesis")
+    zipfile.ZipFile(empty, "w").close()
+
+    assert "there is no file" in refused(tmp_path / "absent.zip", tmp_path)
+    assert "there is no file" in refused(tmp_path, tmp_path)
+    assert "is no archive, or not all of one" in refused(text, tmp_path)
+    assert "has no manifest.json" in refused(empty, tmp_path)
+
+
+def test_a_truncated_archive_is_refused(exported: Path, tmp_path: Path) -> None:
+    """Wherever it ends (fault 38)."""
+    content = exported.read_bytes()
+    short = tmp_path / "short.zip"
+    for kept in (0, 10, len(content) // 2, len(content) - 30, len(content) - 1):
+        short.write_bytes(content[:kept])
+        assert "is no archive, or not all of one" in refused(short, tmp_path)
+
+
+def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> None:
+    """Whichever they are: the file is refused, or was not meant by them (fault 38)."""
+    content = exported.read_bytes()
+    flipped = tmp_path / "flipped.zip"
+    for position in range(0, len(content), max(1, len(content) // 60)):
+        flipped.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
+        try:
+            read_archive(flipped, locate(home=tmp_path / f"home-{position}"))
+        except TunerError:
+            assert not (tmp_path / f"home-{position}").exists()
+        else:
+            assert trials_of(tmp_path / f"home-{position}", recipe())
+
+
+def test_another_version_is_refused(exported: Path, tmp_path: Path) -> None:
+    """A newer tuner wrote it."""
+    said = refused(tampered(exported, lambda manifest: manifest.update(archive_version=2)), tmp_path)
+
+    assert "has archive_version 2, this tuner reads version 1" in said
+
+
+def test_a_changed_model_is_refused(exported: Path, tmp_path: Path) -> None:
+    """Also where the zip file's own checksum fits (fault 38)."""
+    path = manifest_of(exported)["models"][0]["path"]
+    with zipfile.ZipFile(exported) as archive:
+        content = archive.read(path)
+    other = rewritten(exported, **{path: content[:-1] + b"?"})
+
+    assert f"checksum mismatch: '{path}'" in refused(other, tmp_path, RunError)
+    assert "bytes" in refused(rewritten(exported, **{path: content + b"?"}), tmp_path, RunError)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "models/../../evil", "models/extra.keras", "C:\\evil"])
+def test_files_that_the_manifest_does_not_name_are_refused(exported: Path, tmp_path: Path, name: str) -> None:
+    """Nothing is written by the names of a zip file."""
+    said = refused(rewritten(exported, **{name: b"x"}), tmp_path)
+
+    assert "does not hold the files that its manifest names" in said
+
+
+@pytest.mark.parametrize("path", ["../../evil.keras", "/evil.keras", "models/trial-00099.keras", "models\\x"])
+def test_paths_of_a_manifest_are_what_they_must_be(exported: Path, tmp_path: Path, path: str) -> None:
+    """Each model has one possible name, and none of them leads out."""
+    said = refused(tampered(exported, lambda manifest: manifest["models"][0].update(path=path)), tmp_path)
+
+    assert "the model of trial" in said
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def _missing_trial(manifest: dict[str, Any]) -> None:
+    del manifest["trials"][3]
+
+
+def _outside(manifest: dict[str, Any]) -> None:
+    manifest["trials"][0]["params"]["learning_rate"] = 7.0
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "a trial is missing": (_missing_trial, "numbered 0, 1, 2"),
+    "a value outside its range": (_outside, "trial 0"),
+    "a state that there is not": (lambda m: m["trials"][0].update(state="RUNNING"), "trials.0.state"),
+    "a key that there is not": (lambda m: m.update(pickle="80"), "pickle"),
+    "an epoch twice": (lambda m: m["epochs"].append(m["epochs"][0]), "twice"),
+    "an epoch of no trial": (lambda m: m["epochs"][0].update(trial_number=99), "not there"),
+    "a fingerprint that is none": (lambda m: m["study"].update(data_fingerprint="x"), "fingerprint"),
+    "no recipe": (lambda m: m["study"].update(recipe={"data": "digits", "trails": 3}), "trails"),
+    "a distribution that there is not": (
+        lambda m: m["trials"][0]["distributions"].update(learning_rate={"name": "os.system", "attributes": {}}),
+        "trial 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_manifest_that_does_not_fit_together_is_refused(exported: Path, tmp_path: Path, case: str) -> None:
+    """The place is named."""
+    change, said = CHANGES[case]
+
+    assert said in refused(tampered(exported, change), tmp_path)
+
+
+def test_pickles_of_a_sampler_are_never_taken_over(exported: Path, tmp_path: Path) -> None:
+    """Optuna would run what is in them."""
+
+    def plant(manifest: dict[str, Any]) -> None:
+        manifest["trials"][0]["system_attrs"]["cma:optimizer:0"] = "80049503000000000000004b012e"
+
+    read_archive(tampered(exported, plant), locate(home=tmp_path / "other"))
+    with stored.existing(locate(home=tmp_path / "other"), "small") as found:
+        assert not any("cma" in key for trial in found.study.trials for key in trial.system_attrs)
+
+
+def test_bombs_are_not_unpacked(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a manifest without end, nor a model that was squeezed, nor one that lies about its size."""
+    monkeypatch.setattr(read, "MAX_MANIFEST", 1000)
+    assert "at most 1000 are read" in refused(exported, tmp_path)
+    monkeypatch.undo()
+
+    manifest = manifest_of(exported)
+    model = manifest["models"][0]
+    squeezed = tmp_path / "squeezed.zip"
+    with zipfile.ZipFile(exported) as old, zipfile.ZipFile(squeezed, "w") as new:
+        for name in old.namelist():
+            big = name == model["path"]
+            model["size"] = 10**7
+            content = bytes(10**7) if big else json.dumps(manifest) if name == "manifest.json" else old.read(name)
+            new.writestr(name, content, zipfile.ZIP_DEFLATED if big else zipfile.ZIP_STORED)
+    assert squeezed.stat().st_size < 10**6
+    assert "bytes" in refused(squeezed, tmp_path, RunError)
+
+
+def test_a_manifest_that_lies_about_its_size_is_refused(exported: Path, tmp_path: Path) -> None:
+    """What is read is what was declared, and its checksum does not fit."""
+    content = bytearray(exported.read_bytes())
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"manifest.json"))
+    content[entry + 24 : entry + 28] = struct.pack("<I", 100)  # the uncompressed size
+    liar = tmp_path / "liar.zip"
+    liar.write_bytes(content)
+
+    assert "manifest" in refused(liar, tmp_path)
+
+
+def _left(home: Path) -> tuple[list[str], list[str], int]:
+    """Return Optuna's studies, the files of the artifact folder, and how many studies are ours."""
+    with stored.opened(locate(home=home)) as store:
+        names = optuna.get_all_study_names(store.optuna)
+        with store.database.read() as session:
+            ours = session.query(StudyRow).count()
+    return names, sorted(path.name for path in (home / "artifacts").rglob("*")), ours
+
+
+@pytest.mark.parametrize("step", ["add_trials", "settle", "_copy"])
+def test_an_import_that_fails_leaves_nothing(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As on a full disk, wherever it happens."""
+    other = tmp_path / "other"
+    calls = []
+
+    def fail(*arguments: object) -> None:
+        calls.append(arguments)
+        if step != "_copy" or isinstance(arguments[-1], Arrival):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(optuna.Study if step == "add_trials" else read, step, fail)
+    with pytest.raises(RunError, match="No space left on device"):
+        read_archive(exported, locate(home=other))
+
+    assert calls
+    assert _left(other) == ([], [], 0)
+
+
+def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path) -> None:
+    """The files that are in place already go away again."""
+    other = tmp_path / "other"
+    with stored.opened(locate(home=other), create=True):
+        pass
+    with closing(sqlite3.connect(other / "studies.db")) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON tuner_model BEGIN SELECT RAISE(ABORT, 'full'); END")
+        connection.commit()
+    with pytest.raises(TunerError, match="full"):
+        read_archive(exported, locate(home=other))
+
+    names, files, ours = _left(other)
+    assert (names, ours) == ([], 0)
+    assert not [name for name in files if name.endswith(".keras")]
+
+
+def test_what_a_dead_import_left_is_cleared_by_the_next(exported: Path, tmp_path: Path) -> None:
+    """A crash leaves a study that no verb shows, and the next import removes it."""
+    other = tmp_path / "other"
+    token = "0" * 32
+    with stored.opened(locate(home=other), create=True) as store:
+        optuna.create_study(storage=store.optuna, study_name=f"tuner-import nobody:1:1 {token}")
+        store.artifacts.folder.joinpath(f".import-{token}").mkdir(parents=True)
+        dead = f"tuner-import {socket.gethostname()}:1:never {'1' * 32}"
+        optuna.create_study(storage=store.optuna, study_name=dead)
+        assert clear_dead(store) == [dead]  # a process of another host may still be at work
+    read_archive(exported, locate(home=other))
+
+    assert _left(other)[0] == [f"tuner-import nobody:1:1 {token}", "small"]
+
+
+def test_a_crash_during_an_import_shows_no_half_study(exported: Path, tmp_path: Path) -> None:
+    """The process ends between the trials and the name; the next import is whole."""
+    other = tmp_path / "other"
+    script = (
+        "import os; from pathlib import Path; from storage import locate; from tuner.archive import read\n"
+        "read.settle = lambda *_: os._exit(9)\n"
+        f"read.read_archive(Path({str(exported)!r}), locate(home=Path({str(other)!r})))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+
+    names, files, ours = _left(other)
+    assert (len(names), ours) == (1, 0)
+    assert len([name for name in files if name.endswith(".keras")]) == 3
+    assert list_studies(locate(home=other)) == []
+    read_archive(exported, locate(home=other))
+    names, files, ours = _left(other)
+    assert (names, ours) == (["small"], 1)
+    assert len([name for name in files if name.endswith(".keras")]) == 3
+    assert not [name for name in files if name.startswith(".import")]

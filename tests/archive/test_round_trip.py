@@ -1,0 +1,204 @@
+"""A study that is exported and imported is the same study."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+from pydantic import BaseModel
+
+from storage import locate
+from storage.tables import AttemptRow
+from storage.transfer import TABLES, columns_of
+from tests.archive.conftest import manifest_of, recipe
+from tests.recipes import small_recipe
+from tests.runs import run_scripted, trials_of
+from tuner import stored
+from tuner.archive import manifest as m
+from tuner.archive.read import read_archive
+from tuner.archive.write import write_archive
+from tuner.errors import UsageError
+from tuner.files import sha256_of
+
+
+def export(home: Path, file: Path, name: str = "small") -> Path:
+    """Export a study."""
+    with stored.existing(locate(home=home), name) as found:
+        write_archive(found, file)
+    return file
+
+
+def test_exported_imported_and_exported_is_the_same(exported: Path, tmp_path: Path) -> None:
+    """To the last byte: trials, epochs, attempts, runs, attributes, models."""
+    assert {trial["state"] for trial in manifest_of(exported)["trials"]} >= {"COMPLETE", "FAIL"}
+    other = tmp_path / "other"
+    name, _ = read_archive(exported, locate(home=other))
+
+    assert name == "small"
+    assert export(other, tmp_path / "again.zip").read_bytes() == exported.read_bytes()
+
+
+def test_the_imported_study_is_read_like_the_first(exported: Path, home: Path, tmp_path: Path) -> None:
+    """Numbers, values, metrics, curves and kept models are those of the original."""
+    other = tmp_path / "other"
+    read_archive(exported, locate(home=other))
+
+    assert trials_of(other, recipe()) == trials_of(home, recipe())
+    with stored.existing(locate(home=home), "small") as one, stored.existing(locate(home=other), "small") as two:
+        assert two.recipe == one.recipe
+        assert two.record.environment == one.record.environment
+        assert two.store.epochs(two.record.id) == one.store.epochs(one.record.id)
+        models = two.store.models(two.record.id)
+        assert {number: model.sha256 for number, model in models.items()} == {
+            number: model.sha256 for number, model in one.store.models(one.record.id).items()
+        }
+        assert len(models) == 3
+        for model in models.values():
+            assert sha256_of(two.store.artifacts.path(model.path)) == model.sha256
+
+
+def test_an_imported_study_goes_on(exported: Path, tmp_path: Path) -> None:
+    """New trials follow those that came along, and a run of it may follow."""
+    other = tmp_path / "other"
+    run_scripted(other, small_recipe(), name="before")  # the rows have other numbers here
+    read_archive(exported, locate(home=other))
+    larger = recipe().changed(budget={"trials": 15})
+    run_scripted(other, larger)
+
+    assert [trial.number for trial in trials_of(other, larger)] == list(range(15))
+    assert len(trials_of(other, small_recipe(), "before")) == 6
+
+
+def test_a_name_of_its_own_makes_a_second_study(exported: Path, home: Path) -> None:
+    """In the same database, beside the first."""
+    name, _ = read_archive(exported, locate(home=home), "copy")
+
+    assert name == "copy"
+    assert trials_of(home, recipe(), "copy") == trials_of(home, recipe())
+    assert len(list((home / "artifacts").rglob("*.keras"))) == 6
+    assert sorted(path.name for path in (home / "artifacts").iterdir()) == ["study-00001", "study-00002"]
+
+
+def test_trials_that_did_not_end_are_queued_again(home: Path, tmp_path: Path) -> None:
+    """They keep their parameters, and what the broken attempt measured stays behind."""
+    run_scripted(home, small_recipe())
+    with stored.existing(locate(home=home), "small") as found:
+        trial = found.study.ask({"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.5)})
+        rate = trial.params["learning_rate"]
+        found.store.start_attempt(found.record.id, trial.number, "host:1:1")
+        trial.report(0.5, 0)
+    file = export(home, tmp_path / "small.zip")
+    other = tmp_path / "other"
+    read_archive(file, locate(home=other))
+
+    with stored.existing(locate(home=other), "small") as found:
+        last = found.study.get_trials()[-1]
+        assert last.state == TrialState.WAITING
+        assert last.params == {"learning_rate": rate}
+        assert last.intermediate_values == {}
+        with found.store.database.read() as session:
+            row = session.query(AttemptRow).filter(AttemptRow.trial_number == 6).one()
+            assert (row.outcome, row.reason) == ("interrupted", "left behind by an archive")
+    assert export(other, tmp_path / "again.zip").read_bytes() == file.read_bytes()
+    run_scripted(other, small_recipe(budget={"trials": 7, "epochs": 4}))
+    final = trials_of(other, small_recipe())
+    assert [trial.state for trial in final] == ["complete"] * 7
+    assert final[6].params["learning_rate"] == rate
+
+
+def test_what_only_one_database_understands_stays_behind(home: Path, tmp_path: Path) -> None:
+    """A pickle would run code where it is read, and numbers of rows mean nothing elsewhere."""
+    floats = {name: {"type": "float", "low": 0.001, "high": 0.5} for name in ("learning_rate", "dropout")}
+    search = {"sampler": "cmaes", "pruner": "none"}
+    run_scripted(home, small_recipe(search=search, space=floats | {"layers": 1, "units": 8}))
+    text = str(manifest_of(export(home, tmp_path / "small.zip")))
+
+    assert "cma:" not in text
+    assert m.carried({"cma:optimizer:0": "80", "NSGAIISampler:parent:1": [3], "fixed_params": {}}) == {
+        "fixed_params": {}
+    }
+
+
+def test_every_column_is_carried(exported: Path) -> None:
+    """Whoever adds a column hears of archives here."""
+    kinds: dict[str, type[BaseModel]] = {
+        "epochs": m.ArchivedEpoch,
+        "attempts": m.ArchivedAttempt,
+        "runs": m.ArchivedRun,
+        "models": m.ArchivedModel,
+    }
+    for name in TABLES:
+        assert set(columns_of(name)) == set(kinds[name].model_fields)
+
+
+def test_a_model_that_is_missing_does_not_keep_the_rest_back(home: Path, tmp_path: Path) -> None:
+    """It is left out and named; so is one that was changed."""
+    run_scripted(home, recipe())
+    gone, changed, _ = sorted((home / "artifacts").rglob("*.keras"))
+    gone.unlink()
+    changed.write_text("x")
+    with stored.existing(locate(home=home), "small") as found:
+        written = write_archive(found, tmp_path / "small.zip")
+
+    assert written.models == 1
+    assert {f"trial-{number:05d}.keras" for number in written.left_out} == {gone.name, changed.name}
+    read_archive(tmp_path / "small.zip", locate(home=tmp_path / "other"))
+
+
+def test_an_archive_replaces_nothing_unasked(exported: Path, home: Path) -> None:
+    """`force` says that it may."""
+    before = exported.read_bytes()
+    with stored.existing(locate(home=home), "small") as found:
+        with pytest.raises(UsageError, match="exists"):
+            write_archive(found, exported)
+        write_archive(found, exported, force=True)
+
+    assert exported.read_bytes() == before
+    with zipfile.ZipFile(exported) as archive:
+        assert archive.testzip() is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def same(one: Any, two: Any) -> bool:
+    """Compare as JSON does, but for NaN, which is itself."""
+    if isinstance(one, float) and isinstance(two, float):
+        return one == two or (math.isnan(one) and math.isnan(two))
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(same, one, two))
+    return bool(one == two)
+
+
+@given(attrs=st.dictionaries(st.text(), JSON, max_size=4), values=st.dictionaries(st.integers(0, 99), st.floats()))
+def test_any_value_survives_the_manifest(attrs: dict[str, Any], values: dict[int, float]) -> None:
+    """Also numbers that JSON has no word for."""
+    trial = m.ArchivedTrial(
+        number=0, state="WAITING", values=None, started=None, completed=None, params={}, distributions={},
+        user_attrs=attrs, system_attrs={}, intermediate=values,
+    )  # fmt: skip
+    study = {
+        "name": "x", "direction": "maximize", "recipe": {}, "data_fingerprint": "0" * 64, "environment": {},
+        "created": "2026-01-01T00:00:00", "user_attrs": attrs, "system_attrs": {},
+    }  # fmt: skip
+    written = m.ArchiveManifest.model_validate(
+        {"study": study, "trials": [trial], "epochs": [], "attempts": [], "runs": [], "models": []}
+    )
+    read = m.parse_manifest(written.to_json().encode(), "test")
+
+    assert same(read.trials[0].user_attrs, attrs)
+    assert read.trials[0].intermediate.keys() == values.keys()
+    assert all(same(read.trials[0].intermediate[key], values[key]) for key in values)

@@ -1,0 +1,103 @@
+"""What looks after a file looks after a server as well."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+import storage
+from storage import Location, locate, open_store
+from storage.maintenance import backup, check, upgrade
+from storage.opening import HEAD, VERSION_TABLE
+from tests.archive.conftest import recipe
+from tests.postgres import PASSWORD
+from tests.runs import run_scripted
+from tuner import stored
+from tuner.archive.read import read_archive
+from tuner.archive.write import write_archive
+from tuner.doctor import examine
+from tuner.errors import UsageError
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """The archive of a study in SQLite."""
+    run_scripted(tmp_path / "first", recipe())
+    with stored.existing(locate(home=tmp_path / "first"), "small") as found:
+        write_archive(found, tmp_path / "small.zip")
+    return tmp_path / "small.zip"
+
+
+def trials_in(location: Location) -> list[str]:
+    """Return the states of the trials."""
+    with stored.existing(location, "small") as found:
+        return [trial.state.name for trial in found.study.get_trials()]
+
+
+def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
+    archive: Path, postgres_location: Location, tmp_path: Path
+) -> None:
+    """Nothing is lost or rounded on the way."""
+    read_archive(archive, postgres_location)
+    with stored.existing(postgres_location, "small") as found:
+        write_archive(found, tmp_path / "second.zip")
+    read_archive(tmp_path / "second.zip", locate(home=tmp_path / "third"))
+    with stored.existing(locate(home=tmp_path / "third"), "small") as found:
+        write_archive(found, tmp_path / "third.zip")
+
+    for name in ("second.zip", "third.zip"):
+        with zipfile.ZipFile(tmp_path / name) as one, zipfile.ZipFile(archive) as two:
+            assert one.read("manifest.json").decode() == two.read("manifest.json").decode()
+        assert (tmp_path / name).read_bytes() == archive.read_bytes()
+
+
+def test_a_server_is_checked_and_examined(archive: Path, postgres_location: Location) -> None:
+    """With a round trip instead of a look at the file; the password is in none of it."""
+    read_archive(archive, postgres_location)
+    health = check(postgres_location)
+    found = examine(postgres_location, quick=True)
+
+    assert (health.backend, health.schema, health.problem) == ("postgresql", HEAD, None)
+    assert [each for each in found.checks if each.status == "problem"] == []
+    assert {"database", "runs", "trials", "rows", "files"} <= {each.name for each in found.checks}
+    assert PASSWORD not in repr(health) + repr(found)
+    with pytest.raises(UsageError, match="on a database server"):
+        backup(postgres_location, Path("copy"))
+
+
+def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location: Location) -> None:
+    """Our tables and Optuna's; a copy is the administrator's to make (fault 8)."""
+    read_archive(archive, postgres_location)
+    before = trials_in(postgres_location)
+    store = open_store(postgres_location)
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["version_table"] = VERSION_TABLE
+    with store.database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.execute(text("UPDATE alembic_version SET version_num = 'v3.0.0.d'"))
+    store.close()
+    result = upgrade(postgres_location)
+
+    assert (result.before, result.after, result.optuna_before) == ("0001", HEAD, "v3.0.0.d")
+    assert result.backup is None
+    assert trials_in(postgres_location) == before
+    assert not upgrade(postgres_location).changed
+
+
+def test_leftovers_beside_a_server_are_never_removed(archive: Path, postgres_location: Location) -> None:
+    """Another database may use the folder too."""
+    read_archive(archive, postgres_location)
+    left = postgres_location.artifacts / "study-00077" / "trial-00000.keras"
+    left.parent.mkdir()
+    left.write_text("x")
+    found = examine(postgres_location, quick=True, fix=True)
+
+    assert found.removed == []
+    assert left.exists()

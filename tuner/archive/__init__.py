@@ -1,0 +1,1 @@
+"""Studies as one file: for another machine, another database, or a shelf."""
