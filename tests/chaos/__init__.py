@@ -1,0 +1,1 @@
+"""Kill everything at random moments, and look whether anything was lost."""

@@ -1,0 +1,103 @@
+"""A run of the real command whose processes are killed at random moments."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TRIALS, EPOCHS = 24, 60
+PATIENCE = 15.0  # seconds in which orphans must have ended
+COMMAND = (sys.executable, "-m", "tuner", "study", "start", "digits", "--quiet", "--workers", "2")
+
+
+class Monkey:
+    """Starts runs of one study, and kills them.
+
+    Args:
+        home: The home folder of the study.
+        seed: Of the moments.
+        storage: URL of the database; ``None`` takes the one in ``home``.
+    """
+
+    def __init__(self, home: Path, seed: int, storage: str | None = None) -> None:
+        self._home = home
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("TUNER_")}
+        self._env |= {"TUNER_HOME": str(home), **({"TUNER_STORAGE": storage} if storage else {})}
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start a run in a session of its own."""
+        command = [*COMMAND, "--trials", str(TRIALS), "--epochs", str(EPOCHS), "--timeout", "30m"]
+        return subprocess.Popen(
+            command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def run_to_the_end(self) -> subprocess.CompletedProcess[str]:
+        """Run and leave alone."""
+        process = self.start()
+        _, told = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, "", told)
+
+    def one_round(self) -> bool:
+        """Run for a random time, killing trainers on the way, then kill the coordinator; tells whether it had ended."""
+        process = self.start()
+        deadline = time.monotonic() + self._random.uniform(1.0, 16.0)  # importing TensorFlow takes half of that
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(self._random.uniform(0.2, 3.0))
+            if self._random.random() < 0.5:
+                self._kill_a_trainer(process.pid)
+        ended = process.poll() is not None
+        if not ended:
+            process.kill()
+        process.communicate()
+        self._wait_for_orphans(process.pid)
+        assert not ended or process.returncode == 0, "a run ended by itself, and not well"
+        return ended
+
+    def _kill_a_trainer(self, leader: int) -> None:
+        """Kill one of the processes that the fork server has made; they share its command line."""
+        servers = [pid for pid in session(leader) if _parent(pid) == leader and _is_server(pid)]
+        trainers = [pid for pid in session(leader) if _parent(pid) in servers]
+        if trainers:
+            os.kill(self._random.choice(trainers), signal.SIGKILL)
+
+    def _wait_for_orphans(self, leader: int) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while left := session(leader):
+            assert time.monotonic() < deadline, f"processes {left} outlived the run"
+            time.sleep(0.1)
+
+
+def session(leader: int) -> list[int]:
+    """Return the living processes of a session, without its leader."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        fields = _stat(int(folder.name))
+        if fields and int(fields[3]) == leader and fields[0] != "Z" and int(folder.name) != leader:
+            found.append(int(folder.name))
+    return found
+
+
+def _parent(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _is_server(pid: int) -> bool:
+    try:
+        return b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what /proc tells of a process from its state on: state, parent, group, session."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,63 @@
+"""Trainers and the coordinator are killed at random moments, again and again: no result is lost, none changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.chaos.audit import FINISHED, Audit
+from tests.chaos.monkey import TRIALS, Monkey
+from tuner.study import load_study
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "25"))
+SEED = int(os.environ.get("CHAOS_SEED", "0"))
+STUDIES = int(os.environ.get("CHAOS_STUDIES", "1"))
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + STUDIES))
+def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None:
+    """After each round everything written is whole; in the end there is exactly the asked total of trials."""
+    home = tmp_path / "home"
+    monkey = Monkey(home, seed)
+    engine = create_engine(f"sqlite:///{home}/studies.db")
+    audit = Audit(engine, home / "artifacts")
+    ends = 0
+    for _ in range(ROUNDS):
+        ends += monkey.one_round()
+        if (home / "studies.db").exists() and _has_trials(audit):
+            audit.look(running=2)
+        if ends:  # it was done before its time: another one
+            assert set(audit.look().values()) <= FINISHED
+            shutil.rmtree(home)
+            audit.finished.clear()
+            ends = 0
+    end = monkey.run_to_the_end()
+    assert end.returncode == 0, end.stderr
+
+    states = audit.look()
+    assert len(states) == TRIALS
+    assert set(states.values()) <= FINISHED
+    _check_that_nothing_lies_about(home, audit)
+    engine.dispose()
+
+
+def _has_trials(audit: Audit) -> bool:
+    from sqlalchemy import inspect
+
+    tables = set(inspect(audit.engine).get_table_names())
+    return {"trials", "tuner_checkpoint"} <= tables
+
+
+def _check_that_nothing_lies_about(home: Path, audit: Audit) -> None:
+    """The best model can be loaded, and no checkpoint is left of a trial that has ended."""
+    study = load_study("digits", home=home)
+    best = study.best()
+    assert best.kept
+    assert best.test is not None
+    assert audit._rows("SELECT COUNT(*) FROM tuner_checkpoint") == [(0,)]
