@@ -15,7 +15,7 @@ from sqlalchemy import Select, String, cast, column, delete, inspect, select, ta
 
 from storage.engine import Database, storage_errors
 from storage.lease import is_alive
-from storage.opening import _MAGIC
+from storage.opening import MAGIC
 from storage.tables import CheckpointRow, LeaseRow, ModelRow, StudyRow
 
 _STUDIES = table("studies", column("study_id"), column("study_name"))
@@ -142,7 +142,7 @@ def named_elsewhere(folders: Iterable[Path], but: Path | None) -> set[str]:
 def _named_in(file: Path) -> set[str]:
     try:
         with file.open("rb") as opened:
-            if opened.read(len(_MAGIC)) != _MAGIC:
+            if opened.read(len(MAGIC)) != MAGIC:
                 return set()
         url = f"file:{quote(str(file.absolute()))}?mode=ro"
         with closing(sqlite3.connect(url, uri=True)) as connection:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from tuner.errors import StorageError, UsageError
 
 DEFAULT_HOME = Path(".tuner")
+DEFAULT_NAME = "studies"
 POSTGRES = "postgresql+psycopg"
 _HINT = "write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host/database"
 # As in RFC 3986. Whatever else stands in a URL may be a part of a password that ended up in the wrong place.
@@ -67,15 +68,23 @@ def locate(storage: str | None = None, home: Path | None = None) -> Location:
         home = Path(os.environ["TUNER_HOME"])
     if storage is None:
         home = home or DEFAULT_HOME
-        return Location(URL.create("sqlite", database=str(home / "studies.db")), home / "artifacts")
+        return Location(URL.create("sqlite", database=str(home / f"{DEFAULT_NAME}.db")), home / "artifacts")
     url = _parse(storage)
     if url.get_backend_name() == "postgresql":
-        return Location(_server(url), (home or DEFAULT_HOME) / "artifacts")
+        return Location(_server(url), (home or DEFAULT_HOME) / _artifacts(str(url.database)))
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise UsageError(
             f"storage must be an SQLite file or a PostgreSQL database, got {url.drivername}://", hint=_HINT
         )
-    return Location(url, (home or Path(url.database).parent) / "artifacts")
+    file = Path(url.database)
+    return Location(url, (home or file.parent) / _artifacts(file.stem))
+
+
+def _artifacts(database: str) -> str:
+    """Return the name of a database's own folder of models: two databases in one folder must not share one."""
+    if database == DEFAULT_NAME:
+        return "artifacts"
+    return "artifacts-" + re.sub(r"[^\w.-]", "_", database)
 
 
 def _server(url: URL) -> URL:

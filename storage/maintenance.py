@@ -18,7 +18,7 @@ from storage.engine import Database, engine_arguments, storage_errors
 from storage.faults import BUSY_TIMEOUT
 from storage.lease import describe_owner, is_alive
 from storage.location import Location
-from storage.opening import HEAD, VERSION_TABLE, _migrate, has_database
+from storage.opening import HEAD, VERSION_TABLE, has_database, migrate
 from storage.tables import LeaseRow, StudyRow
 from tuner.errors import RunError, StorageError, UsageError
 from tuner.files import atomic_path
@@ -150,7 +150,7 @@ def upgrade(location: Location, on_step: Callable[[str], None] = lambda _: None)
         if before < HEAD:
             on_step(f"from schema {before} to {HEAD}")
             with creation_lock(location), storage_errors(location):
-                _migrate(database)
+                migrate(database)
         if theirs is not None and theirs != newest:
             on_step(f"Optuna's tables from {theirs} to {newest}")
             _upgrade_optuna(location)

@@ -14,7 +14,7 @@ from tuner.errors import StorageError
 
 VERSION_TABLE = "tuner_alembic_version"
 HEAD = "0003"  # the newest migration; a test compares it with Alembic's own answer
-_MAGIC = b"SQLite format 3\x00"
+MAGIC = b"SQLite format 3\x00"
 
 
 def has_database(location: Location) -> bool:
@@ -70,7 +70,7 @@ def _create(location: Location) -> None:
             store.database.use_wal()
             _ = store.optuna
             with storage_errors(location):
-                _migrate(store.database)
+                migrate(store.database)
         finally:
             store.close()
 
@@ -80,10 +80,10 @@ def _check_magic(location: Location) -> None:
         return
     try:
         with location.file.open("rb") as file:
-            head = file.read(len(_MAGIC))
+            head = file.read(len(MAGIC))
     except OSError as error:
         raise StorageError(f"the database {location} cannot be read: {error.strerror}") from None
-    if head and head != _MAGIC:
+    if head and head != MAGIC:
         raise StorageError(
             f"{location} is not an SQLite database", hint="name another file with --storage; this one was not touched"
         )
@@ -99,7 +99,8 @@ def _make_folder(location: Location) -> None:
         ) from None
 
 
-def _migrate(database: Database) -> None:
+def migrate(database: Database) -> None:
+    """Bring our tables to the newest schema, from whatever they are at."""
     from alembic import command  # takes a second to import and is needed once per database
     from alembic.config import Config
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import search_spaces
 from storage import Location, locate
 from storage.lease import Holding
+from storage.network import network_type
 from storage.opening import has_database
 from storage.store import Attempt
 from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
-from tuner.errors import RecipeError, UsageError, did_you_mean
+from tuner.errors import RecipeError, StorageError, UsageError, did_you_mean
 from tuner.estimate import plan_run
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
@@ -123,6 +124,7 @@ class Study:
         workers = 1 if executor == "inline" else workers or default_workers()
         setup = self._setup(device)
         trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
+        _refuse_network_folder(self.location)
         with stored.opened(self.location, create=True) as store:
             before = stored.find(store, self.name)
             if before is not None and fresh:
@@ -269,7 +271,8 @@ class Study:
         try:
             decorate(found.study, self.recipe, self._read_trials(found), found.store.epochs(found.record.id))
         except Exception:  # noqa: BLE001 - an error of the run itself must not be hidden by this
-            _log.warning("the dashboard's notes could not be written", exc_info=True)
+            _log.warning("the dashboard's notes could not be written; the next run writes them")
+            _log.debug("the dashboard's notes", exc_info=True)
 
     def _setup(self, device: str) -> TrainerSetup:
         recipe = self.recipe
@@ -340,6 +343,20 @@ def load_study(
 def list_studies(*, storage: str | None = None, home: Path | None = None) -> list[StudySummary]:
     """Return every study in a line, by name; none where there is no database."""
     return overview.list_studies(locate(storage, home))
+
+
+def _refuse_network_folder(location: Location) -> None:
+    """Refuse to write SQLite where locks may not work.
+
+    Raises:
+        StorageError: If the database would lie on a network folder.
+    """
+    kind = None if location.is_server else network_type(location.file)
+    if kind is not None:
+        raise StorageError(
+            f"the database {location} would lie on a network folder ({kind}), where SQLite can be damaged",
+            hint="put it on a local disk with --home, or share a PostgreSQL database with --storage postgresql://…",
+        )
 
 
 def _data_dir(given: Path | None) -> Path | None:

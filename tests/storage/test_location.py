@@ -21,9 +21,9 @@ def test_everything_is_in_the_home_folder_by_default() -> None:
 
 def test_models_are_beside_the_database_unless_a_home_is_named() -> None:
     """A team's database need not lie where the models do."""
-    assert locate("sqlite:///team/all.db").artifacts == Path("team/artifacts")
+    assert locate("sqlite:///team/all.db").artifacts == Path("team/artifacts-all")
     assert locate("sqlite:////data/all.db").file == Path("/data/all.db")
-    assert locate("sqlite:///team/all.db", Path("mine")).artifacts == Path("mine/artifacts")
+    assert locate("sqlite:///team/all.db", Path("mine")).artifacts == Path("mine/artifacts-all")
 
 
 def test_the_environment_stands_in_for_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +35,7 @@ def test_the_environment_stands_in_for_options(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setenv("TUNER_STORAGE", "sqlite:///shared.db")
     assert locate().file == Path("shared.db")
-    assert locate().artifacts == Path("elsewhere/artifacts")
+    assert locate().artifacts == Path("elsewhere/artifacts-shared")
     assert locate("sqlite:///mine.db").file == Path("mine.db")
 
 
@@ -60,7 +60,7 @@ def test_a_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch)
         assert location.is_server
         assert location.url.drivername == "postgresql+psycopg"
         assert location.url.password == "secret"  # noqa: S105 - an example
-        assert (str(location), location.artifacts) == ("postgresql://ann@host:5433/team", Path(".tuner/artifacts"))
+        assert (str(location), location.artifacts) == ("postgresql://ann@host:5433/team", Path(".tuner/artifacts-team"))
         assert "secret" not in repr(location)
         with pytest.raises(ValueError, match="postgresql://ann@host:5433/team is not a file"):
             _ = location.file
@@ -68,7 +68,7 @@ def test_a_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TUNER_STORAGE", "postgresql://ann:se%7Bcret@[::1]/team")
     monkeypatch.setenv("TUNER_HOME", "elsewhere")
     assert locate().url.password == "se{cret"  # noqa: S105 - an example
-    assert locate().artifacts == Path("elsewhere/artifacts")
+    assert locate().artifacts == Path("elsewhere/artifacts-team")
     assert not locate("sqlite:///mine.db").is_server
 
 

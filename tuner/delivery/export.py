@@ -28,9 +28,9 @@ from tuner.delivery.manifest import (
     describe_files,
 )
 from tuner.errors import DataError, RunError
-from tuner.files import sha256_of
 from tuner.records import Metrics, Params
 from tuner.silence import silenced
+from tuner.training.model_file import check_model, load_model
 
 TOLERANCE = 1e-4  # of a probability, between a format and the original
 
@@ -90,7 +90,7 @@ def export_model(
     Raises:
         UsageError: If a format is unknown, cannot be written here, or the folder may not be replaced.
         DataError: If the sample does not fit the model.
-        RunError: If the model's checksum is wrong, a format does not run or differs by more than ``TOLERANCE``, or the
+        RunError: If the model's file is refused, a format does not run or differs by more than ``TOLERANCE``, or the
             disk refuses.
     """
     chosen = find_formats(formats)
@@ -98,9 +98,9 @@ def export_model(
         known.require(writing=True)
     target = folder.resolve()
     check_target(target, force=force)
-    _check_source(model, sha256)
+    check_model(model, sha256)
     on_step("loading the model")
-    loaded, reference = _load(model, chosen)
+    loaded, reference = _load(model, sha256, chosen)
     spec = _input_spec(loaded, facts)
     _check_sample(sample, spec)
     expected = reference(sample)
@@ -118,19 +118,7 @@ def export_model(
     return manifest
 
 
-def _check_source(model: Path, sha256: str) -> None:
-    try:
-        found = sha256_of(model)
-    except OSError as error:
-        raise RunError(f"cannot read the model {model}: {error.strerror}", hint="export another trial") from None
-    if found != sha256:
-        raise RunError(
-            f"checksum mismatch: {model} is not the file that was trained",
-            hint="nothing was loaded; export another trial",
-        )
-
-
-def _load(model: Path, chosen: Sequence[Format]) -> tuple[Any, Runner]:
+def _load(model: Path, sha256: str, chosen: Sequence[Format]) -> tuple[Any, Runner]:
     """Return the Keras model to convert, and the one that the formats are compared with."""
     with silenced():
         import keras
@@ -138,8 +126,7 @@ def _load(model: Path, chosen: Sequence[Format]) -> tuple[Any, Runner]:
         known.require_backend(keras.config.backend())
     reference = load_runner(FORMATS["keras"], model)
     with silenced():
-        # Not compiled: what is exported needs neither our loss nor the optimizer's state.
-        return keras.saving.load_model(model, compile=False, safe_mode=True), reference
+        return load_model(model, sha256), reference
 
 
 def _input_spec(model: Any, facts: ModelFacts) -> InputSpec:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.delivery.manifest import FormatName
-from tuner.errors import RunError, UsageError, did_you_mean
+from tuner.errors import RunError, TunerError, UsageError, did_you_mean
 from tuner.silence import silenced
+from tuner.training.model_file import load_model
 
 Rows = NDArray[Any]  # (rows, *input shape), the model's input type
 Probabilities = NDArray[np.float32]  # (rows, classes)
@@ -105,6 +106,8 @@ def _guarded(known: Format, path: Path, work: Callable[[], T]) -> T:
     try:
         with silenced():
             return work()
+    except TunerError:
+        raise
     except Exception as error:  # each runtime has exceptions of its own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RunError(f"cannot run {path.name} as {known.name}: {reason}") from error
@@ -119,7 +122,7 @@ def _load_keras(path: Path) -> Runner:
 
     # On the CPU, because a GPU rounds matrix products to fewer digits than the other runtimes.
     with keras.device("cpu:0"):
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = load_model(path, None)  # the manifest's checksum was compared, or the file was written, just before
 
     def run(rows: Rows) -> Probabilities:
         with keras.device("cpu:0"):
