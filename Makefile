@@ -21,7 +21,7 @@ INSTALL = "$(UV)" pip install --quiet --python .venv/bin/python \
 	--constraint constraints.txt --build-constraint constraints.txt --editable
 endif
 
-.PHONY: help study test lint clean interpreter
+.PHONY: help study test chaos lint clean interpreter
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,10 @@ endif
 endif
 test: $(DEVELOPMENT) ## Run every test; a part of them with ARGS="tests/cli -k name".
 	.venv/bin/pytest $(ARGS)
+
+# 25 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12 about an hour.
+chaos: $(DEVELOPMENT) ## Kill trainers and runs at random moments, and look whether anything was lost.
+	.venv/bin/pytest -o addopts=-ra -s tests/chaos $(ARGS)
 
 lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports.
 	.venv/bin/ruff check

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from sqlalchemy import Select, String, cast, column, delete, inspect, select, table
 
 from storage.engine import Database, storage_errors
-from storage.lease import is_alive
 from storage.opening import MAGIC
+from storage.owner import is_alive
 from storage.tables import CheckpointRow, LeaseRow, ModelRow, StudyRow
 
 _STUDIES = table("studies", column("study_id"), column("study_name"))

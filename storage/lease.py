@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shlex
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Engine
 
 from storage.engine import Database
 from storage.fence import put_up
+from storage.owner import describe_owner, is_alive, is_local, this_owner
 from storage.retry import PATIENCE
 from storage.tables import LeaseRow, StudyRow
 from tuner.errors import RunError, StorageError
@@ -27,14 +25,6 @@ DURATION = timedelta(seconds=30)
 RENEWAL = 5.0  # seconds between renewals
 
 _log = logging.getLogger(__name__)
-
-
-def this_owner() -> str:
-    """Name this process so that no other can have the same name: host, process id, start time.
-
-    The start time (in clock ticks since boot) tells a process from a later one that got the same id.
-    """
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_ticks(os.getpid())}"
 
 
 class LeaseHeldError(RunError):
@@ -136,7 +126,7 @@ class Lease:
         was asleep. Who waits takes over from it all the same once the lease has run out.
         """
         expired = row.expires <= now
-        return is_alive(row.owner) and not (expired and (self._wait or not _is_local(row.owner)))
+        return is_alive(row.owner) and not (expired and (self._wait or not is_local(row.owner)))
 
     def _acquire_in_time(self) -> None:
         deadline = time.monotonic() + 2 * DURATION.total_seconds()
@@ -230,41 +220,3 @@ def request_stop(database: Database, study_id: int) -> bool:
         if row is not None:
             row.stop_requested = True
         return row is not None
-
-
-def is_alive(owner: str) -> bool:
-    """Tell whether ``owner`` may still be running; a process of another host always may."""
-    host, pid, ticks = owner.rsplit(":", 2)
-    return host != socket.gethostname() or _start_ticks(int(pid)) == ticks
-
-
-def _is_local(owner: str) -> bool:
-    return owner.rsplit(":", 2)[0] == socket.gethostname()
-
-
-def describe_owner(owner: str) -> str:
-    """Name an owner for people."""
-    host, pid, _ = owner.rsplit(":", 2)
-    return f"process {pid} on {host}"
-
-
-def _start_ticks(pid: int) -> str:
-    """Return the start time of a process, ``?`` where there is no ``/proc``, or nothing if it ended."""
-    if not Path("/proc/self/stat").exists():
-        return "?" if _responds(pid) else ""
-    try:
-        # Field 22; the command in field 2 may hold spaces, so count from behind its closing bracket.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def _responds(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -16,9 +16,9 @@ from sqlalchemy import column, inspect, select, table, text
 from storage.creation_lock import creation_lock
 from storage.engine import Database, engine_arguments, storage_errors
 from storage.faults import BUSY_TIMEOUT
-from storage.lease import describe_owner, is_alive
 from storage.location import Location
 from storage.opening import HEAD, VERSION_TABLE, has_database, migrate
+from storage.owner import describe_owner, is_alive
 from storage.tables import LeaseRow, StudyRow
 from tuner.errors import RunError, StorageError, UsageError
 from tuner.files import atomic_path

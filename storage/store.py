@@ -2,79 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Update, column, delete, func, insert, select, table, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
+from storage.attempts import begin_attempt, end_attempt, write_facts
 from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpoints
-from storage.engine import Database, engine_arguments, storage_errors
+from storage.copies import Attempt, KeptModel, StudyRecord
+from storage.engine import Database
 from storage.lease import Holding, Lease, holder, holding, request_stop
 from storage.runs import Run, RunRecord, read_runs
-from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow, utc_now
-from tuner.errors import StorageError
+from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow
 from tuner.records import CheckpointFile, EpochEnd, ModelFile, Outcome, TrialEnd
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
-
-# Optuna's own table: a result has nine facts or so, and Optuna writes one per transaction.
-_ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
-_FORGET_REPORTS = text(
-    "DELETE FROM trial_intermediate_values WHERE trial_id IN (SELECT t.trial_id FROM trials t JOIN tuner_study s "
-    "ON t.study_id = s.optuna_id WHERE s.id = :study_id AND t.number = :number) AND step >= :first_epoch"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRecord:
-    """What a study was started with; a copy, so changing it changes nothing."""
-
-    id: int
-    optuna_id: int
-    recipe: Mapping[str, Any]
-    data_fingerprint: str
-    environment: Mapping[str, Any]
-    created: datetime  # UTC
-
-
-@dataclass(frozen=True, slots=True)
-class KeptModel:
-    """A model on disk; ``path`` is relative to the artifact folder, ``test`` holds loss and accuracy once evaluated."""
-
-    number: int
-    path: str
-    sha256: str
-    size: int  # bytes
-    test: Mapping[str, float] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at a trial; ``ended`` and ``outcome`` are null while it runs. Times are UTC."""
-
-    number: int
-    attempt: int
-    owner: str
-    device: str | None
-    started: datetime
-    ended: datetime | None
-    outcome: str | None
-    reason: str | None
-    first_epoch: int
-    traceback: str | None
-
-    @classmethod
-    def of(cls, row: AttemptRow) -> Self:
-        """Copy a row."""
-        names = [name for name in cls.__dataclass_fields__ if name != "number"]
-        return cls(number=row.trial_number, **{name: getattr(row, name) for name in names})
 
 
 class Store:
@@ -90,24 +36,9 @@ class Store:
         """Optuna's own storage in the same database."""
         from optuna.storages import get_storage
 
-        from storage.optuna_storage import PersistentRDBStorage
+        from storage.optuna_storage import open_optuna
 
-        location = self.database.location
-        # The password stays out of it: the arguments say how to connect. Optuna runs str.format over the URL.
-        url = f"{location.url.drivername}://"
-        if not location.is_server:
-            url = location.url.render_as_string(hide_password=False)
-        arguments = engine_arguments(location)
-        try:
-            with storage_errors(location):
-                self._rdb = PersistentRDBStorage(
-                    self.database.retry, url.replace("{", "{{").replace("}", "}}"), arguments
-                )
-        except RuntimeError as error:
-            raise StorageError(
-                f"Optuna's tables in {location} were made by another version of Optuna",
-                hint="bring them up to date, a copy is kept: tuner storage upgrade",
-            ) from error
+        self._rdb = open_optuna(self.database)
         return get_storage(self._rdb)
 
     def add_study(
@@ -195,42 +126,20 @@ class Store:
             device: What it runs on, for people.
             first_epoch: Where it goes on: what earlier attempts left of this epoch and later ones is forgotten.
         """
-        of_trial = (AttemptRow.study_id == study_id, AttemptRow.trial_number == number)
+        row = AttemptRow(study_id=study_id, trial_number=number, owner=owner, device=device, first_epoch=first_epoch)
         with self.database.write() as session:
-            attempt = session.scalar(select(func.count()).where(*of_trial)) or 0
-            if attempt:
-                self._forget_attempts(session, study_id, number, first_epoch)
-            session.add(
-                AttemptRow(
-                    study_id=study_id,
-                    trial_number=number,
-                    attempt=attempt,
-                    owner=owner,
-                    device=device,
-                    first_epoch=first_epoch,
-                )
-            )
+            attempt = begin_attempt(session, row)
             gone = forget_checkpoints(session, study_id, number, after=first_epoch)
         self._remove(gone)
         return attempt
-
-    def _forget_attempts(self, session: Session, study_id: int, number: int, first_epoch: int) -> None:
-        """End attempts that nobody ended, and remove what was written of the epochs that come again."""
-        killed = _end(study_id, number).values(ended=utc_now(), outcome=Outcome.INTERRUPTED, reason="killed")
-        session.execute(killed)
-        of_trial = (EpochRow.study_id == study_id, EpochRow.trial_number == number)
-        session.execute(delete(EpochRow).where(*of_trial, EpochRow.epoch >= first_epoch))
-        # Optuna keeps reported values for ever; those of an attempt that is gone would mislead its pruners.
-        session.execute(_FORGET_REPORTS, {"study_id": study_id, "number": number, "first_epoch": first_epoch})
 
     def interrupt_attempt(
         self, study_id: int, number: int, reason: str | None, checkpoint: CheckpointFile | None = None
     ) -> None:
         """Record that the running attempt at a trial ended without a result, and the state that it left."""
         gone: list[str] = []
-        ended = {"ended": utc_now(), "outcome": Outcome.INTERRUPTED, "reason": reason}
         with self.database.write() as session:
-            session.execute(_end(study_id, number).values(**ended))
+            end_attempt(session, study_id, number, Outcome.INTERRUPTED, reason)
             if checkpoint is not None:
                 gone = add_checkpoint(session, self.artifacts, study_id, number, checkpoint)
         self._remove(gone)
@@ -254,12 +163,8 @@ class Store:
             facts: User attributes of the trial; JSON can hold them.
         """
         with self.database.write() as session:
-            ended = {"ended": utc_now(), "outcome": end.outcome, "reason": end.reason, "traceback": end.traceback}
-            session.execute(_end(study_id, end.number).values(**ended))
-            rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(fact)} for key, fact in facts.items()]
-            session.execute(delete(_ATTRIBUTES).where(_ATTRIBUTES.c.trial_id == trial_id))
-            if rows:
-                session.execute(insert(_ATTRIBUTES), rows)
+            end_attempt(session, study_id, end.number, end.outcome, end.reason, traceback=end.traceback)
+            write_facts(session, trial_id, facts)
             if end.model is not None:
                 self._replace_model(session, study_id, end.number, end.model)
             gone = forget_checkpoints(session, study_id, end.number)
@@ -345,10 +250,3 @@ class Store:
             self._rdb.remove_session()
             self._rdb.engine.dispose()
         self.database.close()
-
-
-def _end(study_id: int, number: int) -> Update:
-    """Update the attempt at a trial that nobody has ended yet."""
-    return update(AttemptRow).where(
-        AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None)
-    )

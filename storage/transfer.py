@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from storage.engine import Database
 from storage.findings import imports
-from storage.lease import this_owner
+from storage.owner import this_owner
 from storage.store import Store
 from storage.tables import AttemptRow, EpochRow, ModelRow, RunRow, StudyRow
 from tuner.errors import UsageError

@@ -87,6 +87,25 @@ def test_retries_are_as_many_as_the_recipe_allows(home: Path) -> None:
     assert (trial.state, trial.reason) == ("failed", "trainer killed by SIGKILL, 2 times")
 
 
+@pytest.mark.parametrize("outcome", ["complete", "pruned", "failed"])
+def test_a_result_that_was_written_is_not_trained_again(home: Path, outcome: str) -> None:
+    """The run was killed after it wrote a result and before it told Optuna: the next run tells it."""
+    recipe = small_recipe(budget={"trials": 3, "epochs": 3})
+    run_scripted(home, recipe)
+    before = trials_of(home, recipe)
+    with sqlite3.connect(home / "studies.db") as connection:
+        connection.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = 1")
+        connection.execute("DELETE FROM trial_values WHERE trial_id = 2")
+        connection.execute("UPDATE tuner_attempt SET outcome = ? WHERE trial_number = 1", (outcome,))
+    run_scripted(home, recipe)
+
+    after = trials_of(home, recipe)
+    assert [t.state for t in after] == ["complete", outcome, "complete"]
+    if outcome == "complete":
+        assert [t.value for t in after] == [t.value for t in before]
+    assert rows(home, "SELECT COUNT(*) FROM tuner_attempt") == [(3,)]
+
+
 @pytest.mark.parametrize("damage", ["cut off", "gone"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(home: Path, damage: str) -> None:
     """The newest two are kept for that; the epochs after it come again (fault 38)."""

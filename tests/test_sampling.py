@@ -101,10 +101,11 @@ def test_a_trial_that_a_dead_run_left_behind_comes_back_unchanged(start: Starter
     lost = ask(start(recipe))
     sampling = start(recipe)
 
-    assert sampling.requeue_running() == [2]
+    assert sampling.left_behind() == [2]
+    assert sampling.settle(2, Outcome.INTERRUPTED) is None
     assert sampling.counts().waiting == 1
     assert ask(sampling) == lost
-    assert sampling.requeue_running() == [2]
+    sampling.settle(2, Outcome.INTERRUPTED)
     assert [finish(sampling).number for _ in range(3)] == [2, 3, 4]
 
 

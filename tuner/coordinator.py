@@ -95,8 +95,7 @@ class Coordinator:
             RunError: If no trainer can be had, every trial fails, or the lease is lost.
             StorageError: If the database cannot be written.
         """
-        for number in self._sampling.requeue_running():
-            _log.info("trial %d was left behind by an earlier run and waits again", number)
+        self._ledger.take_up()
         if self._sampling.exhausted and not self._ledger.untested(test_all=test_all):
             return
         self._run = self._ledger.begin_run(self._executor.slots)

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 
 from storage import Store
+from storage.copies import KeptModel, StudyRecord
 from storage.lease import Lease
 from storage.retry import persistent
 from storage.runs import Run
-from storage.store import KeptModel, StudyRecord
 from tuner.files import sha256_of
 from tuner.recipe import Recipe
 from tuner.records import CheckpointFile, EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
@@ -41,6 +41,15 @@ class Ledger:
     def artifacts(self) -> Path:
         """The folder of models and checkpoints."""
         return self._store.artifacts.folder
+
+    def take_up(self) -> None:
+        """Put trials that a dead run left running back into the queue, but for those whose result was written."""
+        for number in self._sampling.left_behind():
+            attempts = self._store.attempts(self._study_id, number)
+            ended = attempts[-1].outcome if attempts else None
+            value = self._sampling.settle(number, Outcome(ended or Outcome.INTERRUPTED))
+            if value is not None:
+                self._count(number, value)
 
     def begin_run(self, workers: int) -> Run:
         """Note that a run begins."""
@@ -96,11 +105,14 @@ class Ledger:
         self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), facts)
         self._sampling.tell(end.number, end.outcome, value)
         if value is not None:
-            self._values[end.number] = value
-            if self._best is None or self._rank(end.number) < self._rank(self._best):
-                self._best = end.number
+            self._count(end.number, value)
             self._drop_models()
         return value
+
+    def _count(self, number: int, value: float) -> None:
+        self._values[number] = value
+        if self._best is None or self._rank(number) < self._rank(self._best):
+            self._best = number
 
     def interrupt(self, number: int, reason: str, checkpoint: CheckpointFile | None = None) -> None:
         """End an attempt without a result; the trial waits in the queue again, with the state that it left."""

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from storage import Location, Store, open_store
-from storage.lease import describe_owner
 from storage.opening import has_database
 from storage.overview import StudyLine, read_lines
+from storage.owner import describe_owner
 from tuner.recipe import parse_recipe
 from tuner.records import Counts
 

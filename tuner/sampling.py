@@ -86,12 +86,23 @@ class Sampling:
         done = (trial for trial in self._trials() if trial.state == TrialState.COMPLETE)
         return {trial.number: trial.value for trial in done if trial.value is not None}
 
-    def requeue_running(self) -> list[int]:
-        """Put trials that a dead run left behind back into the queue; returns their numbers."""
-        left = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
-        for trial in left:
-            self._requeue(trial.number, trial._trial_id)  # noqa: SLF001
-        return [trial.number for trial in left]
+    def left_behind(self) -> list[int]:
+        """Return the trials that a dead run left running."""
+        return [number for number, state in self._states.items() if state == TrialState.RUNNING]
+
+    def settle(self, number: int, outcome: Outcome) -> float | None:
+        """End a trial that a dead run left running as its attempt had ended; returns its value if it is complete.
+
+        Its result was written before it was told to Optuna: the objective is among its attributes.
+        """
+        trial = next(trial for trial in self._trials() if trial.number == number)
+        value = trial.user_attrs.get(self._recipe.objective.metric) if outcome is Outcome.COMPLETE else None
+        if outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and value is None):
+            self._requeue(number, trial._trial_id)  # noqa: SLF001
+            return None
+        self._study.tell(number, value, state=_STATES[outcome])
+        self._set_state(number, _STATES[outcome])
+        return value
 
     def ask(self) -> Asked | None:
         """Return the next trial: one that waits, else a new one; ``None`` once the limit is reached."""

@@ -12,10 +12,10 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import Location, Store, open_store
+from storage.copies import StudyRecord
 from storage.creation_lock import creation_lock
 from storage.faults import CommitUnknownError, explain
 from storage.opening import has_database
-from storage.store import StudyRecord
 from tuner.errors import DataError, RecipeError, UsageError, did_you_mean
 from tuner.recipe import Recipe, parse_recipe
 

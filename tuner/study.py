@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import search_spaces
 from storage import Location, locate
+from storage.copies import Attempt
 from storage.lease import Holding
 from storage.network import network_type
 from storage.opening import has_database
-from storage.store import Attempt
 from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
 from tuner.errors import RecipeError, StorageError, UsageError, did_you_mean

@@ -19,6 +19,10 @@ _OF_OPTUNA = {
 }
 _EPOCHS = "SELECT trial_number, epoch FROM tuner_epoch ORDER BY trial_number, epoch"
 _FILES = "SELECT path, sha256 FROM tuner_model UNION ALL SELECT path, sha256 FROM tuner_checkpoint"
+_TWICE = (
+    "SELECT trial_number FROM tuner_attempt WHERE outcome IN ('complete', 'pruned', 'failed') "
+    "GROUP BY trial_number HAVING COUNT(*) > 1"
+)
 _UNENDED = "SELECT COUNT(*) FROM tuner_attempt WHERE outcome IS NULL"
 FINISHED = {"COMPLETE", "PRUNED", "FAIL"}
 
@@ -42,6 +46,7 @@ class Audit:
         self._check_epochs()
         self._check_files()
         assert self._rows(_UNENDED)[0][0] <= running
+        assert self._rows(_TWICE) == [], "a trial was run again after its result was written"
         return states
 
     def _rows(self, query: str) -> list[Any]:

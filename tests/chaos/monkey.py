@@ -22,11 +22,16 @@ class Monkey:
         home: The home folder of the study.
         seed: Of the moments.
         storage: URL of the database; ``None`` takes the one in ``home``.
+
+    Attributes:
+        trainers: How many trainers it has killed.
+        runs: How many coordinators.
     """
 
     def __init__(self, home: Path, seed: int, storage: str | None = None) -> None:
         self._home = home
         self._random = random.Random(seed)  # noqa: S311 - no secret
+        self.trainers = self.runs = 0
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("TUNER_")}
         self._env |= {"TUNER_HOME": str(home), **({"TUNER_STORAGE": storage} if storage else {})}
 
@@ -54,6 +59,7 @@ class Monkey:
         ended = process.poll() is not None
         if not ended:
             process.kill()
+            self.runs += 1
         process.communicate()
         self._wait_for_orphans(process.pid)
         assert not ended or process.returncode == 0, "a run ended by itself, and not well"
@@ -65,6 +71,7 @@ class Monkey:
         trainers = [pid for pid in session(leader) if _parent(pid) in servers]
         if trainers:
             os.kill(self._random.choice(trainers), signal.SIGKILL)
+            self.trainers += 1
 
     def _wait_for_orphans(self, leader: int) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -37,6 +37,9 @@ def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None
             shutil.rmtree(home)
             audit.finished.clear()
             ends = 0
+    print(f"killed {monkey.runs} runs and {monkey.trainers} trainers")  # noqa: T201 - shown with -s
+    assert monkey.runs > ROUNDS // 2
+    assert monkey.trainers > 0
     end = monkey.run_to_the_end()
     assert end.returncode == 0, end.stderr
 

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import update
 
 from storage import Location, Store, open_store
-from storage.lease import DURATION, Lease, describe_owner, is_alive, this_owner
+from storage.lease import DURATION, Lease
+from storage.owner import describe_owner, is_alive, this_owner
 from storage.tables import LeaseRow, utc_now
 from tests.recipes import small_recipe
 from tuner import stored

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from sqlalchemy import select
 
 from storage import Location, Store, locate, open_store
-from storage.store import StudyRecord
+from storage.copies import StudyRecord
 from storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, StudyRow
 from tests.recipes import small_recipe
 from tuner import stored
@@ -266,8 +266,9 @@ class StoreContract:
 
         assert found is not None
         assert (found.study.study_name, found.record) == (name, made.record)
-        assert {path.name for path in home.iterdir()} - {"studies.db"} == {"artifacts"}
-        assert model.path.relative_to(home).as_posix() == f"artifacts/study-{made.record.id:05d}/trial-00000.keras"
+        folder = store.artifacts.folder.name
+        assert {path.name for path in home.iterdir()} - {"studies.db"} == {folder}
+        assert model.path.relative_to(home).as_posix() == f"{folder}/study-{made.record.id:05d}/trial-00000.keras"
 
         stored.delete(found)
         assert stored.find(store, name) is None

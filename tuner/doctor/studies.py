@@ -7,10 +7,10 @@ from collections.abc import Callable
 from storage import Location, Store
 from storage.engine import WAL_IS_SAFE, Database
 from storage.findings import Holder, holders, imports, left_running, orphans, remove_orphans
-from storage.lease import describe_owner
 from storage.maintenance import check
 from storage.network import network_type
 from storage.opening import has_database
+from storage.owner import describe_owner
 from storage.transfer import clear_dead
 from tuner.doctor.findings import Examination, count
 from tuner.errors import StorageError

@@ -12,7 +12,7 @@ from rich.text import Text
 from tuner.report.text import brief, duration, metric, number
 
 if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does without
-    from storage.store import Attempt
+    from storage.copies import Attempt
     from tuner.overview import StudySummary
     from tuner.recipe import Recipe
     from tuner.results import TrialResult
