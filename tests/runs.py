@@ -54,13 +54,14 @@ def run_scripted(
     executor: Executor | None = None,
     test_all: bool = False,
     location: Location | None = None,
+    take_over: bool = False,
 ) -> Coordinator:
     """Run a study to its end in ``location``, or in ``home``; ``workers`` 0 is inline, else that many processes."""
     if executor is None:
         executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
     with stored.opened(location or locate(home=home), create=True) as store:
         _, study, record = stored.create_or_resume(store, name, recipe, "0" * 64)
-        with store.lease(record.id, name) as lease:
+        with store.lease(record.id, name, wait=take_over) as lease:
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
             sampling = Sampling(study, recipe)
             ledger = Ledger(store, record, lease, sampling, recipe)

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from storage.lease import Lease
 from storage.runs import Run
 from tuner.attempts import Active, Attempts
+from tuner.display import Display
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.ledger import Ledger
-from tuner.progress import Ended, Progress, RunningTrial, RunView, Silent
+from tuner.progress import Ended, Progress, RunningTrial
 from tuner.recipe import Recipe
 from tuner.records import (
     DISK_FULL,
     CheckpointFile,
-    Counts,
     EpochEnd,
     Event,
     ModelFile,
@@ -71,18 +71,18 @@ class Coordinator:
         self._lease = services.lease
         self._sampling = services.sampling
         self._executor = services.executor
-        self._progress = services.progress
         self._stop_asked = services.stop_asked
         budget = recipe.budget
         self._attempts = Attempts(name, retries=budget.retries, trial_timeout=budget.trial_timeout)
         self._active = self._attempts.active
-        self._seconds: list[float] = []
         self._device: str | None = None
         self._run: Run | None = None  # noted when there is anything to do
+        plan = (name, recipe, services.executor.slots)
+        self._display = Display(plan, services.progress, services.sampling, services.ledger, self._attempts)
         self._timing = Timing(services.executor.slots)
         self._clock = self._timing.coordinator
         self._exhausted = False
-        self._began = self._noted = time.monotonic()
+        self._noted = time.monotonic()
         self.stopped_by: str | None = None
 
     def run(self, *, test_all: bool = False) -> None:
@@ -122,16 +122,9 @@ class Coordinator:
             return False
         for event in self._executor.poll(TURN):
             self._handle(event)
-        self._show(lambda: self._progress.update(self.view()))
+        with self._clock("display"):
+            self._display.update(self._note())
         return True
-
-    def _show(self, show: Callable[[], None]) -> None:
-        """Show how the run goes on; where nobody can look any more (a closed terminal), it goes on unseen."""
-        try:
-            with self._clock("display"):
-                show()
-        except OSError:
-            self._progress = Silent()
 
     def _fill(self) -> None:
         """Give every free trainer a trial, while there are any."""
@@ -201,9 +194,9 @@ class Coordinator:
                 self._ledger.interrupt(end.number, self.stopped_by or "asked to stop", end.checkpoint)
             else:
                 value = self._ledger.end(active.asked, end)
-                self._seconds.append(end.seconds)
         ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
-        self._show(lambda: self._progress.ended(ended, self.view()))
+        with self._clock("display"):
+            self._display.ended(ended, self._note())
         if end.outcome is Outcome.FAILED:
             self._attempts.failed(end.reason or "unknown")
         elif end.outcome is not Outcome.INTERRUPTED:
@@ -246,7 +239,7 @@ class Coordinator:
                     self._ledger.tested(event)
                     return
                 self._handle(event)
-            self._show(lambda: self._progress.update(self.view("evaluating the best model on the test images")))
+            self._display.update("evaluating the best model on the test images")
 
     def _keep_lease(self) -> None:
         if self._lease.check():
@@ -257,11 +250,17 @@ class Coordinator:
             with self._clock("storage"):
                 self._run.note(self._timing.as_json(), self._device)
 
+    def _note(self) -> str:
+        """Say what there is to wait for."""
+        if self._device is None:
+            return "starting the trainers (importing TensorFlow takes about 10 seconds)"
+        return "" if self.stopped_by is None else "finishing the running epochs"
+
     def _look_for_stop(self) -> None:
         timeout = self._recipe.budget.timeout
         if reason := self._stop_asked():
             self._stop(reason)
-        elif timeout is not None and time.monotonic() - self._began > timeout:
+        elif timeout is not None and self._display.elapsed > timeout:
             self._stop("timeout")
 
     def _stop(self, reason: str) -> None:
@@ -283,36 +282,6 @@ class Coordinator:
                 self._run.end(self._timing.as_json(), self._device, self.stopped_by)
         except (StorageError, RunError):
             _log.warning("the database could not be written at the end; the next run cleans up")
-
-    def view(self, note: str = "") -> RunView:
-        """Return the run as it stands now."""
-        if not note and self._device is None:
-            note = "starting the trainers (importing TensorFlow takes about 10 seconds)"
-        elif not note and self.stopped_by is not None:
-            note = "finishing the running epochs"
-        counts = self._sampling.counts()
-        elapsed = time.monotonic() - self._began
-        return RunView(
-            study=self._name,
-            objective=self._recipe.objective.metric,
-            counts=counts,
-            limit=self._sampling.limit,
-            best=self._ledger.best(),
-            running=tuple(active.shown for active in self._active.values() if not active.ended),
-            elapsed=elapsed,
-            remaining=self._remaining(counts, elapsed),
-            note=note,
-        )
-
-    def _remaining(self, counts: Counts, elapsed: float) -> float | None:
-        """Estimate the seconds to go from the trials of this run, at most what the timeout leaves."""
-        timeout = self._recipe.budget.timeout
-        left = max(0.0, timeout - elapsed) if timeout is not None else None
-        if not self._seconds:
-            return left
-        to_do = self._sampling.limit - counts.complete - counts.pruned - counts.failed
-        guess = to_do * sum(self._seconds) / len(self._seconds) / self._executor.slots
-        return guess if left is None else min(guess, left)
 
 
 def _remove(file: ModelFile | CheckpointFile | None) -> None:

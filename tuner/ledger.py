@@ -73,7 +73,7 @@ class Ledger:
             params=asked.params,
             epochs=asked.epochs,
             patience=self._recipe.budget.patience or None,
-            model_path=self._store.artifacts.model_path(self._study_id, asked.number),
+            model_path=self._store.artifacts.model_path(self._study_id, asked.number, attempt),
             checkpoint=checkpoint,
         )
 

@@ -7,29 +7,26 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import search_spaces
 from storage import Location, locate
-from storage.copies import Attempt
-from storage.lease import Holding
 from storage.network import network_type
 from storage.opening import has_database
 from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
-from tuner.errors import RecipeError, StorageError, UsageError, did_you_mean
+from tuner.errors import RecipeError, StorageError, did_you_mean
 from tuner.estimate import plan_run
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
 from tuner.ledger import Ledger
 from tuner.overview import StudySummary
 from tuner.progress import Progress, Silent
+from tuner.reading import StudyReader
 from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
-from tuner.results import TrialResult, best_json, importances, ranked, read_trial
 from tuner.sampling import Sampling
 from tuner.signals import stop_on_signals
-from tuner.timing import total
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
@@ -46,13 +43,11 @@ class RunResult:
     stopped_by: str | None
 
 
-class Study:
-    """One study: its recipe, and what is stored about it. Made by :func:`open_study` or :func:`load_study`."""
+class Study(StudyReader):
+    """One study: what is stored of it, and what can be done. Made by :func:`open_study` or :func:`load_study`."""
 
     def __init__(self, name: str, recipe: Recipe, location: Location, data_dir: Path | None) -> None:
-        self.name = name
-        self.recipe = recipe
-        self.location = location
+        super().__init__(name, recipe, location)
         self._data_dir = data_dir
         self._data: Dataset | None = None
 
@@ -150,65 +145,6 @@ class Study:
                     self._decorate(found)
         return RunResult(coordinator.stopped_by)
 
-    def trials(self) -> list[TrialResult]:
-        """Return every trial in order.
-
-        Raises:
-            UsageError: If the study was never started.
-        """
-        with stored.existing(self.location, self.name) as found:
-            return self._read_trials(found)
-
-    def best(self) -> TrialResult:
-        """Return the best complete trial.
-
-        Raises:
-            UsageError: If the study was never started, or no trial is complete.
-        """
-        best = ranked(self.trials(), self.recipe)
-        if not best:
-            raise UsageError(f"study '{self.name}' has no complete trial yet", hint=f"tuner study start {self.name}")
-        return best[0]
-
-    def summary(self) -> StudySummary:
-        """Return the study in a line.
-
-        Raises:
-            UsageError: If the study was never started.
-        """
-        with stored.existing(self.location, self.name) as found:
-            return overview.summarise(found.store, self.name)[0]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the best trial and the counts: the object that scripts rely on; its values are null without one."""
-        best = next(iter(ranked(self.trials(), self.recipe)), None)
-        return best_json(best, self.recipe, self.summary())
-
-    def importances(self) -> dict[str, float]:
-        """Return what each parameter is worth to the objective, largest first; empty with too few trials."""
-        with stored.existing(self.location, self.name) as (_, study, _record):
-            return importances(study, self.recipe)
-
-    def attempts(self, number: int | None = None) -> list[Attempt]:
-        """Return every attempt at every trial, or at trial ``number``: who, where, when, and how it ended."""
-        with stored.existing(self.location, self.name) as (store, _, record):
-            return store.attempts(record.id, number)
-
-    def holding(self) -> Holding | None:
-        """Return who runs this study at the moment, or ``None``."""
-        with stored.existing(self.location, self.name) as (store, _, record):
-            return store.holding(record.id)
-
-    def curves(self) -> dict[int, list[dict[str, float]]]:
-        """Return the metrics of every epoch by trial number."""
-        with stored.existing(self.location, self.name) as (store, _, record):
-            return store.epochs(record.id)
-
-    def timing(self) -> dict[str, Any]:
-        """Return where the seconds of all runs went: see :meth:`tuner.timing.Timing.as_json`."""
-        with stored.existing(self.location, self.name) as (store, _, record):
-            return total([run.timing for run in store.runs(record.id) if run.timing])
-
     def export(
         self,
         folder: Path | str,
@@ -226,24 +162,9 @@ class Study:
         """
         from tuner.handover import hand_over
 
-        chosen = self.best() if trial is None else self._trial(trial)
+        chosen = self.best() if trial is None else self.trial(trial)
         with stored.existing(self.location, self.name) as found:
             return hand_over(found, chosen, self.load_data(), Path(folder), formats, force=force, on_step=on_step)
-
-    def stop(self) -> bool:
-        """Ask the run of this study to stop after its running epochs; ``False`` where none runs."""
-        with stored.existing(self.location, self.name) as (store, _, record):
-            return store.request_stop(record.id)
-
-    def delete(self) -> None:
-        """Remove the study with its trials and models.
-
-        Raises:
-            RunError: If it is being run.
-            UsageError: If the study was never started.
-        """
-        with stored.existing(self.location, self.name) as found:
-            stored.delete(found)
 
     def load_data(self, progress: DownloadProgress | None = None) -> Dataset:
         """Return the data set, read once and downloaded if need be.
@@ -260,16 +181,12 @@ class Study:
             self._data = load_dataset(self.recipe.data, self._data_dir, progress=progress)
         return self._data
 
-    def _read_trials(self, found: stored.Stored) -> list[TrialResult]:
-        tests = {number: model.test for number, model in found.store.models(found.record.id).items()}
-        return [read_trial(trial, self.recipe, tests) for trial in found.study.get_trials(deepcopy=False)]
-
     def _decorate(self, found: stored.Stored) -> None:
         """Bring what the dashboard shows up to date; without it every result is there all the same."""
         from tuner.dashboard.decorate import decorate
 
         try:
-            decorate(found.study, self.recipe, self._read_trials(found), found.store.epochs(found.record.id))
+            decorate(found.study, self.recipe, self.read_trials(found), found.store.epochs(found.record.id))
         except Exception:  # noqa: BLE001 - an error of the run itself must not be hidden by this
             _log.warning("the dashboard's notes could not be written; the next run writes them")
             _log.debug("the dashboard's notes", exc_info=True)
@@ -285,12 +202,6 @@ class Study:
             maximize=recipe.objective.maximize,
             device=device,
         )
-
-    def _trial(self, number: int) -> TrialResult:
-        trials = self.trials()
-        if not 0 <= number < len(trials):
-            raise UsageError(f"study '{self.name}' has no trial {number}", hint=f"it has {len(trials)}, from 0 on")
-        return trials[number]
 
 
 def open_study(

@@ -1,0 +1,118 @@
+"""The wall clock jumps while a study runs: nothing ends early, nothing is taken over, nothing is lost (fault 20)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_end_to_end import DEADLINE, Command
+
+LIBRARIES = sorted(Path("/usr").glob("lib*/**/faketime/libfaketimeMT.so.1"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not LIBRARIES, reason="needs libfaketime: on Debian `apt-get install faketime`"),
+]
+RUN = ("study", "start", "digits", "--executor", "inline", "--trials", "12", "--epochs", "40", "--pruner", "none")
+HOLDER = "SELECT owner FROM tuner_lease"
+DONE = "SELECT COUNT(*) FROM tuner_attempt WHERE outcome = 'complete'"
+DAYS = "SELECT DISTINCT CAST(ROUND(julianday(started) - julianday('now')) AS INTEGER) FROM tuner_attempt ORDER BY 1"
+
+
+class Clock:
+    """A wall clock that is put forward and back; monotonic time and the times of files stay as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "clock"
+        self.put("+0")
+
+    def put(self, offset: str) -> None:
+        """Put it by ``offset`` from the true time, as in ``-1d``; programs see it with their next look."""
+        new = self._file.with_suffix(".new")
+        new.write_text(offset, encoding="utf-8")
+        new.replace(self._file)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Variables of a program that shall go by this clock."""
+        return {
+            "LD_PRELOAD": str(LIBRARIES[0]),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+
+@pytest.fixture
+def tuner(tmp_path: Path) -> Iterator[Command]:
+    command = Command(tmp_path)
+    yield command
+    for process in command.running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def start(tuner: Command, clock: Clock, *options: str) -> subprocess.Popen[str]:
+    """Start a run that goes by ``clock``."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuner", *RUN, *options],
+        cwd=tuner.folder, env=tuner.env | clock.settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    tuner.running.append(process)
+    return process
+
+
+def complete(tuner: Command) -> int:
+    """Return how many trials are complete."""
+    rows = tuner.rows(DONE)
+    return int(str(rows[0][0])) if rows else 0
+
+
+def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp_path: Path) -> None:
+    """A day back, then two days ahead: the timeout of ten minutes does not come, and the lease is not lost."""
+    clock = Clock(tmp_path)
+    process = start(tuner, clock, "--timeout", "10m", "--json")
+    tuner.until(lambda: complete(tuner) >= 2)
+    clock.put("-1d")
+    tuner.until(lambda: complete(tuner) >= 5)
+    clock.put("+2d")
+    out, err = process.communicate(timeout=DEADLINE)
+
+    assert process.returncode == 0, err
+    trials = json.loads(out)["trials"]
+    assert (trials["complete"], trials["total"]) == (12, 12)
+    assert tuner.rows("SELECT stopped_by FROM tuner_run") == [(None,)]
+    assert tuner.rows("SELECT COUNT(*), COUNT(DISTINCT trial_number) FROM tuner_attempt") == [(12, 12)]
+    assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
+    assert all(0 <= float(str(seconds)) < 60 for (seconds,) in tuner.rows("SELECT seconds FROM tuner_epoch"))
+    assert tuner.rows(DAYS) == [(-1,), (0,), (2,)]  # the clock did jump
+
+
+def test_a_clock_that_is_ahead_does_not_take_a_study_away(tuner: Command, tmp_path: Path) -> None:
+    """Its lease looks long run out; the second run is told who holds it all the same, and the first goes on."""
+    (tmp_path / "ahead").mkdir()
+    process = start(tuner, Clock(tmp_path), "--timeout", "10m")
+    tuner.until(lambda: complete(tuner) >= 1)
+    held = tuner.rows(HOLDER)
+    clock = Clock(tmp_path / "ahead")
+    clock.put("+2d")
+    second = subprocess.run(
+        [sys.executable, "-m", "tuner", *RUN], cwd=tuner.folder, env=tuner.env | clock.settings,
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert process.poll() is None, "it ended before the second run was refused"
+    assert second.returncode == 1, second.stderr
+    assert f"study 'digits' is being run by process {process.pid} on {os.uname().nodename} since" in second.stderr
+    assert tuner.rows(HOLDER) == held
+    _, err = process.communicate(timeout=DEADLINE)
+
+    assert process.returncode == 0, err
+    assert tuner.rows("SELECT COUNT(DISTINCT owner), COUNT(*) FROM tuner_attempt") == [(1, 12)]
+    assert tuner.rows(DAYS) == [(0,)]

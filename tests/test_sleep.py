@@ -1,0 +1,172 @@
+"""A run that was asleep goes on, or learns that it was taken over and writes nothing more (fault 19)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from storage import Location
+from storage.engine import Database
+from storage.opening import has_database
+from tests.chaos.audit import Audit
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP, which only POSIX systems have"),
+]
+LEASE = 2.0  # seconds, instead of 30
+DEADLINE = 60.0  # seconds
+RUNNER = f"""
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import storage.lease
+import tests.scripted
+from storage import locate
+from tests.recipes import always, small_recipe
+from tests.runs import run_scripted
+from tuner.errors import RunError
+
+storage.lease.DURATION = timedelta(seconds={LEASE})
+storage.lease.RENEWAL = 0.3
+write_model = tests.scripted.write_model  # two real runs never write the same bytes
+tests.scripted.write_model = lambda path, content: write_model(path, content + f" by {{os.getpid()}}")
+url, home, take_over = sys.argv[1:]
+recipe = small_recipe(space=always(3), budget={{"trials": 4, "epochs": 6}})  # 0.2 s each
+try:
+    run_scripted(Path(home), recipe, location=locate(url, Path(home)), take_over=take_over == "yes")
+except RunError as error:
+    sys.exit(f"{{type(error).__name__}}: {{error}}")
+"""
+
+
+class Sleeper:
+    """Runs of one study, each in a process of its own that can be put to sleep."""
+
+    def __init__(self, location: Location, home: Path) -> None:
+        self._location = location
+        self._home = home
+        self.running: list[subprocess.Popen[str]] = []
+
+    def start(self, *, take_over: bool = False) -> subprocess.Popen[str]:
+        """Start a run and go on."""
+        url = self._location.url.render_as_string(hide_password=False)
+        command = [sys.executable, "-c", RUNNER, url, str(self._home), "yes" if take_over else "no"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.running.append(process)
+        return process
+
+    def ask(self, query: str) -> int:
+        """Return the one number that ``query`` finds, 0 while there is no table."""
+        if not has_database(self._location):
+            return 0
+        with closing(Database(self._location)) as database, database.read() as session:
+            return int(session.execute(text(query)).scalar_one())
+
+    def rows(self) -> dict[str, list[str]]:
+        """Return every row of every table."""
+        with closing(Database(self._location)) as database, database.read() as session:
+            tables = inspect(session.connection()).get_table_names()
+            return {name: sorted(map(str, session.execute(text(f'SELECT * FROM "{name}"')))) for name in tables}
+
+    def check_files(self) -> None:
+        """Every file that a row names is the one that was written."""
+        with closing(Database(self._location)) as database:
+            Audit(database.engine, self._location.artifacts).look()
+
+    def put_to_sleep(self, process: subprocess.Popen[str]) -> None:
+        """Stop a run in a trial's last epoch, and between transactions: what it holds open would hold everybody up."""
+        until(lambda: self.ask("SELECT count(*) FROM tuner_epoch") >= 11)
+        while True:
+            assert process.poll() is None, "it ended before it was put to sleep"
+            process.send_signal(signal.SIGSTOP)
+            if not self._is_writing():
+                return
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+
+    def _is_writing(self) -> bool:
+        if self._location.is_server:
+            others = "datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            return self.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {others}") > 0
+        with closing(sqlite3.connect(self._location.file, timeout=0.1)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+            except sqlite3.OperationalError:
+                return True
+            return False
+
+
+@pytest.fixture
+def sleeper(any_location: Location, home: Path) -> Iterator[Sleeper]:
+    made = Sleeper(any_location, home)
+    yield made
+    for process in made.running:
+        if process.poll() is None:
+            process.kill()  # also one that sleeps
+        process.communicate()
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for something to come true."""
+    deadline = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def test_a_run_that_was_taken_over_in_its_sleep_writes_nothing_more(sleeper: Sleeper) -> None:
+    """Another run finishes the study; the first wakes up, says so, and not a row has changed."""
+    first = sleeper.start()
+    sleeper.put_to_sleep(first)
+    second = sleeper.start(take_over=True)
+    _, told = second.communicate(timeout=DEADLINE)
+    assert second.returncode == 0, told
+    assert sleeper.ask("SELECT count(*) FROM trials WHERE state = 'COMPLETE'") == 4
+    before = sleeper.rows()
+
+    first.send_signal(signal.SIGCONT)
+    _, told = first.communicate(timeout=DEADLINE)
+
+    assert first.returncode == 1
+    assert "RunError: study 'small' was taken over by another run while this one was asleep" in told
+    assert "Traceback" not in told
+    assert sleeper.rows() == before
+    sleeper.check_files()
+    assert sleeper.ask("SELECT count(*) FROM tuner_epoch") == 24
+    assert sleeper.ask("SELECT count(*) FROM trial_intermediate_values") == 24
+    assert sleeper.ask("SELECT count(*) FROM tuner_attempt WHERE outcome = 'complete'") == 4
+    assert sleeper.ask("SELECT count(DISTINCT owner) FROM tuner_attempt") == 2
+
+
+def test_a_run_that_nobody_took_over_goes_on_after_its_sleep(sleeper: Sleeper) -> None:
+    """Its lease has run out meanwhile, and is renewed; who does not ask to take over is refused even then."""
+    first = sleeper.start()
+    sleeper.put_to_sleep(first)
+    time.sleep(LEASE + 1.0)
+    second = sleeper.start()
+    _, told = second.communicate(timeout=DEADLINE)
+    assert second.returncode == 1
+    assert f"LeaseHeldError: study 'small' is being run by process {first.pid} on {os.uname().nodename}" in told
+
+    first.send_signal(signal.SIGCONT)
+    _, told = first.communicate(timeout=DEADLINE)
+
+    assert first.returncode == 0, told
+    assert sleeper.ask("SELECT count(*) FROM tuner_attempt WHERE outcome = 'complete'") == 4
+    assert sleeper.ask("SELECT count(*) FROM tuner_attempt") == 4
+    assert sleeper.ask("SELECT count(*) FROM tuner_epoch") == 24
+    assert sleeper.ask("SELECT count(*) FROM tuner_lease") == 0

@@ -1,0 +1,85 @@
+"""The run as it stands, handed to whoever shows it."""
+
+from __future__ import annotations
+
+import time
+
+from tuner.attempts import Attempts
+from tuner.ledger import Ledger
+from tuner.progress import Ended, Progress, RunView, Silent
+from tuner.recipe import Recipe
+from tuner.records import Counts, Outcome
+from tuner.sampling import Sampling
+
+
+class Display:
+    """Builds the view of a run; where nobody can look any more (a closed terminal), the run goes on unseen.
+
+    Args:
+        plan: Name of the study, what is searched, and how many trials run at the same time.
+        progress: Shows the views.
+        sampling: Knows the trials by state.
+        ledger: Knows the best one.
+        attempts: Knows those that run.
+    """
+
+    def __init__(
+        self,
+        plan: tuple[str, Recipe, int],
+        progress: Progress,
+        sampling: Sampling,
+        ledger: Ledger,
+        attempts: Attempts,
+    ) -> None:
+        self._study, self._recipe, self._slots = plan
+        self._progress = progress
+        self._sampling = sampling
+        self._ledger = ledger
+        self._attempts = attempts
+        self._began = time.monotonic()
+        self._seconds: list[float] = []  # of the trials of this run
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
+    def update(self, note: str) -> None:
+        """Show the run as it stands."""
+        try:
+            self._progress.update(self._view(note))
+        except OSError:
+            self._progress = Silent()
+
+    def ended(self, end: Ended, note: str) -> None:
+        """Show that a trial has ended."""
+        if end.outcome is not Outcome.INTERRUPTED:
+            self._seconds.append(end.seconds)
+        try:
+            self._progress.ended(end, self._view(note))
+        except OSError:
+            self._progress = Silent()
+
+    def _view(self, note: str) -> RunView:
+        counts = self._sampling.counts()
+        return RunView(
+            study=self._study,
+            objective=self._recipe.objective.metric,
+            counts=counts,
+            limit=self._sampling.limit,
+            best=self._ledger.best(),
+            running=tuple(active.shown for active in self._attempts.active.values() if not active.ended),
+            elapsed=self.elapsed,
+            remaining=self._remaining(counts),
+            note=note,
+        )
+
+    def _remaining(self, counts: Counts) -> float | None:
+        """Estimate the seconds to go from the trials of this run, at most what the timeout leaves."""
+        timeout = self._recipe.budget.timeout
+        left = max(0.0, timeout - self.elapsed) if timeout is not None else None
+        if not self._seconds:
+            return left
+        to_do = self._sampling.limit - counts.complete - counts.pruned - counts.failed
+        guess = to_do * sum(self._seconds) / len(self._seconds) / self._slots
+        return guess if left is None else min(guess, left)

@@ -1,0 +1,120 @@
+"""What is stored about a study: trials, attempts, curves, and who runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storage import Location
+from storage.copies import Attempt
+from storage.lease import Holding
+from tuner import overview, stored
+from tuner.errors import UsageError
+from tuner.overview import StudySummary
+from tuner.recipe import Recipe
+from tuner.results import TrialResult, best_json, importances, ranked, read_trial
+from tuner.timing import total
+
+
+class StudyReader:
+    """Reads one study; each method opens the database and closes it again.
+
+    Attributes:
+        name: The study's name.
+        recipe: What it searches.
+        location: Where it is stored.
+    """
+
+    def __init__(self, name: str, recipe: Recipe, location: Location) -> None:
+        self.name = name
+        self.recipe = recipe
+        self.location = location
+
+    def trials(self) -> list[TrialResult]:
+        """Return every trial in order.
+
+        Raises:
+            UsageError: If the study was never started.
+        """
+        with stored.existing(self.location, self.name) as found:
+            return self.read_trials(found)
+
+    def best(self) -> TrialResult:
+        """Return the best complete trial.
+
+        Raises:
+            UsageError: If the study was never started, or no trial is complete.
+        """
+        best = ranked(self.trials(), self.recipe)
+        if not best:
+            raise UsageError(f"study '{self.name}' has no complete trial yet", hint=f"tuner study start {self.name}")
+        return best[0]
+
+    def summary(self) -> StudySummary:
+        """Return the study in a line.
+
+        Raises:
+            UsageError: If the study was never started.
+        """
+        with stored.existing(self.location, self.name) as found:
+            return overview.summarise(found.store, self.name)[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the best trial and the counts: the object that scripts rely on; its values are null without one."""
+        best = next(iter(ranked(self.trials(), self.recipe)), None)
+        return best_json(best, self.recipe, self.summary())
+
+    def importances(self) -> dict[str, float]:
+        """Return what each parameter is worth to the objective, largest first; empty with too few trials."""
+        with stored.existing(self.location, self.name) as (_, study, _record):
+            return importances(study, self.recipe)
+
+    def attempts(self, number: int | None = None) -> list[Attempt]:
+        """Return every attempt at every trial, or at trial ``number``: who, where, when, and how it ended."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.attempts(record.id, number)
+
+    def holding(self) -> Holding | None:
+        """Return who runs this study at the moment, or ``None``."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.holding(record.id)
+
+    def curves(self) -> dict[int, list[dict[str, float]]]:
+        """Return the metrics of every epoch by trial number."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.epochs(record.id)
+
+    def timing(self) -> dict[str, Any]:
+        """Return where the seconds of all runs went: see :meth:`tuner.timing.Timing.as_json`."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return total([run.timing for run in store.runs(record.id) if run.timing])
+
+    def stop(self) -> bool:
+        """Ask the run of this study to stop after its running epochs; ``False`` where none runs."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            return store.request_stop(record.id)
+
+    def delete(self) -> None:
+        """Remove the study with its trials and models.
+
+        Raises:
+            RunError: If it is being run.
+            UsageError: If the study was never started.
+        """
+        with stored.existing(self.location, self.name) as found:
+            stored.delete(found)
+
+    def read_trials(self, found: stored.Stored) -> list[TrialResult]:
+        """Return every trial in order, from a study that is open already."""
+        tests = {number: model.test for number, model in found.store.models(found.record.id).items()}
+        return [read_trial(trial, self.recipe, tests) for trial in found.study.get_trials(deepcopy=False)]
+
+    def trial(self, number: int) -> TrialResult:
+        """Return one trial.
+
+        Raises:
+            UsageError: If there is none of that number.
+        """
+        trials = self.trials()
+        if not 0 <= number < len(trials):
+            raise UsageError(f"study '{self.name}' has no trial {number}", hint=f"it has {len(trials)}, from 0 on")
+        return trials[number]
