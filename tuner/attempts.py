@@ -12,7 +12,7 @@ from tuner.records import OUT_OF_MEMORY, TrainerLost
 from tuner.sampling import Asked
 
 FAILURES_IN_A_ROW = 5
-LOST_AT_START = 3  # trainers that may die before their first job
+LOST_AT_START = 5  # trainers in a row that may die without a job before one is ready
 
 
 @dataclass(slots=True)
@@ -82,11 +82,15 @@ class Attempts:
         """The reason of a trial that took too long."""
         return f"timed out after {self._timeout:g} s"
 
-    def lost_at_start(self, reason: str) -> None:
-        """Count a trainer that died before its first job.
+    def ready(self) -> None:
+        """Begin to count trainers that die without a job anew: one can start."""
+        self._lost.pop(None, None)
+
+    def lost_without_job(self, reason: str) -> None:
+        """Count a trainer that died without a job.
 
         Raises:
-            RunError: If that happened too often.
+            RunError: If that happened too often since the last one was ready.
         """
         self._lost[None] += 1
         if self._lost[None] >= LOST_AT_START:

@@ -32,6 +32,7 @@ from tuner.records import (
     Verdict,
 )
 from tuner.sampling import Sampling
+from tuner.stopping import PLATEAU, REACHED, enough
 from tuner.timing import Timing
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ class Coordinator:
         services: Storage, sampling, trainers, display.
 
     Attributes:
-        stopped_by: Why the run ended early: ``timeout``, ``stop`` or what ``stop_asked`` said; else ``None``.
+        stopped_by: Why the run ended early: ``timeout``, ``target``, ``plateau``, ``stop`` or what ``stop_asked`` said;
+            else ``None``.
     """
 
     def __init__(self, name: str, recipe: Recipe, services: Services) -> None:
@@ -96,14 +98,16 @@ class Coordinator:
             StorageError: If the database cannot be written.
         """
         self._ledger.take_up()
-        if self._sampling.exhausted and not self._ledger.untested(test_all=test_all):
+        done = enough(self._recipe, self._ledger.best(), self._sampling.finished_after)
+        if (self._sampling.exhausted or done) and not self._ledger.untested(test_all=test_all):
+            self.stopped_by = None if self._sampling.exhausted else done
             return
         self._run = self._ledger.begin_run(self._executor.slots)
         self._executor.start()
         try:
             while self._turn():
                 pass
-            if self.stopped_by in {None, "timeout"}:
+            if self.stopped_by in {None, "timeout", REACHED, PLATEAU}:
                 for job in self._ledger.untested(test_all=test_all):
                     self._test(job)
         finally:
@@ -149,6 +153,7 @@ class Coordinator:
         elif isinstance(event, TrainerReady):
             self._device = event.device
             self._timing.ready()
+            self._attempts.ready()
         elif isinstance(event, TrainerLost):
             self._trainer_lost(event)
         elif isinstance(event, TrainerRefused):
@@ -204,7 +209,7 @@ class Coordinator:
 
     def _trainer_lost(self, event: TrainerLost) -> None:
         if event.number is None:
-            self._attempts.lost_at_start(event.reason)
+            self._attempts.lost_without_job(event.reason)
             return
         active = self._active.pop(event.number)
         if active.ended:
@@ -262,6 +267,8 @@ class Coordinator:
             self._stop(reason)
         elif timeout is not None and self._display.elapsed > timeout:
             self._stop("timeout")
+        elif reason := enough(self._recipe, self._ledger.best(), self._sampling.finished_after):
+            self._stop(reason)
 
     def _stop(self, reason: str) -> None:
         """Ask every running trial to end after its epoch; it waits in the queue for the next run."""

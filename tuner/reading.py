@@ -78,6 +78,16 @@ class StudyReader:
         with stored.existing(self.location, self.name) as (store, _, record):
             return store.holding(record.id)
 
+    def last_run(self) -> str:
+        """Say how the last run ended, and when."""
+        with stored.existing(self.location, self.name) as (store, _, record):
+            runs = store.runs(record.id)
+        if not runs:
+            return "none"
+        if runs[-1].ended is None:
+            return "goes on, or was killed"
+        return f"ended {runs[-1].ended:%Y-%m-%d %H:%M} UTC: {runs[-1].stopped_by or 'all trials were done'}"
+
     def curves(self) -> dict[int, list[dict[str, float]]]:
         """Return the metrics of every epoch by trial number."""
         with stored.existing(self.location, self.name) as (store, _, record):

@@ -71,7 +71,8 @@ class Budget(_Table):
 
     ``patience`` counts epochs without improvement before a trial stops early (0: never); ``keep`` is the number of
     best models that stay on disk. ``retries`` is how often a trial is tried again whose process died, and
-    ``trial_timeout`` the seconds that one attempt may take.
+    ``trial_timeout`` the seconds that one attempt may take. The study ends early once its best objective is as good as
+    ``target``, or once ``plateau`` trials have ended without a better one.
     """
 
     trials: int = Field(default=40, ge=1)
@@ -81,6 +82,8 @@ class Budget(_Table):
     keep: int = Field(default=5, ge=1)
     retries: int = Field(default=2, ge=0)
     trial_timeout: Seconds | None = None
+    target: float | None = None
+    plateau: int | None = Field(default=None, ge=1)
 
 
 class Search(_Table):

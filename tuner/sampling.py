@@ -81,6 +81,11 @@ class Sampling:
             waiting=self._tally[TrialState.WAITING],
         )
 
+    def finished_after(self, number: int) -> int:
+        """Count the complete and pruned trials with a higher number."""
+        ended = {TrialState.COMPLETE, TrialState.PRUNED}
+        return sum(state in ended for other, state in self._states.items() if other > number)
+
     def values(self) -> dict[int, float]:
         """Return the objective of every complete trial by number."""
         done = (trial for trial in self._trials() if trial.state == TrialState.COMPLETE)

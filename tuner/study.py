@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: by ``timeout``, ``stop``, ``interrupt`` or ``terminate``, or ``None`` when all was done."""
+    """How a run ended: by ``timeout``, ``target``, ``plateau``, ``stop`` or a signal; ``None`` when all was done."""
 
     stopped_by: str | None
 
@@ -59,6 +59,8 @@ class Study(StudyReader):
         timeout: float | str | None = None,
         retries: int | None = None,
         trial_timeout: float | str | None = None,
+        target: float | None = None,
+        plateau: int | None = None,
         seed: int | None = None,
         sampler: str | None = None,
         pruner: str | None = None,
@@ -84,6 +86,8 @@ class Study(StudyReader):
             timeout: Seconds of this run, or text like ``"10m"``.
             retries: Further attempts at a trial whose process died.
             trial_timeout: Seconds of one attempt at a trial, or text like ``"90s"``; it fails when they are over.
+            target: End once the best objective is as good as this.
+            plateau: End once so many trials have ended without a better one.
             seed: Of everything random.
             sampler: tpe, random, qmc, cmaes, grid or nsga2.
             pruner: none, median, percentile, sha, hyperband, patient or threshold.
@@ -111,6 +115,8 @@ class Study(StudyReader):
                 "timeout": timeout,
                 "retries": retries,
                 "trial_timeout": trial_timeout,
+                "target": target,
+                "plateau": plateau,
             },
             "search": {"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
         }

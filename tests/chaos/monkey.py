@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-TRIALS, EPOCHS = 24, 60
+TRIALS, EPOCHS = 80, 60
 PATIENCE = 15.0  # seconds in which orphans must have ended
 COMMAND = (sys.executable, "-m", "tuner", "study", "start", "digits", "--quiet", "--workers", "2")
 
@@ -60,9 +60,9 @@ class Monkey:
         if not ended:
             process.kill()
             self.runs += 1
-        process.communicate()
+        _, told = process.communicate()
         self._wait_for_orphans(process.pid)
-        assert not ended or process.returncode == 0, "a run ended by itself, and not well"
+        assert not ended or process.returncode == 0, f"a run ended by itself, and not well: {told}"
         return ended
 
     def _kill_a_trainer(self, leader: int) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from tests.chaos.audit import FINISHED, Audit
 from tests.chaos.monkey import TRIALS, Monkey
@@ -25,7 +25,7 @@ def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None
     """After each round everything written is whole; in the end there is exactly the asked total of trials."""
     home = tmp_path / "home"
     monkey = Monkey(home, seed)
-    engine = create_engine(f"sqlite:///{home}/studies.db")
+    engine = create_engine(f"sqlite:///{home}/studies.db", poolclass=NullPool)
     audit = Audit(engine, home / "artifacts")
     ends = 0
     for _ in range(ROUNDS):

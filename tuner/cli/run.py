@@ -26,6 +26,8 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
 @click.option("--trials", type=int, help="Trials of the study in total; starting again tops up.")
 @click.option("--epochs", type=int, help="Epochs of each trial at most.")
 @click.option("--timeout", metavar="TIME", help="Stop this run after TIME: 90s, 10m, 1h30m.")
+@click.option("--target", type=float, help="End once the best objective is as good as this.")
+@click.option("--patience", "plateau", type=int, help="End once so many trials have ended without a better one.")
 @click.option("--trial-timeout", metavar="TIME", help="Fail a trial that takes longer than TIME.")
 @click.option("--retries", type=int, help="Tries again of a trial whose process died.  [default: 2]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that train at the same time.  [default: cores]")
@@ -165,6 +167,8 @@ def _leave(stopped_by: str | None, again: str) -> None:
         return
     reasons = {
         "timeout": "The time is up",
+        "target": "The target is reached",
+        "plateau": "The last trials brought nothing better",
         "stop": "Stopped by `tuner study stop`",
         "interrupt": "Interrupted",
         "terminate": "Terminated",

@@ -78,6 +78,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
         "timeout": duration(budget.timeout) if budget.timeout else "none",
         "validation": opened.recipe.validation,
         "run by": "nobody" if held is None else str(held),
+        "last run": opened.last_run(),
     }
     print_rich(params_table(settings, "Settings"))
     print_next(
