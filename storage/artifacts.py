@@ -12,9 +12,13 @@ class Artifacts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def model_path(self, study_id: int, number: int) -> Path:
-        """Where the model of one trial goes; the folder may not exist yet."""
-        return self._study(study_id).absolute() / f"trial-{number:05d}.keras"
+    def model_path(self, study_id: int, number: int, attempt: int = 0) -> Path:
+        """Where the model of an attempt at a trial goes; the folder may not exist yet.
+
+        No two attempts share a file: the trainers of a run that was taken over in its sleep may finish theirs.
+        """
+        again = f".attempt-{attempt}" if attempt else ""
+        return self._study(study_id).absolute() / f"trial-{number:05d}{again}.keras"
 
     def relative(self, path: Path) -> str:
         """Return ``path`` as a row holds it."""

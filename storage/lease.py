@@ -101,13 +101,21 @@ class Lease:
         threading.Thread(target=self._keep, name="tuner-lease", daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Release; a database that cannot be written is left to the lease's expiry."""
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Release; a database that cannot be written is left to the lease's expiry.
+
+        Raises:
+            RunError: If the block failed because another coordinator has taken the lease over: what it has written
+                is in the way of ours, and the database says so before the fence does.
+        """
         self._released.set()
         self._take_down()
         self._database.retry.patience = 0.0
+        ours = True
         with contextlib.suppress(StorageError):
-            self.release()
+            ours = self.release()
+        if not ours and isinstance(error, Exception) and not isinstance(error, RunError):
+            raise self._lost() from error
 
     def check(self) -> bool:
         """Tell whether somebody asked this run to stop; needs no look at the database.
@@ -175,12 +183,14 @@ class Lease:
             row.expires = self._database.now(session) + DURATION
             return row.stop_requested
 
-    def release(self) -> None:
-        """Give the lease back, if it is still ours."""
+    def release(self) -> bool:
+        """Give the lease back and tell whether it was still ours."""
         with self._database.write() as session:
             row = session.get(LeaseRow, self._study_id, with_for_update=True)
-            if row is not None and row.owner == self.owner:
+            ours = row is not None and row.owner == self.owner
+            if ours:
                 session.delete(row)
+            return ours
 
 
 @dataclass(frozen=True, slots=True)

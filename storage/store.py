@@ -165,9 +165,9 @@ class Store:
         with self.database.write() as session:
             end_attempt(session, study_id, end.number, end.outcome, end.reason, traceback=end.traceback)
             write_facts(session, trial_id, facts)
-            if end.model is not None:
-                self._replace_model(session, study_id, end.number, end.model)
             gone = forget_checkpoints(session, study_id, end.number)
+            if end.model is not None:
+                gone += self._replace_model(session, study_id, end.number, end.model)
         self._remove(gone)
 
     def add_epoch(self, study_id: int, end: EpochEnd) -> None:
@@ -208,18 +208,22 @@ class Store:
                 curves.setdefault(row.trial_number, []).append({**row.metrics, "seconds": row.seconds})
         return curves
 
-    def _replace_model(self, session: Session, study_id: int, number: int, model: ModelFile) -> None:
-        """Record a model, in place of one of an earlier attempt."""
-        session.execute(delete(ModelRow).where(ModelRow.study_id == study_id, ModelRow.trial_number == number))
+    def _replace_model(self, session: Session, study_id: int, number: int, model: ModelFile) -> list[str]:
+        """Record a model, in place of one of an earlier attempt; returns the files to remove once it is committed."""
+        of_trial = (ModelRow.study_id == study_id, ModelRow.trial_number == number)
+        path = self.artifacts.relative(model.path)
+        before = [each for each in session.scalars(select(ModelRow.path).where(*of_trial)) if each != path]
+        session.execute(delete(ModelRow).where(*of_trial))
         session.add(
             ModelRow(
                 study_id=study_id,
                 trial_number=number,
-                path=self.artifacts.relative(model.path),
+                path=path,
                 sha256=model.sha256,
                 size=model.size,
             )
         )
+        return before
 
     def models(self, study_id: int) -> dict[int, KeptModel]:
         """Return the kept models by trial number."""

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import insert
 
 from storage import Location, locate, open_store
-from storage.lease import this_owner
 from storage.maintenance import backup
+from storage.owner import this_owner
 from storage.tables import CheckpointRow
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of

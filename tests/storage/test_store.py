@@ -196,6 +196,16 @@ class StoreContract:
         (kept,) = store.models(study.id).values()
         assert (kept.size, kept.test) == (5, None)
 
+    def test_no_two_attempts_share_a_file(self, store: Store, study: StudyRecord) -> None:
+        """The trainer of a run that was taken over may still write its own; that of the attempt before is removed."""
+        paths = [store.artifacts.model_path(study.id, 3, attempt) for attempt in range(3)]
+        assert len(set(paths)) == 3
+        for attempt in (0, 1):
+            keep(store, study.id, 3, write_model(store, study, 3, b"x", attempt))
+
+        assert [path.exists() for path in paths] == [False, True, False]
+        assert store.artifacts.path(store.models(study.id)[3].path) == paths[1]
+
     def test_test_metrics_belong_to_one_model(self, store: Store, add: StudyMaker) -> None:
         """They are set once, for one trial of one study."""
         study, other = add("first"), add("second")
@@ -322,9 +332,9 @@ class TestPostgresStore(StoreContract):
         return postgres_location
 
 
-def write_model(store: Store, study: StudyRecord, number: int, content: bytes) -> ModelFile:
+def write_model(store: Store, study: StudyRecord, number: int, content: bytes, attempt: int = 0) -> ModelFile:
     """Write a file where a trainer would."""
-    path = store.artifacts.model_path(study.id, number)
+    path = store.artifacts.model_path(study.id, number, attempt)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return ModelFile(path, sha256_of(path), len(content))
