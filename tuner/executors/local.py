@@ -156,10 +156,7 @@ class LocalExecutor:
         for worker in self._workers:
             worker.connection.close()  # a worker ends by itself when it sees this, whatever it is doing
         for process in [*(worker.process for worker in self._workers), *self._retired]:
-            process.join(GRACE)
-            if process.is_alive():
-                process.kill()
-                process.join()
+            _end(process)
         self._workers, self._retired = [], []
 
     def _spawn_all(self) -> None:
@@ -191,7 +188,7 @@ class LocalExecutor:
 
     def _replace(self, worker: _Worker) -> TrainerLost:
         worker.connection.close()
-        worker.process.join(GRACE)
+        _end(worker.process)
         job = worker.job
         self._workers[self._workers.index(worker)] = self._spawn()
         reason = _how_it_ended(worker.process.exitcode)
@@ -215,9 +212,17 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _end(process: ForkServerProcess) -> None:
+    """Wait for a process whose connection is closed; one that does not end by itself is killed."""
+    process.join(GRACE)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
 def _how_it_ended(exitcode: int | None) -> str:
     if exitcode is None:
-        return "closed its connection without ending"
+        return "ended without telling how"
     if exitcode < 0:
         return f"killed by {signal.Signals(-exitcode).name}"
     return f"ended with exit code {exitcode}"
