@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import column, delete, func, insert, select, table, text, update
+from sqlalchemy import Double, Enum, column, delete, func, insert, select, table, text, update
 from sqlalchemy.orm import Session
 
 from storage.tables import AttemptRow, EpochRow, utc_now
@@ -14,6 +14,13 @@ from tuner.records import Outcome
 
 # Optuna's own table: a result has nine facts or so, and Optuna writes one per transaction.
 _ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
+_REPORTS = table(
+    "trial_intermediate_values",
+    column("trial_id"),
+    column("step"),
+    column("intermediate_value", Double),
+    column("intermediate_value_type", Enum("FINITE", "INF_POS", "INF_NEG", "NAN", name="trialintermediatevaluetype")),
+)
 _FORGET_REPORTS = text(
     "DELETE FROM trial_intermediate_values WHERE trial_id IN (SELECT t.trial_id FROM trials t JOIN tuner_study s "
     "ON t.study_id = s.optuna_id WHERE s.id = :study_id AND t.number = :number) AND step >= :first_epoch"
@@ -45,6 +52,12 @@ def end_attempt(
     running = (AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None))
     ended = {"ended": utc_now(), "outcome": outcome, "reason": reason, "traceback": traceback}
     session.execute(update(AttemptRow).where(*running).values(**ended))
+
+
+def write_report(session: Session, trial_id: int, epoch: int, value: float) -> None:
+    """Report the objective after an epoch to Optuna; the value is a finite number."""
+    row = {"trial_id": trial_id, "step": epoch, "intermediate_value": value, "intermediate_value_type": "FINITE"}
+    session.execute(insert(_REPORTS).values(row))
 
 
 def write_facts(session: Session, trial_id: int, facts: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
-from storage.attempts import begin_attempt, end_attempt, write_facts
+from storage.attempts import begin_attempt, end_attempt, write_facts, write_report
 from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpoints
 from storage.copies import Attempt, KeptModel, StudyRecord
 from storage.engine import Database
@@ -170,8 +170,14 @@ class Store:
                 gone += self._replace_model(session, study_id, end.number, end.model)
         self._remove(gone)
 
-    def add_epoch(self, study_id: int, end: EpochEnd) -> None:
-        """Record every metric of one epoch, and the checkpoint after it."""
+    def add_epoch(self, study_id: int, end: EpochEnd, report: tuple[int, float] | None = None) -> None:
+        """Record in one transaction every metric of an epoch, and the checkpoint after it.
+
+        Args:
+            study_id: Our row of the study.
+            end: The epoch.
+            report: Optuna's row of the trial and the objective that it shall know.
+        """
         gone: list[str] = []
         with self.database.write() as session:
             session.add(
@@ -183,6 +189,8 @@ class Store:
                     seconds=end.seconds,
                 )
             )
+            if report is not None:
+                write_report(session, report[0], end.epoch, report[1])
             if end.checkpoint is not None:
                 gone = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
         self._remove(gone)

@@ -51,11 +51,17 @@ def ask(sampling: Sampling) -> Asked:
     return asked
 
 
+def report(sampling: Sampling, number: int, epoch: int, value: float) -> bool:
+    """Write the objective after an epoch as the store does, and tell whether the trial should be pruned."""
+    sampling._storage.set_trial_intermediate_value(sampling.trial_id(number), epoch, value)
+    return sampling.should_prune(number, epoch, value)
+
+
 def finish(sampling: Sampling) -> Asked:
     """Run one trial, whose value depends on its parameters alone."""
     asked = ask(sampling)
     value = 1.0 - float(asked.params["learning_rate"]) - len(asked.params) / 100
-    sampling.report(asked.number, 0, value)
+    report(sampling, asked.number, 0, value)
     sampling.tell(asked.number, Outcome.COMPLETE, value)
     return asked
 
@@ -227,10 +233,10 @@ def test_every_pruner_answers(start: Starter, pruner: str) -> None:
     for _ in range(6):
         asked = ask(sampling)
         for epoch in range(8):
-            sampling.report(asked.number, epoch, 0.8 + epoch / 100)
+            report(sampling, asked.number, epoch, 0.8 + epoch / 100)
         sampling.tell(asked.number, Outcome.COMPLETE, 0.87)
     bad = ask(sampling)
-    verdicts = [sampling.report(bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
+    verdicts = [report(sampling, bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
 
     assert any(verdicts) == (pruner != "none")
 
@@ -242,8 +248,8 @@ def test_the_threshold_is_the_worst_value_that_may_live(start: Starter, metric: 
     sampling = start(recipe_for(search=search, objective={"metric": metric}))
     number = ask(sampling).number
 
-    assert [sampling.report(number, epoch, bad) for epoch in range(2)] == [False, True]
-    assert not sampling.report(number, 2, 0.9)
+    assert [report(sampling, number, epoch, bad) for epoch in range(2)] == [False, True]
+    assert not report(sampling, number, 2, 0.9)
 
 
 def test_a_pruned_trial_keeps_its_last_reported_value(start: Starter) -> None:
@@ -251,7 +257,7 @@ def test_a_pruned_trial_keeps_its_last_reported_value(start: Starter) -> None:
     sampling = start(recipe_for())
     number = ask(sampling).number
     for epoch, value in enumerate((0.25, 0.5)):
-        sampling.report(number, epoch, value)
+        report(sampling, number, epoch, value)
     sampling.tell(number, Outcome.PRUNED, 0.9)
     trial = sampling._study.trials[number]
 
@@ -263,7 +269,7 @@ def test_a_failed_trial_has_no_value(start: Starter) -> None:
     """Whatever it reported before it failed."""
     sampling = start(recipe_for())
     number = ask(sampling).number
-    sampling.report(number, 0, 0.5)
+    report(sampling, number, 0, 0.5)
     sampling.tell(number, Outcome.FAILED, 0.5)
 
     assert (sampling._study.trials[number].state, sampling.values()) == (TrialState.FAIL, {})

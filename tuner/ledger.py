@@ -83,8 +83,9 @@ class Ledger:
 
     def epoch(self, event: EpochEnd) -> bool:
         """Write one epoch down and tell whether the trial should be pruned."""
-        self._store.add_epoch(self._study_id, event)
-        return self._sampling.report(event.number, event.epoch, event.metrics[self._recipe.objective.metric])
+        value = event.metrics[self._recipe.objective.metric]
+        self._store.add_epoch(self._study_id, event, (self._sampling.trial_id(event.number), value))
+        return self._sampling.should_prune(event.number, event.epoch, value)
 
     def pruned(self, number: int) -> TrialEnd:
         """Return the end of a trial that is pruned now, from the epochs written so far."""

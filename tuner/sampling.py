@@ -132,11 +132,10 @@ class Sampling:
             label=start.label if start else None,
         )
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        """Record the objective after an epoch and tell whether the trial should be pruned."""
+    def should_prune(self, number: int, epoch: int, value: float) -> bool:
+        """Tell whether a trial should be pruned, whose objective after an epoch the store has written."""
         running = self._running[number]
-        # Not trial.report and trial.should_prune: they remember what an earlier attempt at this trial reported.
-        self._storage.set_trial_intermediate_value(running.trial._trial_id, epoch, value)  # noqa: SLF001
+        # Not trial.should_prune: it remembers what an earlier attempt at this trial reported.
         running.frozen.intermediate_values[epoch] = value
         return self._study.pruner.prune(self._study, running.frozen)
 
