@@ -115,6 +115,21 @@ def test_a_trial_that_a_dead_run_left_behind_comes_back_unchanged(start: Starter
     assert [finish(sampling).number for _ in range(3)] == [2, 3, 4]
 
 
+def test_a_configuration_that_comes_again_is_another_seed_of_it(start: Starter) -> None:
+    """It names the first trial that had it, also after the study went on; trying a trial again repeats nothing."""
+    space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32]}}
+    recipe = small_recipe(space=space, budget={"trials": 8, "epochs": 2})
+    sampling = start(recipe)
+    asked = [finish(sampling) for _ in range(4)]
+    asked += [finish(start(recipe)) for _ in range(4)]
+
+    first: dict[object, int] = {}
+    for each in asked:
+        expected = first.setdefault(each.params["batch_size"], each.number)
+        assert each.repeats == (expected if expected != each.number else None)
+    assert len({each.seed for each in asked}) == 8
+
+
 def test_seeds_differ_between_trials_and_studies() -> None:
     """They are valid for NumPy and TensorFlow, and depend on nothing but the two numbers."""
     seeds = {trial_seed(study, number) for study in range(20) for number in range(50)}

@@ -171,6 +171,7 @@ def _facts(asked: Asked, end: TrialEnd, seconds: float) -> dict[str, object]:
     """Return what is kept, and what the dashboard shows, beside a trial's parameters."""
     facts = {
         "label": asked.label,
+        "repeats": asked.repeats,
         "parameters": end.parameters,
         "epochs": end.epochs,
         "best_epoch": end.best_epoch,

@@ -28,7 +28,8 @@ class TrialResult:
     """One trial. ``value`` and ``metrics`` are those of ``best_epoch`` (0-based); ``parameters`` counts weights.
 
     ``params`` holds what was searched; fixed and default values are in ``all_params``. ``kept`` tells whether its
-    model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated.
+    model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated. ``repeats`` is the first
+    trial with just these parameters, of which this one is another seed.
     """
 
     number: int
@@ -45,6 +46,7 @@ class TrialResult:
     reason: str | None
     kept: bool
     test: Mapping[str, float] | None
+    repeats: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -95,6 +97,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         reason=attrs.get("reason"),
         kept=trial.number in tests,
         test=tests.get(trial.number),
+        repeats=attrs.get("repeats"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,13 +29,17 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A trial to run: its number, its complete parameters and its seed."""
+    """A trial to run: its number, its complete parameters and its seed.
+
+    ``repeats`` is the first trial with just these parameters, where there is one: this is another seed of it.
+    """
 
     number: int
     params: Mapping[str, ParamValue]
     seed: int
     epochs: int
     label: str | None
+    repeats: int | None = None
 
 
 class Sampling:
@@ -60,6 +64,10 @@ class Sampling:
         self._study.pruner = make_pruner(recipe)
         self._states = {trial.number: trial.state for trial in self._trials()}
         self._tally = Counter(self._states.values())
+        self._first: dict[Hashable, int] = {}
+        for trial in self._trials():
+            if trial.params:
+                self._first.setdefault(_identity(trial.params), trial.number)
 
     @property
     def limit(self) -> int:
@@ -124,9 +132,12 @@ class Sampling:
         self._running[trial.number] = _Running(trial, self._storage.get_trial(trial._trial_id))  # noqa: SLF001
         self._set_state(trial.number, TrialState.RUNNING)
         start = self._recipe.start[trial.number] if trial.number < len(self._recipe.start) else None
+        params = self._recipe.hyperparameters(drawn).as_params()
+        first = self._first.setdefault(_identity(drawn), trial.number)
         return Asked(
             number=trial.number,
-            params=self._recipe.hyperparameters(drawn).as_params(),
+            params=params,
+            repeats=first if first < trial.number else None,
             seed=trial_seed(self._recipe.search.seed, trial.number),
             epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
             label=start.label if start else None,
@@ -189,6 +200,11 @@ class _Running:
 
     trial: optuna.Trial
     frozen: optuna.trial.FrozenTrial
+
+
+def _identity(params: Mapping[str, ParamValue]) -> Hashable:
+    """Return what two trials with just the same searched parameters have in common."""
+    return tuple(sorted(params.items()))
 
 
 def trial_seed(study_seed: int, number: int) -> int:

@@ -58,9 +58,13 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
             str(trial.epochs),
             duration(trial.seconds) if trial.seconds else "",
             f"{trial.parameters:,}" if trial.parameters else "",
-            Text(trial.reason or trial.label or brief(trial.all_params)),
+            Text(trial.reason or trial.label or _again(trial) + brief(trial.all_params)),
         )
     return table
+
+
+def _again(trial: TrialResult) -> str:
+    return "" if trial.repeats is None else f"trial {trial.repeats} with another seed: "
 
 
 def attempts_table(attempts: Sequence[Attempt]) -> Table:
