@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from storage import Location, Store, locate, open_store
+from tests.command import Command
 from tests.postgres import Server, start_server
 
 ROOT = Path(__file__).parent.parent
@@ -91,3 +93,14 @@ def store(home: Path) -> Iterator[Store]:
     opened = open_store(locate(home=home), create=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def tuner(tmp_path: Path) -> Iterator[Command]:
+    """The real command; what it started is ended with the test."""
+    command = Command(tmp_path)
+    yield command
+    for process in command.running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

@@ -6,12 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.test_end_to_end import DEADLINE, Command
+from tests.command import DEADLINE, Command
 
 # For programs with threads; below a folder with the name of the architecture on Debian.
 LIBRARIES = [
@@ -50,16 +49,6 @@ class Clock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
-
-
-@pytest.fixture
-def tuner(tmp_path: Path) -> Iterator[Command]:
-    command = Command(tmp_path)
-    yield command
-    for process in command.running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def start(tuner: Command, clock: Clock, *options: str) -> subprocess.Popen[str]:

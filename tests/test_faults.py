@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,25 +17,15 @@ import pytest
 from click.testing import CliRunner
 
 from storage import locate, open_store
+from tests.command import DEADLINE, Command
 from tests.recipes import always, small_recipe
 from tests.runs import Recorder, rows, run_scripted, trials_of
-from tests.test_end_to_end import DEADLINE, Command
 from tuner.cli.main import main
 from tuner.errors import StorageError
 from tuner.progress import RunView
 
 # Root may write what nobody may write, unless it gives up the right to.
 AS_A_PERSON = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner") if os.geteuid() == 0 else ()
-
-
-@pytest.fixture
-def tuner(tmp_path: Path) -> Iterator[Command]:
-    command = Command(tmp_path)
-    yield command
-    for process in command.running:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 def make_read_only(folder: Path) -> None:
