@@ -64,24 +64,6 @@ def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal
     tuner.until(lambda: not tuner.processes(process.pid))  # the fork server ends when it sees that we are gone
 
 
-def test_a_second_ctrl_c_ends_at_once(tuner: Command) -> None:
-    """It does not wait for the epochs; the trials wait for the next run, and nothing is left behind (fault 18)."""
-    process = tuner.start("--trials", "50", "--workers", "2", "--timeout", "60s")
-    tuner.until(lambda: trained(tuner) > 3)
-    os.kill(process.pid, signal.SIGINT)
-    time.sleep(0.02)
-    if process.poll() is None:
-        os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=DEADLINE)
-
-    assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr
-    tuner.until(lambda: not tuner.processes(process.pid))
-    done = tuner("study", "start", "digits", "--trials", "1", "--epochs", "40")
-    assert done.returncode == 0, done.stderr
-    assert tuner.rows("SELECT COUNT(*) FROM trials WHERE state IN ('RUNNING', 'WAITING')") == [(0,)]
-
-
 def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:
     """It ends with exit code 0, within seconds."""
     process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
