@@ -53,6 +53,7 @@ def test_a_folder_that_may_only_be_read_can_still_be_looked_at(tuner: Command) -
     try:
         done = {words: ask("study", *words) for words in (("list",), ("show", "digits"), ("trials", "digits"))}
         done["report",] = ask("report", "digits")
+        done["doctor",] = ask("doctor", "--quick")
         done["export",] = ask("export", "digits", "-o", str(tuner.folder / "model"), "--format", "keras")
         refused = ask(*run, "2")
     finally:

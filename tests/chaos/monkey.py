@@ -51,7 +51,7 @@ class Monkey:
     def one_round(self) -> bool:
         """Run for a random time, killing trainers on the way, then kill the coordinator; tells whether it had ended."""
         process = self.start()
-        deadline = time.monotonic() + self._random.uniform(1.0, 16.0)  # importing TensorFlow takes half of that
+        deadline = time.monotonic() + self._random.uniform(1.0, 12.0)  # importing TensorFlow takes 7 of them
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(self._random.uniform(0.2, 3.0))
             if self._random.random() < 0.5:

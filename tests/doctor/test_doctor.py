@@ -272,19 +272,6 @@ def test_data_that_a_study_needs_are_missed(
     assert check.hint == "tuner data fetch mnist"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_what_may_only_be_read_can_be_examined(location: Location) -> None:
-    """Nobody has to be able to write to look (fault 5)."""
-    paths = [location.file, location.file.parent]
-    for path in paths:
-        path.chmod(0o555)
-    try:
-        assert examined(location).problems == 0
-    finally:
-        for path in paths:
-            path.chmod(0o755)
-
-
 @pytest.mark.parametrize(
     ("code", "status", "said"),
     [
