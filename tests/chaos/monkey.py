@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-TRIALS, EPOCHS = 80, 60
+TRIALS, EPOCHS = 50, 60
 PATIENCE = 15.0  # seconds in which orphans must have ended
 COMMAND = (sys.executable, "-m", "tuner", "study", "start", "digits", "--quiet", "--workers", "2")
 

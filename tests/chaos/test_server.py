@@ -25,7 +25,7 @@ from tests.postgres import Server
 from tuner.study import load_study
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
-ROUNDS = int(os.environ.get("CHAOS_SERVER_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("CHAOS_SERVER_ROUNDS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 _RUNS = "SELECT count(*) FROM tuner_lease WHERE owner LIKE %s"
 _DONE = "SELECT count(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED', 'FAIL')"
