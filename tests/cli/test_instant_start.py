@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,19 @@ def run_python(*arguments: str) -> str:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def loaded_by(commands: list[list[str]]) -> dict[str, set[str]]:
+    """Return the modules that are loaded after each command, one after the other in a fresh interpreter."""
+    script = (
+        "import json, sys; from tuner.cli.main import main\n"
+        f"for words in {commands!r}:\n"
+        "    main(words, standalone_mode=False)\n"
+        "    print(); print('loaded:', json.dumps([' '.join(words[:2]), list(sys.modules)]))"
+    )
+    lines = [line for line in run_python("-c", script).splitlines() if line.startswith("loaded: ")]
+    assert len(lines) == len(commands)
+    return {words: set(modules) for words, modules in (json.loads(line.removeprefix("loaded: ")) for line in lines)}
 
 
 def test_importing_the_cli_loads_no_heavy_library() -> None:
@@ -37,13 +51,11 @@ def test_the_package_runs_as_a_module() -> None:
 def test_reading_verbs_import_no_tensorflow(home: Path) -> None:
     """Looking at a study never waits for TensorFlow, and the list not even for Optuna."""
     run_scripted(home, small_recipe())
-    for words in (["study", "list"], ["study", "show", "small"], ["study", "trials", "small"],
-                  ["study", "best", "small"], ["report", "small"], ["space", "list"], ["data", "list"],
-                  ["storage", "check"], ["doctor", "--quick"],
-                  ["study", "export-archive", "small", str(home / "small.zip")]):  # fmt: skip
-        where = ["--home", str(home)] if words[0] in {"study", "report", "storage", "doctor"} else []
-        script = f"from tuner.cli.main import main; main({[*words, *where]!r}, standalone_mode=False)"
-        loaded = set(run_python("-c", f"{script}; import sys; print(); print(*sys.modules)").splitlines()[-1].split())
-
-        assert loaded.isdisjoint({"tensorflow", "keras", "jax"}), words
-        assert words != ["study", "list"] or "optuna" not in loaded
+    here = ["--home", str(home)]
+    assert "optuna" not in loaded_by([["study", "list", *here]])["study list"]
+    verbs = [["study", "show", "small"], ["study", "trials", "small"], ["study", "best", "small"], ["report", "small"],
+             ["storage", "check"], ["doctor", "--quick"],
+             ["study", "export-archive", "small", str(home / "small.zip")]]  # fmt: skip
+    loaded = loaded_by([*([*words, *here] for words in verbs), ["space", "list"], ["data", "list"]])
+    for words, modules in loaded.items():
+        assert modules.isdisjoint({"tensorflow", "keras", "jax"}), words
