@@ -79,8 +79,15 @@ class Coordinator:
         self._active = self._attempts.active
         self._device: str | None = None
         self._run: Run | None = None  # noted when there is anything to do
-        plan = (name, recipe, services.executor.slots)
-        self._display = Display(plan, services.progress, services.sampling, services.ledger, self._attempts)
+        self._display = Display(
+            name,
+            recipe,
+            slots=services.executor.slots,
+            progress=services.progress,
+            sampling=services.sampling,
+            ledger=services.ledger,
+            attempts=self._attempts,
+        )
         self._timing = Timing(services.executor.slots)
         self._clock = self._timing.coordinator
         self._exhausted = False

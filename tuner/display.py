@@ -16,7 +16,9 @@ class Display:
     """Builds the view of a run; where nobody can look any more (a closed terminal), the run goes on unseen.
 
     Args:
-        plan: Name of the study, what is searched, and how many trials run at the same time.
+        study: Its name.
+        recipe: What is searched.
+        slots: How many trials run at the same time.
         progress: Shows the views.
         sampling: Knows the trials by state.
         ledger: Knows the best one.
@@ -25,13 +27,18 @@ class Display:
 
     def __init__(
         self,
-        plan: tuple[str, Recipe, int],
+        study: str,
+        recipe: Recipe,
+        *,
+        slots: int,
         progress: Progress,
         sampling: Sampling,
         ledger: Ledger,
         attempts: Attempts,
     ) -> None:
-        self._study, self._recipe, self._slots = plan
+        self._study = study
+        self._recipe = recipe
+        self._slots = slots
         self._progress = progress
         self._sampling = sampling
         self._ledger = ledger

@@ -23,6 +23,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_intact(path: Path, *, size: int, sha256: str) -> bool:
+    """Tell whether a file has the size and the checksum that were recorded; the size, which is quick, comes first.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    return path.stat().st_size == size and sha256_of(path) == sha256
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is flushed to disk and takes the name ``path``.

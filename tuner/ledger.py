@@ -10,7 +10,7 @@ from storage.copies import KeptModel, StudyRecord
 from storage.lease import Lease
 from storage.retry import persistent
 from storage.runs import Run
-from tuner.files import sha256_of
+from tuner.files import is_intact
 from tuner.recipe import Recipe
 from tuner.records import CheckpointFile, EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
 from tuner.sampling import Asked, Sampling
@@ -162,7 +162,7 @@ class Ledger:
 
 def _is_sound(file: CheckpointFile) -> bool:
     try:
-        return file.path.stat().st_size == file.size and sha256_of(file.path) == file.sha256
+        return is_intact(file.path, size=file.size, sha256=file.sha256)
     except OSError:
         return False
 

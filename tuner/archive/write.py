@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from storage.transfer import read_rows
 from tuner.archive.manifest import MANIFEST, ArchivedStudy, ArchivedTrial, ArchiveManifest, carried, model_name
 from tuner.errors import RunError, UsageError
-from tuner.files import atomic_path, sha256_of
+from tuner.files import atomic_path, is_intact
 from tuner.records import Outcome
 from tuner.stored import Stored
 
@@ -123,7 +123,7 @@ def _attempt(row: Mapping[str, Any], ended: set[int]) -> dict[str, Any]:
 
 def _is_whole(path: Path, size: int, sha256: str) -> bool:
     try:
-        return path.stat().st_size == size and sha256_of(path) == sha256
+        return is_intact(path, size=size, sha256=sha256)
     except OSError:
         return False
 

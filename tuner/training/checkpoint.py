@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from tuner.clock import Clock
 from tuner.errors import RunError
-from tuner.files import atomic_path, sha256_of
+from tuner.files import atomic_path, is_intact, sha256_of
 from tuner.records import CheckpointFile, TrialJob
 from tuner.training.members import check_arrays, check_members
 
@@ -72,7 +72,7 @@ def read(file: CheckpointFile) -> State:
         RunError: If it is not the file that was written, or unpacks to more than it has; nothing of it is read then.
         OSError: If it cannot be read.
     """
-    if file.path.stat().st_size != file.size or sha256_of(file.path) != file.sha256:
+    if not is_intact(file.path, size=file.size, sha256=file.sha256):
         raise RunError(f"checksum mismatch: {file.path.name}")
     with zipfile.ZipFile(file.path) as members:  # before NumPy reserves memory for what they declare
         check_members(members, file.path)

@@ -16,7 +16,7 @@ import numpy as np
 from tuner.clock import Clock
 from tuner.hyperparameters import Hyperparameters
 from tuner.training.checkpoint import Arrays, State
-from tuner.training.rows import Rows, order_of, orders
+from tuner.training.rows import EVALUATION_BATCH, Rows, order_of, orders
 from tuner.training.structure import Settings, Structure
 
 
@@ -160,7 +160,7 @@ class JaxFused(keras.Model):  # type: ignore[misc]
 
     def test_step(self, state: Any, data: Any) -> Any:
         """Evaluate all rows; ``data`` is inputs, labels and their order."""
-        return self._loop(super().test_step, state, data, 4096)
+        return self._loop(super().test_step, state, data, EVALUATION_BATCH)
 
     def _loop(self, step: Any, state: Any, data: Any, batch: int) -> Any:
         import jax

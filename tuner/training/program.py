@@ -16,18 +16,15 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from tuner.training.checkpoint import Arrays
 from tuner.training.kernels import decay, slots_each, update
 from tuner.training.masks import drop
+from tuner.training.rows import EVALUATION_BATCH
 from tuner.training.structure import Settings, Structure
 
-EVALUATION_BATCH = 4096  # rows per step when nothing is learned: bounds the memory of the activations
 BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM = 1e-3, 0.99  # those of keras.layers.BatchNormalization
-
-Arrays = Sequence[npt.NDArray[np.float32]]
 
 
 @lru_cache(maxsize=64)  # a program holds its graph and the weights of its last trial: a few MiB

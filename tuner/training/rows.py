@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+EVALUATION_BATCH = 4096  # rows per step when nothing is learned: bounds the memory of the activations
+
 Rows = tuple[Any, Any]  # inputs (rows, ...) and labels (rows,), arrays or tensors
 
 
