@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from tuner.recipe import Recipe, Search
+from tuner.recipe import Recipe
 from tuner.records import Counts, Outcome, ParamValue
+from tuner.samplers import make_pruner, make_sampler, shuffled_grid, trial_seed
 from tuner.space import AnyDimension, Choice, Float
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -60,7 +59,7 @@ class Sampling:
         self._storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
         self._recipe = recipe
         self._running: dict[int, _Running] = {}
-        self._grid = _shuffled_grid(recipe) if recipe.search.sampler == "grid" else None
+        self._grid = shuffled_grid(recipe) if recipe.search.sampler == "grid" else None
         self._study.pruner = make_pruner(recipe)
         self._states = {trial.number: trial.state for trial in self._trials()}
         self._tally = Counter(self._states.values())
@@ -207,57 +206,9 @@ def _identity(params: Mapping[str, ParamValue]) -> Hashable:
     return tuple(sorted(params.items()))
 
 
-def trial_seed(study_seed: int, number: int) -> int:
-    """Return the seed of a trial, in [0, 2**31), from its study's seed and its number."""
-    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0] >> 1)
-
-
-def make_sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
-    """Make the sampler that proposes trial ``number``."""
-    seed = trial_seed(search.seed, number)
-    if search.sampler == "tpe":
-        # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-    if search.sampler == "nsga2":
-        return optuna.samplers.NSGAIISampler(seed=seed)
-    if search.sampler == "qmc":
-        # One sequence for the whole study: its seed must not change from trial to trial.
-        return optuna.samplers.QMCSampler(
-            seed=trial_seed(search.seed, 0), scramble=True, warn_independent_sampling=False
-        )
-    if search.sampler == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    return optuna.samplers.RandomSampler(seed=seed)
-
-
-def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
-    """Make the pruner of a search; epochs are counted from 0."""
-    pruners = optuna.pruners
-    median = pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
-    worst = recipe.search.threshold
-    lowest, highest = (worst, None) if recipe.objective.maximize else (None, worst)
-    makers: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
-        "none": pruners.NopPruner,
-        "median": lambda: median,
-        "percentile": lambda: pruners.PercentilePruner(25.0, n_startup_trials=5, n_warmup_steps=2),
-        "sha": pruners.SuccessiveHalvingPruner,
-        "hyperband": lambda: pruners.HyperbandPruner(max_resource=recipe.budget.epochs),
-        "patient": lambda: pruners.PatientPruner(median, patience=2),
-        "threshold": lambda: pruners.ThresholdPruner(lower=lowest, upper=highest, n_warmup_steps=1),
-    }
-    return makers[recipe.search.pruner]()
-
-
 def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamValue:
     if isinstance(dimension, Choice):
         return cast("ParamValue", trial.suggest_categorical(name, dimension.choices))
     if isinstance(dimension, Float):
         return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
     return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
-
-
-def _shuffled_grid(recipe: Recipe) -> list[dict[str, ParamValue]]:
-    """Return every configuration: the recipe's own first, the others in an order that covers the space early."""
-    starts, others = recipe.grid[: len(recipe.start)], list(recipe.grid[len(recipe.start) :])
-    random.Random(recipe.search.seed).shuffle(others)  # noqa: S311 - no secret
-    return [*starts, *others]
