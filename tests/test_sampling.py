@@ -14,7 +14,8 @@ from tests.recipes import small_recipe
 from tuner import stored
 from tuner.recipe import PrunerName, Recipe, SamplerName
 from tuner.records import Outcome, ParamValue
-from tuner.sampling import Asked, Sampling, trial_seed
+from tuner.samplers import trial_seed
+from tuner.sampling import Asked, Sampling
 
 SAMPLERS = get_args(SamplerName)
 CONDITIONAL: dict[str, Any] = {
