@@ -26,6 +26,11 @@ _FORGET_REPORTS = text(
     "ON t.study_id = s.optuna_id WHERE s.id = :study_id AND t.number = :number) AND step >= :first_epoch"
 )
 
+_TRIAL_ID = text(
+    "SELECT t.trial_id FROM trials t JOIN tuner_study s ON t.study_id = s.optuna_id "
+    "WHERE s.id = :study_id AND t.number = :number"
+)
+
 
 def begin_attempt(session: Session, row: AttemptRow) -> int:
     """Begin an attempt at a trial, from ``row.first_epoch`` on; returns its number.
@@ -52,6 +57,14 @@ def end_attempt(
     running = (AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None))
     ended = {"ended": utc_now(), "outcome": outcome, "reason": reason, "traceback": traceback}
     session.execute(update(AttemptRow).where(*running).values(**ended))
+
+
+def write_fact(session: Session, study_id: int, number: int, key: str, fact: object) -> None:
+    """Set one user attribute of a trial, or remove it with ``None``."""
+    trial_id = session.execute(_TRIAL_ID, {"study_id": study_id, "number": number}).scalar()
+    session.execute(delete(_ATTRIBUTES).where(_ATTRIBUTES.c.trial_id == trial_id, _ATTRIBUTES.c.key == key))
+    if fact is not None and trial_id is not None:
+        session.execute(insert(_ATTRIBUTES).values(trial_id=trial_id, key=key, value_json=json.dumps(fact)))
 
 
 def write_report(session: Session, trial_id: int, epoch: int, value: float) -> None:

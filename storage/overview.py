@@ -11,17 +11,19 @@ from sqlalchemy import Select, String, and_, cast, column, desc, func, select, t
 
 from storage.engine import Database
 from storage.tables import StudyRow
+from tuner.records import PAUSED
 
 # What we read of Optuna's tables; they are Optuna's to change, which its storage checks when it is opened.
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
 _VALUES = table("trial_values", column("trial_id"), column("value"), column("objective"))
+_ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"))
 _STATE = cast(_TRIALS.c.state, String)  # PostgreSQL has a type of its own for it
 
 
 @dataclass(frozen=True, slots=True)
 class StudyLine:
-    """One study: ``states`` counts its trials by Optuna's state, ``lease`` says who runs it until when."""
+    """One study: ``states`` counts its trials by Optuna's state; those that wait because they are paused apart."""
 
     id: int
     name: str
@@ -44,6 +46,8 @@ def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
         # Sorted here: each server has an order of its own for text.
         for optuna_id, study_name, row in sorted(session.execute(query).all(), key=lambda found: str(found[1])):
             states: dict[str, int] = dict(session.execute(_count(optuna_id)).all())
+            paused = session.scalar(_count_paused(optuna_id)) or 0
+            states |= {"PAUSED": paused, "WAITING": states.get("WAITING", 0) - paused}
             lowest, highest = (
                 session.execute(_extreme(optuna_id, largest=largest)).first() for largest in (False, True)
             )
@@ -63,6 +67,12 @@ def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
 
 def _count(optuna_id: int) -> Select[str, int]:
     return select(_STATE, func.count()).where(_TRIALS.c.study_id == optuna_id).group_by(_TRIALS.c.state)
+
+
+def _count_paused(optuna_id: int) -> Select[int]:
+    attribute = and_(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == PAUSED)
+    waiting = (_TRIALS.c.study_id == optuna_id, _STATE == "WAITING")
+    return select(func.count()).select_from(_TRIALS).join(_ATTRIBUTES, attribute).where(*waiting)
 
 
 def _extreme(optuna_id: int, *, largest: bool) -> Select[Any]:

@@ -10,14 +10,14 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
-from storage.attempts import begin_attempt, end_attempt, write_facts, write_report
+from storage.attempts import begin_attempt, end_attempt, write_fact, write_facts, write_report
 from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpoints
 from storage.copies import Attempt, KeptModel, StudyRecord
 from storage.engine import Database
 from storage.lease import Holding, Lease, holder, holding, request_stop
 from storage.runs import Run, RunRecord, read_runs
-from storage.tables import AttemptRow, EpochRow, ModelRow, StudyRow
-from tuner.records import CheckpointFile, EpochEnd, ModelFile, Outcome, TrialEnd
+from storage.tables import AttemptRow, CheckpointRow, EpochRow, ModelRow, StudyRow
+from tuner.records import PAUSED, PROMOTED, CheckpointFile, EpochEnd, ModelFile, Outcome, TrialEnd
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
@@ -115,7 +115,14 @@ class Store:
         return request_stop(self.database, study_id)
 
     def start_attempt(
-        self, study_id: int, number: int, owner: str, *, device: str | None = None, first_epoch: int = 0
+        self,
+        study_id: int,
+        number: int,
+        owner: str,
+        *,
+        device: str | None = None,
+        first_epoch: int = 0,
+        promoted: int | None = None,
     ) -> int:
         """Begin an attempt at a trial; returns the attempt's number.
 
@@ -125,10 +132,14 @@ class Store:
             owner: Who begins it.
             device: What it runs on, for people.
             first_epoch: Where it goes on: what earlier attempts left of this epoch and later ones is forgotten.
+            promoted: After how many epochs it was paused, if it is paused no more.
         """
         row = AttemptRow(study_id=study_id, trial_number=number, owner=owner, device=device, first_epoch=first_epoch)
         with self.database.write() as session:
             attempt = begin_attempt(session, row)
+            if promoted is not None:
+                write_fact(session, study_id, number, PAUSED, None)
+                write_fact(session, study_id, number, PROMOTED, promoted)
             gone = forget_checkpoints(session, study_id, number, after=first_epoch)
         self._remove(gone)
         return attempt
@@ -158,14 +169,17 @@ class Store:
 
         Args:
             study_id: Our row of the study.
-            end: The end; a model in it is complete on disk.
+            end: The end, or a pause; a model or checkpoint in it is complete on disk.
             trial_id: Optuna's row of the trial, which is still running.
             facts: User attributes of the trial; JSON can hold them.
         """
         with self.database.write() as session:
             end_attempt(session, study_id, end.number, end.outcome, end.reason, traceback=end.traceback)
             write_facts(session, trial_id, facts)
-            gone = forget_checkpoints(session, study_id, end.number)
+            if end.checkpoint is not None:
+                gone = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
+            else:
+                gone = forget_checkpoints(session, study_id, end.number)
             if end.model is not None:
                 gone += self._replace_model(session, study_id, end.number, end.model)
         self._remove(gone)
@@ -199,6 +213,17 @@ class Store:
         """Return the checkpoints of a trial, the newest first; whether the files are sound is not known."""
         with self.database.read() as session:
             return read_checkpoints(session, self.artifacts, study_id, number)
+
+    def checkpointed(self, study_id: int) -> set[int]:
+        """Return the trials that have checkpoints."""
+        with self.database.read() as session:
+            return set(session.scalars(select(CheckpointRow.trial_number).where(CheckpointRow.study_id == study_id)))
+
+    def forget_checkpoints(self, study_id: int, number: int) -> None:
+        """Remove the checkpoints of a trial that has ended."""
+        with self.database.write() as session:
+            gone = forget_checkpoints(session, study_id, number)
+        self._remove(gone)
 
     def _remove(self, paths: Sequence[str]) -> None:
         """Remove files that no row names any more; what a crash leaves of them, `tuner doctor` finds."""

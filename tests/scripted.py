@@ -11,6 +11,7 @@ from pathlib import Path
 from tuner.files import atomic_path, sha256_of
 from tuner.records import (
     OUT_OF_MEMORY,
+    AskVerdict,
     CheckpointFile,
     EpochEnd,
     Job,
@@ -23,6 +24,12 @@ from tuner.records import (
     TrialJob,
     Verdict,
 )
+
+ENDED = {
+    Verdict.PRUNE: Outcome.PRUNED,
+    Verdict.PAUSE: Outcome.PAUSED,
+    Verdict.INTERRUPT: Outcome.INTERRUPTED,
+}
 
 
 class ScriptedTrainer:
@@ -37,17 +44,13 @@ class ScriptedTrainer:
         self.threads = threads
         self._setup = setup
 
-    def execute(
-        self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
-    ) -> TrialEnd | TestEnd:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd | TestEnd:
         if isinstance(job, TestJob):
             assert sha256_of(job.model_path) == job.sha256
             return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9})
         return self._train(job, on_epoch, verdict)
 
-    def _train(
-        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
-    ) -> TrialEnd:
+    def _train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd:
         kind = job.params["batch_size"]
         if kind == 1:
             return TrialEnd(job.number, Outcome.FAILED, reason="loss was nan in epoch 1")
@@ -68,10 +71,11 @@ class ScriptedTrainer:
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
             kept = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
             on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, kept))
-            said = verdict()
-            if said is not None and epoch + 1 < job.epochs:
-                outcome = Outcome.PRUNED if said is Verdict.PRUNE else Outcome.INTERRUPTED
-                return TrialEnd(job.number, outcome, None, metrics, epoch, epoch + 1, checkpoint=kept)
+            said = verdict(epoch + 1 in job.rungs)
+            if said in ENDED and epoch + 1 < job.epochs:
+                if said is Verdict.PAUSE and kept is None:
+                    kept = write_checkpoint(job, epoch + 1)
+                return TrialEnd(job.number, ENDED[said], None, metrics, epoch, epoch + 1, checkpoint=kept)
         model = write_model(job.model_path, f"{job.number} {job.seed}")
         return TrialEnd(
             job.number, Outcome.COMPLETE, None, metrics, job.epochs - 1, job.epochs, 1000, 0.01 * job.epochs, model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, get_args
 
 import optuna
@@ -13,11 +14,12 @@ from storage import Store
 from tests.recipes import small_recipe
 from tuner import stored
 from tuner.recipe import PrunerName, Recipe, SamplerName
-from tuner.records import Outcome, ParamValue
-from tuner.samplers import trial_seed
+from tuner.records import Outcome, ParamValue, Verdict
+from tuner.samplers import sobol_point, trial_seed
 from tuner.sampling import Asked, Sampling
 
-SAMPLERS = get_args(SamplerName)
+NO_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch of the extra 'gp', over 4 GB")
+SAMPLERS = [pytest.param(name, marks=NO_TORCH) if name == "gp" else name for name in get_args(SamplerName)]
 CONDITIONAL: dict[str, Any] = {
     "layers": {"type": "int", "low": 0, "high": 2},
     "units": {"type": "int", "low": 8, "high": 64, "log": True},
@@ -53,9 +55,9 @@ def ask(sampling: Sampling) -> Asked:
 
 
 def report(sampling: Sampling, number: int, epoch: int, value: float) -> bool:
-    """Write the objective after an epoch as the store does, and tell whether the trial should be pruned."""
+    """Write the objective after an epoch as the store does, and tell whether the trial should end or pause."""
     sampling._storage.set_trial_intermediate_value(sampling.trial_id(number), epoch, value)
-    return sampling.should_prune(number, epoch, value)
+    return sampling.judge(number, epoch, value) in {Verdict.PRUNE, Verdict.PAUSE}
 
 
 def finish(sampling: Sampling) -> Asked:
@@ -89,7 +91,7 @@ def test_conditional_parameters_are_drawn_only_where_they_hold(start: Starter, s
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_same_seed_asks_the_same_parameters_also_after_a_resume(start: Starter, sampler: str) -> None:
     """A run in one go, and one that is made anew before each trial, propose the same; another seed does not."""
-    recipe, count = recipe_for(sampler), 12 if sampler == "tpe" else 4  # the first ten of TPE are random
+    recipe, count = recipe_for(sampler), 12 if sampler in {"auto", "tpe", "gp"} else 4  # they learn from the first ten
     whole = start(recipe, "whole")
     in_one_go = [finish(whole) for _ in range(count)]
     resumed = [finish(start(recipe, "resumed")) for _ in range(count)]
@@ -209,6 +211,23 @@ def test_start_configurations_come_first(start: Starter) -> None:
     assert (sampled.label, sampled.epochs) == (None, 9)
 
 
+@pytest.mark.parametrize("sampler", ["auto", "tpe", pytest.param("gp", marks=NO_TORCH)])
+def test_the_first_trials_are_points_of_one_sequence(start: Starter, sampler: str) -> None:
+    """Until ten have ended from which the sampler learns, also when some fail; what is fixed stays fixed."""
+    half_open = {"layers": 1, "units_0": 16}
+    recipe = recipe_for(sampler, start=[{"label": "half open", "params": half_open}])
+    sampling = start(recipe)
+    for number in range(12):
+        asked = ask(sampling)
+        sampling.tell(asked.number, *((Outcome.FAILED, None) if number in {2, 5} else (Outcome.COMPLETE, 0.5)))
+    found = [drawn(sampling, number) for number in range(12)]
+    finish(sampling)
+
+    assert found == [sobol_point(recipe, number, {} if number else half_open) for number in range(12)]
+    assert found[0].items() >= half_open.items()
+    assert drawn(sampling, 12) != sobol_point(recipe, 12, {})
+
+
 def test_the_grid_visits_every_configuration_once(start: Starter) -> None:
     """In an order of its own, across a resume, and then it is exhausted whatever the budget says."""
     recipe = recipe_for("grid", space={**CONDITIONAL, "layers": 1, "units": {"type": "int", "low": 8, "high": 9}})
@@ -239,6 +258,18 @@ def test_the_grid_skips_no_configuration_for_the_start_configurations(start: Sta
 
     assert visited[:2] == [32, 20]
     assert sorted(visited) == [8, 16, 20, 32, 64]
+
+
+def test_auto_is_a_grid_where_the_trials_suffice(start: Starter) -> None:
+    """It tries every configuration once and then stops, whatever the budget says."""
+    space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32, 64]}}
+    sampling = start(small_recipe(space=space, search={"sampler": "auto", "pruner": "none"}))
+    visited = []
+    while asked := sampling.ask():
+        visited.append(asked.params["batch_size"])
+
+    assert sorted(visited) == [16, 32, 64]
+    assert sampling.exhausted
 
 
 @pytest.mark.parametrize("pruner", get_args(PrunerName))

@@ -12,7 +12,7 @@ from tuner.errors import DataError, RecipeError, UsageError
 from tuner.progress import Plan
 from tuner.study import Study, list_studies, load_study
 
-RUN = {"trials": 3, "epochs": 2, "executor": "inline", "device": "cpu"}
+RUN = {"pruner": "none", "trials": 3, "epochs": 2, "executor": "inline", "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ LOST_AT_START = 5  # trainers in a row that may die without a job before one is 
 class Active:
     """A trial that a trainer works on.
 
-    ``ended`` once its result is written and only the trainer goes on; ``overdue`` once it was killed for its time.
+    ``ended`` once its result is written and only the trainer goes on; ``overdue`` once it was killed for its time;
+    ``paused`` after how many epochs it was told to pause.
     """
 
     asked: Asked
@@ -27,6 +28,7 @@ class Active:
     began: float = field(default_factory=time.monotonic)
     ended: bool = False
     overdue: bool = False
+    paused: int | None = None
 
 
 class Attempts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storage.lease import Lease
 from storage.runs import Run
@@ -90,7 +90,6 @@ class Coordinator:
         )
         self._timing = Timing(services.executor.slots)
         self._clock = self._timing.coordinator
-        self._exhausted = False
         self._noted = time.monotonic()
         self.stopped_by: str | None = None
 
@@ -108,6 +107,7 @@ class Coordinator:
         done = enough(self._recipe, self._ledger.best(), self._sampling.finished_after)
         if (self._sampling.exhausted or done) and not self._ledger.untested(test_all=test_all):
             self.stopped_by = None if self._sampling.exhausted else done
+            self._ledger.give_up_hopeless()
             return
         self._run = self._ledger.begin_run(self._executor.slots)
         self._executor.start()
@@ -129,7 +129,7 @@ class Coordinator:
             self._executor.kill(number)
         if self.stopped_by is None:
             self._fill()
-        if not self._active and (self._exhausted or self.stopped_by):
+        if not self._active and (self.stopped_by or (self._sampling.exhausted and not self._attempts.waiting)):
             return False
         for event in self._executor.poll(TURN):
             self._handle(event)
@@ -142,10 +142,9 @@ class Coordinator:
         while self._executor.free:
             with self._clock("ask"):
                 asked = self._attempts.waiting.pop(0) if self._attempts.waiting else self._sampling.ask()
-            self._exhausted = asked is None
             if asked is None:
                 return
-            shown = RunningTrial(asked.number, asked.epochs, asked.params)
+            shown = RunningTrial(asked.number, asked.epochs, asked.params, asked.promoted)
             self._active[asked.number] = Active(asked, shown)
             with self._clock("storage"):
                 job = self._ledger.begin(asked, self._device)
@@ -173,8 +172,11 @@ class Coordinator:
             return
         active.shown.values.append(event.metrics[self._recipe.objective.metric])
         with self._clock("storage"):
-            prune = self._ledger.epoch(event)
-        if prune and event.epoch + 1 < active.asked.epochs:
+            verdict = self._ledger.epoch(event)
+        if verdict in {Verdict.GO_ON, Verdict.PAUSE}:
+            active.paused = event.epoch + 1 if verdict is Verdict.PAUSE else None
+            self._executor.tell(event.number, verdict)
+        elif verdict is Verdict.PRUNE and event.epoch + 1 < active.asked.epochs:
             # The trial ends here, however many epochs its trainer goes on before it sees the verdict: so a study
             # with one trainer is the same each time.
             self._executor.tell(event.number, Verdict.PRUNE)
@@ -193,6 +195,8 @@ class Coordinator:
                 f"there is {DISK_FULL} of {self._ledger.artifacts}",
                 hint="make room and start again: every result is kept, and the trial goes on",
             )
+        elif end.outcome is Outcome.INTERRUPTED and end.checkpoint and active.paused == end.epochs:
+            self._end(active, replace(end, outcome=Outcome.PAUSED))  # both were asked of it
         elif active.overdue and end.outcome is Outcome.INTERRUPTED:
             self._end(active, TrialEnd(end.number, Outcome.FAILED, self._attempts.timed_out, seconds=end.seconds))
         else:
@@ -206,6 +210,8 @@ class Coordinator:
                 self._ledger.interrupt(end.number, self.stopped_by or "asked to stop", end.checkpoint)
             else:
                 value = self._ledger.end(active.asked, end)
+        if end.outcome is Outcome.PAUSED:
+            value = end.metrics[self._recipe.objective.metric]
         ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
         with self._clock("display"):
             self._display.ended(ended, self._note())
@@ -227,7 +233,6 @@ class Coordinator:
             self._end(active, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
         else:
             self._ledger.end_attempt(event.number, event.reason)
-            self._exhausted = False
 
     def _test(self, job: TestJob) -> None:
         """Evaluate the best model on the test split; if the trainer dies at it, the next run does it."""

@@ -44,7 +44,7 @@ class Display:
         self._ledger = ledger
         self._attempts = attempts
         self._began = time.monotonic()
-        self._seconds: list[float] = []  # of the trials of this run
+        self._seconds: dict[int, float] = {}  # of the trials of this run
 
     @property
     def elapsed(self) -> float:
@@ -61,7 +61,7 @@ class Display:
     def ended(self, end: Ended, note: str) -> None:
         """Show that a trial has ended."""
         if end.outcome is not Outcome.INTERRUPTED:
-            self._seconds.append(end.seconds)
+            self._seconds[end.number] = self._seconds.get(end.number, 0.0) + end.seconds
         try:
             self._progress.ended(end, self._view(note))
         except OSError:
@@ -87,6 +87,6 @@ class Display:
         left = max(0.0, timeout - self.elapsed) if timeout is not None else None
         if not self._seconds:
             return left
-        to_do = self._sampling.limit - counts.complete - counts.pruned - counts.failed
-        guess = to_do * sum(self._seconds) / len(self._seconds) / self._slots
+        to_do = max(0, self._sampling.limit - counts.ended - counts.paused)
+        guess = to_do * sum(self._seconds.values()) / len(self._seconds) / self._slots
         return guess if left is None else min(guess, left)

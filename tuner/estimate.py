@@ -9,13 +9,14 @@ from tuner.data.dataset import Dataset
 from tuner.progress import Plan
 from tuner.recipe import Recipe
 from tuner.records import Counts
+from tuner.scheduling import REDUCTION, rung_levels
 from tuner.space import Choice, Float, Int
 
 # Seen on one core of a 2-core cloud machine with the search for MNIST: see benchmarks/study.py.
 FLOPS_PER_CORE = 3e10
 SECONDS_PER_TRIAL = 0.3  # building, tracing, keeping the model
 STARTUP_SECONDS = 15.0  # importing TensorFlow, loading the data
-PRUNED_SHARE = 0.75  # of the epochs that a pruner lets a study train
+PRUNED_SHARE = 0.75  # of the epochs that one of Optuna's pruners lets a study train
 
 
 def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers: int) -> Plan:
@@ -28,7 +29,7 @@ def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers:
         data: The data set.
         workers: Trials at the same time.
     """
-    finished = counts.complete + counts.pruned + counts.failed
+    finished = counts.ended + counts.paused
     whole = expected_seconds(
         recipe,
         rows=len(data.x_train),
@@ -65,13 +66,22 @@ def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, wo
     weights = sum(a * b for a, b in itertools.pairwise(widths))
     # Forward and backward pass: 2 + 4 operations per weight and row (Kaplan et al. 2020, section 2.1).
     epoch = 6 * weights * rows / FLOPS_PER_CORE
-    share = 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
+    share = _share(recipe)
     starts = recipe.start[: recipe.budget.trials]
     trials = sum((start.epochs or recipe.budget.epochs) * epoch + SECONDS_PER_TRIAL for start in starts)
     sampled = recipe.budget.trials - len(starts)
     trials += sampled * (recipe.budget.epochs * epoch * share + SECONDS_PER_TRIAL)
     total = STARTUP_SECONDS + trials / workers
     return min(total, recipe.budget.timeout or math.inf)
+
+
+def _share(recipe: Recipe) -> float:
+    """Return the share of all epochs that the pruner lets a study train; brackets count as one."""
+    if recipe.search.pruner not in {"asha", "hyperband"}:
+        return 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
+    levels = (0, *rung_levels(recipe.budget.epochs), recipe.budget.epochs)
+    steps = enumerate(itertools.pairwise(levels))
+    return sum((high - low) / float(REDUCTION**k) for k, (low, high) in steps) / recipe.budget.epochs
 
 
 def _middle(recipe: Recipe, name: str, default: float) -> float:

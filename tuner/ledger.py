@@ -12,7 +12,18 @@ from storage.retry import persistent
 from storage.runs import Run
 from tuner.files import is_intact
 from tuner.recipe import Recipe
-from tuner.records import CheckpointFile, EpochEnd, Outcome, TestEnd, TestJob, TrialEnd, TrialJob
+from tuner.records import (
+    PAUSED,
+    PROMOTED,
+    CheckpointFile,
+    EpochEnd,
+    Outcome,
+    TestEnd,
+    TestJob,
+    TrialEnd,
+    TrialJob,
+    Verdict,
+)
 from tuner.sampling import Asked, Sampling
 
 
@@ -44,6 +55,9 @@ class Ledger:
 
     def take_up(self) -> None:
         """Put trials that a dead run left running back into the queue, but for those whose result was written."""
+        for number in self._store.checkpointed(self._study_id):
+            if self._sampling.is_over(number):  # the run died between the end and the removal
+                self._store.forget_checkpoints(self._study_id, number)
         for number in self._sampling.left_behind():
             attempts = self._store.attempts(self._study_id, number)
             ended = attempts[-1].outcome if attempts else None
@@ -64,7 +78,12 @@ class Ledger:
         self._before[asked.number] = before
         self._sampling.restart(asked.number, self.values_before(asked.number))
         attempt = self._store.start_attempt(
-            self._study_id, asked.number, self._lease.owner, device=device, first_epoch=first
+            self._study_id,
+            asked.number,
+            self._lease.owner,
+            device=device,
+            first_epoch=first,
+            promoted=asked.promoted,
         )
         return TrialJob(
             number=asked.number,
@@ -75,17 +94,18 @@ class Ledger:
             patience=self._recipe.budget.patience or None,
             model_path=self._store.artifacts.model_path(self._study_id, asked.number, attempt),
             checkpoint=checkpoint,
+            rungs=asked.rungs,
         )
 
     def values_before(self, number: int) -> list[float]:
         """Return the objective after each epoch of earlier attempts that the running one goes on from."""
         return [epoch[self._recipe.objective.metric] for epoch in self._before[number]]
 
-    def epoch(self, event: EpochEnd) -> bool:
-        """Write one epoch down and tell whether the trial should be pruned."""
+    def epoch(self, event: EpochEnd) -> Verdict | None:
+        """Write one epoch down and say what becomes of the trial."""
         value = event.metrics[self._recipe.objective.metric]
         self._store.add_epoch(self._study_id, event, (self._sampling.trial_id(event.number), value))
-        return self._sampling.should_prune(event.number, event.epoch, value)
+        return self._sampling.judge(event.number, event.epoch, value)
 
     def pruned(self, number: int) -> TrialEnd:
         """Return the end of a trial that is pruned now, from the epochs written so far."""
@@ -99,7 +119,7 @@ class Ledger:
         return TrialEnd(number, Outcome.PRUNED, None, metrics, best, len(epochs), seconds=seconds)
 
     def end(self, asked: Asked, end: TrialEnd) -> float | None:
-        """Write a result down, the model first: no complete trial is ever without its model. Returns its value."""
+        """Write a result or a pause down, with its model or checkpoint: neither is ever without. Returns its value."""
         value = end.metrics.get(self._recipe.objective.metric) if end.outcome is Outcome.COMPLETE else None
         earlier = sum(epoch["seconds"] for epoch in self._before.pop(end.number, []))
         facts = _facts(asked, end, end.seconds + earlier)
@@ -108,7 +128,15 @@ class Ledger:
         if value is not None:
             self._count(end.number, value)
             self._drop_models()
+        self.give_up_hopeless()
         return value
+
+    def give_up_hopeless(self) -> None:
+        """End as pruned the paused trials that nothing can promote any more."""
+        for number in self._sampling.hopeless():
+            trial_id, facts = self._sampling.give_up(number)
+            del facts[PAUSED]
+            self._store.add_result(self._study_id, self.pruned(number), trial_id, facts)
 
     def _count(self, number: int, value: float) -> None:
         self._values[number] = value
@@ -172,11 +200,15 @@ def _facts(asked: Asked, end: TrialEnd, seconds: float) -> dict[str, object]:
     facts = {
         "label": asked.label,
         "repeats": asked.repeats,
+        "seed": asked.seed,
+        "asked_epochs": asked.epochs,
         "parameters": end.parameters,
         "epochs": end.epochs,
         "best_epoch": end.best_epoch,
         "seconds": round(seconds, 3),
         "reason": end.reason,
+        PROMOTED: asked.promoted,
+        PAUSED: end.epochs if end.outcome is Outcome.PAUSED else None,
         **end.metrics,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}

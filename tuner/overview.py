@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from storage import Location, Store, open_store
@@ -84,5 +84,5 @@ def _summary(store: Store, line: StudyLine) -> StudySummary:
 
 
 def _counts(states: Mapping[str, int]) -> Counts:
-    names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING", "waiting": "WAITING"}
-    return Counts(**{field: states.get(state, 0) for field, state in names.items()})
+    states = {**states, "FAILED": states.get("FAIL", 0)}
+    return Counts(**{each.name: states.get(each.name.upper(), 0) for each in fields(Counts)})

@@ -24,11 +24,15 @@ class Plan:
 
 @dataclass(slots=True)
 class RunningTrial:
-    """A trial that trains at this moment; ``values`` is the objective after each finished epoch."""
+    """A trial that trains at this moment; ``values`` is the objective after each finished epoch.
+
+    ``promoted`` is the number of epochs after which it was paused, if it was.
+    """
 
     number: int
     epochs: int  # how many it will train at most
     params: Mapping[str, ParamValue]
+    promoted: int | None = None
     values: list[float] = field(default_factory=list)
 
 

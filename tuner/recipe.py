@@ -21,8 +21,10 @@ from tuner.records import ParamValue
 from tuner.space import AnyDimension, SearchSpace
 
 Metric = Literal["val_accuracy", "val_loss"]
-SamplerName = Literal["tpe", "random", "qmc", "cmaes", "grid", "nsga2"]
-PrunerName = Literal["none", "median", "percentile", "sha", "hyperband", "patient", "threshold"]
+SamplerName = Literal["auto", "tpe", "gp", "random", "qmc", "cmaes", "grid", "nsga2"]
+PrunerName = Literal[
+    "asha", "hyperband", "none", "median", "percentile", "sha", "optuna-hyperband", "patient", "threshold"
+]
 
 MAX_GRID = 100_000
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -89,11 +91,13 @@ class Budget(_Table):
 class Search(_Table):
     """Who proposes configurations, who stops bad trials, and the seed of both.
 
-    ``threshold`` is the worst value of the objective that the ``threshold`` pruner lets live.
+    ``threshold`` is the worst value of the objective that the ``threshold`` pruner lets live. ``chosen`` is what
+    ``auto`` came to when the study began: a run writes it into the snapshot.
     """
 
-    sampler: SamplerName = "tpe"
-    pruner: PrunerName = "median"
+    sampler: SamplerName = "auto"
+    chosen: Literal["tpe", "grid"] | None = None
+    pruner: PrunerName = "asha"
     threshold: float | None = None
     seed: int = Field(default=0, ge=0)
 
@@ -102,6 +106,11 @@ class Search(_Table):
         if self.pruner == "threshold" and self.threshold is None:
             raise ValueError("pruner 'threshold' needs a value: set `threshold` to the worst objective that may live")
         return self
+
+    @property
+    def shown(self) -> str:
+        """The sampler as people see it: ``auto (tpe)`` once that is settled."""
+        return f"auto ({self.chosen})" if self.sampler == "auto" and self.chosen else self.sampler
 
 
 class Start(_Table):
@@ -117,14 +126,17 @@ class Start(_Table):
 
 
 class Recipe(_Table):
-    """A whole search. ``validation`` is a share of the training rows when below 1, else a number of rows."""
+    """A whole search. ``validation`` is a share of the training rows when below 1, else a number of rows.
+
+    They are drawn at random with ``split_seed``, or are the ``last`` ones of the data set.
+    """
 
     name: str = Field(min_length=1)
     description: str = ""
     data: str = Field(min_length=1)
     task: Literal["classification"] = "classification"
     validation: float = Field(default=0.2, gt=0)
-    split_seed: int = Field(default=0, ge=0)
+    split_seed: Annotated[int, Field(ge=0)] | Literal["last"] = 0
     objective: Objective = Objective()
     budget: Budget = Budget()
     search: Search = Search()
@@ -186,10 +198,26 @@ class Recipe(_Table):
         starts = [flat(start.params) for start in self.start]
         return (*starts, *(params for params in grid if params not in starts))
 
+    @cached_property
+    def exhaustible(self) -> bool:
+        """Whether the trials suffice for every configuration of the space."""
+        trials = self.budget.trials
+        return self.search_space.fits(min(trials, MAX_GRID)) and len(self.grid) <= trials
+
+    @property
+    def sampler(self) -> SamplerName:
+        """Who proposes configurations: what ``auto`` stands for, else the sampler that is named.
+
+        Where the trials suffice for every configuration, nothing is gained by guessing which are good.
+        """
+        if self.search.sampler != "auto":
+            return self.search.sampler
+        return self.search.chosen or ("grid" if self.exhaustible else "tpe")
+
     @property
     def trials(self) -> int:
         """How many trials there can be: the budget, or the size of the grid when that is smaller."""
-        return min(self.budget.trials, len(self.grid)) if self.search.sampler == "grid" else self.budget.trials
+        return min(self.budget.trials, len(self.grid)) if self.sampler == "grid" else self.budget.trials
 
     def hyperparameters(self, params: Mapping[str, ParamValue]) -> Hyperparameters:
         """Complete drawn ``params`` with the fixed values and the defaults."""
@@ -206,6 +234,19 @@ class Recipe(_Table):
             budget={"epochs": before.budget.epochs},
             search=before.search.model_dump(mode="json"),
         )
+
+    def settled(self, before: Recipe | None) -> Recipe:
+        """Return this recipe with what ``auto`` stands for written down.
+
+        A study that goes on stays a grid, or stays none, however many trials it is given now: trial ``n`` of a grid is
+        its configuration ``n``, so one that became a grid later would never try those before.
+
+        Args:
+            before: What the study ran with last; ``None`` where it begins.
+        """
+        grid = self.exhaustible if before is None else before.sampler == "grid"
+        chosen = None if self.search.sampler != "auto" else "grid" if grid else "tpe"
+        return self.model_copy(update={"search": self.search.model_copy(update={"chosen": chosen})})
 
     def changed(self, **tables: Mapping[str, object]) -> Recipe:
         """Return a copy with some settings replaced, validated again; ``None`` leaves a setting as it is.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 ParamValue = bool | int | float | str
 Params = Mapping[str, ParamValue]
@@ -16,6 +17,10 @@ Metrics = Mapping[str, float]
 OUT_OF_MEMORY = "out of memory"
 DISK_FULL = "no space left on the disk"
 
+# Attributes of a trial in Optuna's tables: after how many epochs it is paused, as long as it is; where it was promoted.
+PAUSED = "paused"
+PROMOTED = "promoted"
+
 
 class Outcome(enum.StrEnum):
     """How one attempt at a trial ended."""
@@ -24,13 +29,19 @@ class Outcome(enum.StrEnum):
     PRUNED = "pruned"
     FAILED = "failed"
     INTERRUPTED = "interrupted"  # given back to the queue, not a result
+    PAUSED = "paused"  # at a rung; it goes on if it is promoted
 
 
 class Verdict(enum.Enum):
-    """What the coordinator asks of a running trial; without one, it goes on."""
+    """What the coordinator asks of a running trial; without one, it goes on. At a rung, a trial waits for one."""
 
+    GO_ON = "go on"
+    PAUSE = "pause"
     PRUNE = "prune"
     INTERRUPT = "interrupt"
+
+
+AskVerdict = Callable[[bool], Verdict | None]  # with True it waits until there is one: the trial is at a rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +53,31 @@ class Counts:
     failed: int
     running: int
     waiting: int
+    paused: int = 0
+
+    @property
+    def ended(self) -> int:
+        """Trials that have a result for good."""
+        return self.complete + self.pruned + self.failed
 
     @property
     def total(self) -> int:
         """All trials that there are."""
-        return self.complete + self.pruned + self.failed + self.running + self.waiting
+        return self.ended + self.running + self.waiting + self.paused
 
 
 @dataclass(frozen=True, slots=True)
 class TrainerSetup:
     """What every trial of a study shares; sent once to each trainer.
 
-    ``validation`` is a share of the training rows when below 1, else a number of rows.
+    ``validation`` is a share of the training rows when below 1, else a number of rows; ``split_seed`` chooses them.
     ``metric`` is the objective's name and ``maximize`` its direction.
     """
 
     data: str
     data_dir: Path | None
     validation: float
-    split_seed: int
+    split_seed: int | Literal["last"]
     metric: str
     maximize: bool
     device: str = "auto"
@@ -82,7 +99,8 @@ class TrialJob:
 
     ``patience`` counts epochs without improvement before the trial stops early; ``None`` never stops it.
     ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file. ``checkpoint`` is the state
-    to go on from, if there is one; a new one is written every ``checkpoint_seconds`` of training.
+    to go on from, if there is one; a new one is written every ``checkpoint_seconds`` of training. ``rungs`` are the
+    numbers of epochs after which the trial waits to hear whether it goes on.
     """
 
     number: int
@@ -94,6 +112,7 @@ class TrialJob:
     model_path: Path
     checkpoint: CheckpointFile | None = None
     checkpoint_seconds: float = 2.0
+    rungs: tuple[int, ...] = ()
 
     def checkpoint_path(self, epochs: int) -> Path:
         """Where the state after so many epochs goes."""
@@ -150,7 +169,7 @@ class TrialEnd:
 
     ``epochs`` counts those of earlier attempts that this one went on from, ``seconds`` does not. ``phases`` says where
     the seconds went, and ``traced`` whether a program had to be traced for this trial. ``checkpoint`` is the state of
-    an interrupted trial, ``traceback`` what Python said of a failed one.
+    an interrupted or paused trial, ``traceback`` what Python said of a failed one.
     """
 
     number: int

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.overview import StudySummary, trials_json
 from tuner.recipe import Recipe
-from tuner.records import ParamValue
+from tuner.records import PAUSED, PROMOTED, ParamValue
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer measures in each epoch
 STATES = {
@@ -29,7 +28,8 @@ class TrialResult:
 
     ``params`` holds what was searched; fixed and default values are in ``all_params``. ``kept`` tells whether its
     model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated. ``repeats`` is the first
-    trial with just these parameters, of which this one is another seed.
+    trial with just these parameters, of which this one is another seed. A ``paused`` trial waits after ``epochs``
+    epochs; ``promoted`` is after how many a trial was that went on.
     """
 
     number: int
@@ -47,6 +47,7 @@ class TrialResult:
     kept: bool
     test: Mapping[str, float] | None
     repeats: int | None = None
+    promoted: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -84,7 +85,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
     finished = trial.state.is_finished()
     return TrialResult(
         number=trial.number,
-        state=STATES[trial.state],
+        state="paused" if trial.state == TrialState.WAITING and PAUSED in attrs else STATES[trial.state],
         value=trial.value if trial.state == TrialState.COMPLETE else best,
         params=dict(trial.params),
         all_params=recipe.hyperparameters(trial.params).as_params() if finished else dict(trial.params),
@@ -98,6 +99,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         kept=trial.number in tests,
         test=tests.get(trial.number),
         repeats=attrs.get("repeats"),
+        promoted=attrs.get(PROMOTED),
     )
 
 
@@ -106,27 +108,3 @@ def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
     sign = -1 if recipe.objective.maximize else 1
     done = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
     return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
-
-
-def importances(study: optuna.Study, recipe: Recipe) -> dict[str, float]:
-    """Return what each parameter is worth to the objective, summing to 1, largest first; empty with too few trials.
-
-    Only parameters that every trial has can be compared.
-
-    Source: Hutter, Hoos, Leyton-Brown 2014, An Efficient Approach for Assessing Hyperparameter Importance (fANOVA).
-    """
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    common = set.intersection(*(set(trial.params) for trial in done)) if done else set()
-    varied = [name for name in recipe.search_space.dimensions if name in common and _varies(done, name)]
-    if len(done) < MIN_FOR_IMPORTANCE or not varied:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    worth = optuna.importance.get_param_importances(study, evaluator=evaluator, params=varied)
-    return {name: float(share) for name, share in worth.items()}
-
-
-MIN_FOR_IMPORTANCE = 4
-
-
-def _varies(trials: list[FrozenTrial], name: str) -> bool:
-    return len({trial.params[name] for trial in trials}) > 1

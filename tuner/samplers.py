@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import optuna
+from optuna.trial import TrialState
 
-from tuner.recipe import Recipe, Search
+from tuner.errors import RecipeError
+from tuner.recipe import Recipe
 from tuner.records import ParamValue
+
+STARTUP = 10  # trials from which a model of the objective learns before it proposes any
+_LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 
 
 def trial_seed(study_seed: int, number: int) -> int:
@@ -17,36 +23,100 @@ def trial_seed(study_seed: int, number: int) -> int:
     return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0] >> 1)
 
 
-def make_sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
-    """Make the sampler that proposes trial ``number``."""
-    seed = trial_seed(search.seed, number)
-    if search.sampler == "tpe":
+def check_sampler(recipe: Recipe, *, server: str | None, asked: bool) -> None:
+    """Refuse a sampler that cannot work here, or that would trust a shared database unasked.
+
+    CMA-ES keeps its state in the database as pickles, and unpickling runs what they say.
+
+    Args:
+        recipe: What is searched, and how.
+        server: The database, if others may be able to write it.
+        asked: Whether this very run was told to use this sampler.
+
+    Raises:
+        RecipeError: With what to do instead.
+    """
+    if recipe.sampler == "gp" and importlib.util.find_spec("torch") is None:
+        raise RecipeError("sampler 'gp' needs torch, not installed here", hint="pip install 'tuner[gp]'")
+    if recipe.sampler == "cmaes" and server is not None and not asked:
+        raise RecipeError(
+            f"sampler 'cmaes' runs code that whoever can write {server} may have left there",
+            hint="ask for it with --sampler cmaes if you trust them all; --sampler auto needs no trust",
+        )
+
+
+def make_sampler(recipe: Recipe, number: int) -> optuna.samplers.BaseSampler:
+    """Make the sampler that proposes trial ``number``.
+
+    ``gp`` models the parameters that every trial has; those that exist in some trials alone (``units_1``, ``momentum``)
+    are drawn at random, always. ``tpe`` models those too.
+    """
+    sampler, seed = recipe.sampler, trial_seed(recipe.search.seed, number)
+    if sampler == "tpe":
         # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-    if search.sampler == "nsga2":
+        return optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
+        )
+    if sampler == "gp":
+        return optuna.samplers.GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
+    if sampler == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed)
-    if search.sampler == "qmc":
+    if sampler == "qmc":
         # One sequence for the whole study: its seed must not change from trial to trial.
         return optuna.samplers.QMCSampler(
-            seed=trial_seed(search.seed, 0), scramble=True, warn_independent_sampling=False
+            seed=trial_seed(recipe.search.seed, 0), scramble=True, warn_independent_sampling=False
         )
-    if search.sampler == "cmaes":
+    if sampler == "cmaes":
         return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     return optuna.samplers.RandomSampler(seed=seed)
 
 
+def spreads(recipe: Recipe, study: optuna.Study) -> bool:
+    """Tell whether the next trial is one of the first, from which the sampler will learn: they cover the space."""
+    states = _LEARNS_FROM.get(recipe.sampler)
+    return states is not None and len(study.get_trials(deepcopy=False, states=states)) < STARTUP
+
+
+def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Return point ``number`` of the study's scrambled Sobol sequence as a configuration.
+
+    The points cover each dimension, and pairs of them, more evenly than random ones. There is a coordinate for every
+    parameter that can exist, so whether one does changes none of the others. The point follows from the study's seed
+    and ``number`` alone.
+
+    Args:
+        recipe: What is searched.
+        number: The trial, from 0.
+        fixed: Values of parameters that the point must not choose.
+
+    Source: Sobol 1967; scrambled as in Matousek 1998, On the L2-discrepancy for anchored boxes.
+    """
+    from scipy.stats.qmc import Sobol  # takes most of a second to import, and is needed for the first trials alone
+
+    names = recipe.search_space.names()
+    if not names:  # everything is fixed
+        return {}
+    sequence = Sobol(len(names), rng=recipe.search.seed)
+    if number:  # SciPy cannot leave out the first 0 points
+        sequence.fast_forward(number)
+    u = dict(zip(names, sequence.random()[0].tolist(), strict=True))
+    return recipe.search_space.draw(lambda name, dim: fixed[name] if name in fixed else dim.at(u[name]))
+
+
 def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
-    """Make the pruner of a search; epochs are counted from 0."""
+    """Make the pruner of a search; epochs are counted from 0. Those with rungs are :mod:`tuner.scheduling`'s work."""
     pruners = optuna.pruners
     median = pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
     worst = recipe.search.threshold
     lowest, highest = (worst, None) if recipe.objective.maximize else (None, worst)
     makers: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+        "asha": pruners.NopPruner,
+        "hyperband": pruners.NopPruner,
         "none": pruners.NopPruner,
         "median": lambda: median,
         "percentile": lambda: pruners.PercentilePruner(25.0, n_startup_trials=5, n_warmup_steps=2),
         "sha": pruners.SuccessiveHalvingPruner,
-        "hyperband": lambda: pruners.HyperbandPruner(max_resource=recipe.budget.epochs),
+        "optuna-hyperband": lambda: pruners.HyperbandPruner(max_resource=recipe.budget.epochs),
         "patient": lambda: pruners.PatientPruner(median, patience=2),
         "threshold": lambda: pruners.ThresholdPruner(lower=lowest, upper=highest, n_warmup_steps=1),
     }

@@ -48,12 +48,28 @@ class Float(_Dimension):
         """Return the extreme values, which must both be possible."""
         return (self.low, self.high)
 
+    def size(self) -> int | None:
+        """Return how many values can be drawn, or ``None`` where there are infinitely many."""
+        if self.step is None:
+            return 1 if self.low == self.high else None
+        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+
     def points(self) -> tuple[float, ...] | None:
         """Return every value in order, or ``None`` where there are infinitely many."""
-        if self.step is None:
-            return (self.low,) if self.low == self.high else None
-        count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-        return tuple(round(self.low + i * self.step, 12) for i in range(count))
+        size = self.size()
+        return None if size is None else tuple(self._point(i) for i in range(size))
+
+    def at(self, u: float) -> float:
+        """Return the value at ``u`` in [0, 1) of the way from ``low`` to ``high``; each step takes an equal share."""
+        size = self.size()
+        if size is not None:
+            return self._point(_share(u, size))
+        if not self.log:
+            return min(self.low + u * (self.high - self.low), self.high)
+        return min(max(_between_logs(u, self.low, self.high), self.low), self.high)
+
+    def _point(self, i: int) -> float:
+        return self.low if self.step is None else min(max(round(self.low + i * self.step, 12), self.low), self.high)
 
 
 class Int(_Dimension):
@@ -74,11 +90,22 @@ class Int(_Dimension):
         """Return the extreme values, which must both be possible."""
         return (self.low, self.high)
 
+    def size(self) -> int:
+        """Return how many values can be drawn."""
+        return (self.high - self.low) // self.step + 1
+
     def points(self) -> tuple[int, ...] | None:
         """Return every value in order; powers of two times ``low`` for a logarithmic range."""
         if self.log:
             return tuple(itertools.takewhile(lambda v: v <= self.high, (self.low * 2**i for i in itertools.count())))
         return tuple(range(self.low, self.high + 1, self.step))
+
+    def at(self, u: float) -> int:
+        """Return the value at ``u`` in [0, 1) of the way from ``low`` to ``high``; each step takes an equal share."""
+        if not self.log:
+            return self.low + self.step * _share(u, self.size())
+        # Half a unit more at each end: the ends are as likely as their neighbours.
+        return min(max(round(_between_logs(u, self.low - 0.5, self.high + 0.5)), self.low), self.high)
 
 
 class Choice(_Dimension):
@@ -97,12 +124,29 @@ class Choice(_Dimension):
         """Return every value: each must be possible."""
         return self.choices
 
+    def size(self) -> int:
+        """Return how many values can be drawn."""
+        return len(self.choices)
+
     def points(self) -> tuple[ParamValue, ...] | None:
         """Return every value in order."""
         return self.choices
 
+    def at(self, u: float) -> ParamValue:
+        """Return the choice at ``u`` in [0, 1) of the way through the list; each takes an equal share."""
+        return self.choices[_share(u, len(self.choices))]
+
 
 AnyDimension = Float | Int | Choice
+
+
+def _share(u: float, count: int) -> int:
+    """Return which of ``count`` equal parts of [0, 1) holds ``u``."""
+    return min(int(u * count), count - 1)
+
+
+def _between_logs(u: float, low: float, high: float) -> float:
+    return low * (high / low) ** u
 
 
 def _check_range(low: float, high: float, *, log: bool, step: float | None) -> None:
@@ -150,6 +194,22 @@ class SearchSpace:
             params.update({each: draw(each, dim) for each in self._instances(name, params)})
         return params
 
+    def names(self) -> list[str]:
+        """Return every name that a configuration can hold, sorted: conditional ones, and those of the last unit too."""
+        return sorted(
+            each
+            for name in self.dimensions
+            for each in ([name] if name not in self._per else [f"{name}_{i}" for i in range(self._most(name))])
+        )
+
+    def fits(self, limit: int) -> bool:
+        """Tell whether the grid has at most ``limit`` configurations and they are all that can be drawn."""
+        for dim in self.dimensions.values():
+            size = dim.size()
+            if size is None or size > limit or size != len(dim.points() or ()):
+                return False
+        return sum(1 for _ in itertools.islice(self.grid(), limit + 1)) <= limit
+
     def grid(self) -> Iterator[dict[str, ParamValue]]:
         """Yield every configuration once; conditional parameters only where they exist.
 
@@ -176,6 +236,15 @@ class SearchSpace:
         if name not in self._per:
             return [name]
         return [f"{name}_{i}" for i in range(int(so_far[self._per[name]]))]
+
+    def _most(self, name: str) -> int:
+        """Return how often a dimension in ``per`` is drawn at most."""
+        count = self._per[name]
+        dim = self.dimensions.get(count)
+        possible: list[ParamValue] = [] if dim is None else [*dim.ends()]
+        if dim is None or dim.when:  # then what is fixed or the default holds, at least at times
+            possible.append(self._base[count])
+        return max(int(each) for each in possible)
 
     def _ordered(self, waiting: dict[str, AnyDimension]) -> dict[str, AnyDimension]:
         """Sort so that whatever a dimension depends on is drawn before it."""

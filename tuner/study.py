@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import search_spaces
 from storage import Location, locate
 from storage.network import network_type
-from storage.opening import has_database
 from tuner import overview, stored
 from tuner.coordinator import Coordinator, Services
-from tuner.errors import RecipeError, StorageError, did_you_mean
+from tuner.errors import DataError, RecipeError, StorageError, did_you_mean
 from tuner.estimate import plan_run
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
@@ -25,6 +24,7 @@ from tuner.progress import Progress, Silent
 from tuner.reading import StudyReader
 from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
+from tuner.samplers import check_sampler
 from tuner.sampling import Sampling
 from tuner.signals import stop_on_signals
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
     from tuner.data.download import Progress as DownloadProgress
     from tuner.delivery.manifest import Manifest
+    from tuner.reproduce import OnEpoch, Reproduction
 
 _log = logging.getLogger(__name__)
 
@@ -89,8 +90,9 @@ class Study(StudyReader):
             target: End once the best objective is as good as this.
             plateau: End once so many trials have ended without a better one.
             seed: Of everything random.
-            sampler: tpe, random, qmc, cmaes, grid or nsga2.
-            pruner: none, median, percentile, sha, hyperband, patient or threshold.
+            sampler: auto, tpe, gp, random, qmc, cmaes, grid or nsga2. ``auto`` is ``grid`` where the trials suffice for
+                every configuration when the study begins, else ``tpe``.
+            pruner: asha, hyperband, none, or of Optuna's median, percentile, sha, optuna-hyperband, patient, threshold.
             threshold: Worst objective that the ``threshold`` pruner lets live.
             validation: Share (below 1) or number of the training rows that validate.
             workers: Processes that train at the same time; ``None`` takes one per core.
@@ -126,12 +128,16 @@ class Study(StudyReader):
         setup = self._setup(device)
         trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
         _refuse_network_folder(self.location)
+        before = None if fresh else stored.recipe_of(self.location, self.name)
+        if before is not None:
+            self.recipe = self.recipe.going_on(before).changed(**asked)
+        self.recipe = self.recipe.settled(before)
+        server = str(self.location) if self.location.is_server else None
+        check_sampler(self.recipe, server=server, asked=sampler == "cmaes")
         with stored.opened(self.location, create=True) as store:
-            before = stored.find(store, self.name)
-            if before is not None and fresh:
-                stored.delete(before)
-            elif before is not None:
-                self.recipe = self.recipe.going_on(before.recipe).changed(**asked)
+            old = stored.find(store, self.name) if fresh else None
+            if old is not None:
+                stored.delete(old)
             found = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
             record = found.record
             with store.lease(record.id, self.name, wait=take_over) as lease, stop_on_signals() as wish:
@@ -171,6 +177,44 @@ class Study(StudyReader):
         chosen = self.best() if trial is None else self.trial(trial)
         with stored.existing(self.location, self.name) as found:
             return hand_over(found, chosen, self.load_data(), Path(folder), formats, force=force, on_step=on_step)
+
+    def reproduce(
+        self,
+        trial: int | None = None,
+        *,
+        workers: int | None = None,
+        device: Literal["auto", "cpu", "gpu"] | None = None,
+        executor: Literal["local", "inline"] = "local",
+        on_epoch: OnEpoch = lambda *_: None,
+    ) -> Reproduction:
+        """Train a trial that has ended again and compare; nothing of the study is written, and it may be running.
+
+        Args:
+            trial: Its number; ``None`` takes the best one.
+            workers: Use as many threads as each of so many workers; ``None`` does as its run did.
+            device: Where to train; ``None`` takes the CPU if it was trained there, else what ``auto`` finds.
+            executor: ``inline`` trains in this process, with the threads that it has.
+            on_epoch: Hears of each epoch (0-based), with its metrics then and now.
+
+        Raises:
+            UsageError: If there is no such trial, or it has not ended, or no epoch of it is stored.
+            DataError: If the data is missing or changed since the study began.
+            RunError: If no trainer can be had, or it dies.
+        """
+        from tuner.reproduce import compare, recall, train_again
+
+        with stored.existing(self.location, self.name) as found:
+            self.recipe = found.recipe
+            finished = recall(found, self.best() if trial is None else self.trial(trial))
+        if self.load_data().fingerprint != finished.fingerprint:
+            raise DataError(
+                f"the rows of '{self.recipe.data}' changed since study '{self.name}' began",
+                hint="no trial of it can be reproduced with other rows: bring the old ones back",
+            )
+        threads = finished.threads(workers)
+        setup = self._setup(device or finished.device)
+        trainer = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, 1, threads=threads)
+        return compare(finished, train_again(finished, trainer, on_epoch))
 
     def load_data(self, progress: DownloadProgress | None = None) -> Dataset:
         """Return the data set, read once and downloaded if need be.
@@ -236,11 +280,9 @@ def open_study(
         chosen = stored.check_name(recipe.name if name is None else name)
         return Study(chosen, recipe, locate(storage, home), _data_dir(data_dir))
     location = locate(storage, home)
-    if has_database(location):
-        with stored.opened(location) as store:
-            found = stored.find(store, search)
-        if found is not None:
-            return Study(stored.check_name(name or search), found.recipe, location, _data_dir(data_dir))
+    before = stored.recipe_of(location, search)
+    if before is not None:
+        return Study(stored.check_name(name or search), before, location, _data_dir(data_dir))
     raise RecipeError(f"there is no search or study '{search}'", hint=did_you_mean(search, search_spaces.names()))
 
 

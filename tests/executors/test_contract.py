@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -100,7 +101,12 @@ class ExecutorContract:
         assert executor.free == free
 
     @pytest.mark.parametrize(
-        ("verdict", "outcome"), [(Verdict.PRUNE, Outcome.PRUNED), (Verdict.INTERRUPT, Outcome.INTERRUPTED)]
+        ("verdict", "outcome"),
+        [
+            (Verdict.PRUNE, Outcome.PRUNED),
+            (Verdict.INTERRUPT, Outcome.INTERRUPTED),
+            (Verdict.PAUSE, Outcome.PAUSED),
+        ],
     )
     def test_a_verdict_ends_the_trial_after_the_epoch_that_is_running(
         self, executor: Executor, tmp_path: Path, verdict: Verdict, outcome: Outcome
@@ -114,6 +120,20 @@ class ExecutorContract:
         assert isinstance(end, TrialEnd)
         assert end.outcome is outcome
         assert end.epochs < 50
+
+    @pytest.mark.parametrize(("verdict", "epochs"), [(Verdict.GO_ON, 3), (Verdict.PAUSE, 2)])
+    def test_a_trial_waits_at_a_rung_for_its_verdict(
+        self, executor: Executor, tmp_path: Path, verdict: Verdict, epochs: int
+    ) -> None:
+        """No epoch is trained that a pause would throw away, and a trial that goes on asks no more."""
+        executor.submit([dataclasses.replace(job(tmp_path), rungs=(2,))])
+        until(executor, lambda event: isinstance(event, EpochEnd) and event.epoch == 1)
+        executor.tell(0, verdict)
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+
+        assert isinstance(end, TrialEnd)
+        assert end.epochs == epochs
+        assert (end.checkpoint is not None) == (verdict is Verdict.PAUSE)
 
     def test_a_verdict_on_an_earlier_attempt_does_not_reach_the_next(self, executor: Executor, tmp_path: Path) -> None:
         """A trial that comes back runs to its end."""

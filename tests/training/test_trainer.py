@@ -35,7 +35,7 @@ def train(
 ) -> tuple[list[EpochEnd], TrialEnd]:
     """Train a job; ``verdicts`` are given after the epochs that they name."""
     epochs: list[EpochEnd] = []
-    end = trainer.execute(job, epochs.append, lambda: (verdicts or {}).get(epochs[-1].epoch))
+    end = trainer.execute(job, epochs.append, lambda _: (verdicts or {}).get(epochs[-1].epoch))
     assert isinstance(end, TrialEnd)
     return epochs, end
 
@@ -106,7 +106,12 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_its_reason(trainer: Train
 
 
 @pytest.mark.parametrize(
-    ("verdict", "outcome"), [(Verdict.PRUNE, Outcome.PRUNED), (Verdict.INTERRUPT, Outcome.INTERRUPTED)]
+    ("verdict", "outcome"),
+    [
+        (Verdict.PRUNE, Outcome.PRUNED),
+        (Verdict.INTERRUPT, Outcome.INTERRUPTED),
+        (Verdict.PAUSE, Outcome.PAUSED),
+    ],
 )
 def test_a_verdict_ends_a_trial_after_its_epoch(
     trainer: Trainer, tmp_path: Path, verdict: Verdict, outcome: Outcome
@@ -115,7 +120,7 @@ def test_a_verdict_ends_a_trial_after_its_epoch(
     epochs, end = train(trainer, job(tmp_path), {1: verdict})
 
     assert (len(epochs), end.outcome, end.model) == (2, outcome, None)
-    assert [path.suffix for path in tmp_path.iterdir()] == ([".npz"] if verdict is Verdict.INTERRUPT else [])
+    assert [path.suffix for path in tmp_path.iterdir()] == ([] if verdict is Verdict.PRUNE else [".npz"])
 
 
 def test_a_verdict_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
@@ -186,7 +191,7 @@ from tuner.training.trainer import Trainer
 trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"), threads=1)
 number, attempt, seed, params, epochs, patience, path = json.loads(sys.argv[1])
 job = TrialJob(number, attempt, seed, params, epochs, patience, pathlib.Path(path))
-print(json.dumps(trainer.train(job, lambda event: None, lambda: None).metrics))
+print(json.dumps(trainer.train(job, lambda event: None, lambda wait: None).metrics))
 """
 
 
@@ -223,7 +228,7 @@ import keras
 assert keras.backend.backend() == "jax"
 folder = pathlib.Path(tempfile.mkdtemp())
 params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.1, "schedule": "cosine", "learning_rate": 0.01}
-end = trainer.execute(TrialJob(0, 0, 1, params, 5, None, folder / "m.keras"), lambda e: None, lambda: None)
+end = trainer.execute(TrialJob(0, 0, 1, params, 5, None, folder / "m.keras"), lambda e: None, lambda wait: None)
 test = trainer.test(TestJob(0, end.model.path, end.model.sha256))
 print(end.outcome, end.metrics["val_accuracy"], test.metrics["accuracy"])
 assert end.outcome == "complete" and test.metrics["accuracy"] > 0.85, (end, test)

@@ -44,7 +44,7 @@ class Lines:
     def ended(self, end: Ended, view: RunView) -> None:
         """Print the line of a trial that has ended."""
         value = f"{view.objective} {metric(end.value)}" if end.value is not None else (end.reason or "")
-        done = view.counts.complete + view.counts.pruned + view.counts.failed
+        done = view.counts.ended + view.counts.paused
         best = f", best {metric(view.best[1])} of trial {view.best[0]}" if view.best else ""
         click.echo(
             f"trial {end.number:>3} {end.outcome:<11} {value}  {end.epochs} epochs  {duration(end.seconds)}"
@@ -96,7 +96,7 @@ def progress_display(*, quiet: bool) -> Lines | LiveTable | None:
 def render(view: RunView) -> Group:
     """Draw a run: what is done, the best so far, the trials that train now."""
     counts = view.counts
-    done = counts.complete + counts.pruned + counts.failed
+    done = counts.ended + counts.paused
     head = Table.grid(padding=(0, 2))
     head.add_row(
         Text(view.study, style="bold"),
@@ -104,6 +104,7 @@ def render(view: RunView) -> Group:
         Text(f"{done}/{view.limit} trials"),
         Text(f"{counts.complete} complete", style="green"),
         Text(f"{counts.pruned} pruned", style="yellow"),
+        *([Text(f"{counts.paused} paused", style="magenta")] if counts.paused else []),
         Text(f"{counts.failed} failed", style="red" if counts.failed else "dim"),
         Text(f"{len(view.running)} running", style="cyan"),
     )
@@ -129,6 +130,6 @@ def _running(view: RunView) -> Table:
             f"{len(trial.values)}/{trial.epochs}",
             metric(trial.values[-1]) if trial.values else "",
             Text(sparkline(trial.values), style="cyan"),
-            brief(trial.params),
+            ("" if trial.promoted is None else f"promoted after {trial.promoted}: ") + brief(trial.params),
         )
     return table

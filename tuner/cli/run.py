@@ -31,8 +31,17 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
 @click.option("--trial-timeout", metavar="TIME", help="Fail a trial that takes longer than TIME.")
 @click.option("--retries", type=int, help="Tries again of a trial whose process died.  [default: 2]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that train at the same time.  [default: cores]")
-@click.option("--sampler", metavar="NAME", help="tpe, random, qmc, cmaes, grid or nsga2.")
-@click.option("--pruner", metavar="NAME", help="none, median, percentile, sha, hyperband, patient or threshold.")
+@click.option(
+    "--sampler",
+    metavar="NAME",
+    help="auto (grid if the trials suffice for it, else tpe), tpe, gp, random, qmc, cmaes, grid or nsga2.",
+)
+@click.option(
+    "--pruner",
+    metavar="NAME",
+    help="asha, hyperband (trials pause and come back), none, or Optuna's: median, percentile, sha, optuna-hyperband, "
+    "patient, threshold.",
+)
 @click.option("--threshold", type=float, help="Worst objective that the threshold pruner lets live.")
 @click.option("--validation", type=float, help="Share (0.2) or number (5000) of training rows that validate.")
 @click.option("--seed", type=int, help="Seed of everything random.  [default: 0]")

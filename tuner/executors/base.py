@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tuner.records import EpochEnd, Event, Job, TestEnd, TrainerSetup, TrialEnd, Verdict
+from tuner.records import AskVerdict, EpochEnd, Event, Job, TestEnd, TrainerSetup, TrialEnd, Verdict
 
 
 class TrainerLike(Protocol):
@@ -13,9 +13,7 @@ class TrainerLike(Protocol):
 
     device: str
 
-    def execute(
-        self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
-    ) -> TrialEnd | TestEnd:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd | TestEnd:
         """Do one job; whatever goes wrong in it is its result, not an exception."""
 
 
@@ -55,7 +53,7 @@ class Executor(Protocol):
         """Return what has happened, waiting up to ``timeout`` seconds for the first event."""
 
     def tell(self, number: int, verdict: Verdict) -> None:
-        """Ask the trainer of trial ``number`` to end it; it does so after the epoch that it is in."""
+        """Tell the trainer of trial ``number`` what becomes of it; it obeys after the epoch that it is in."""
 
     def kill(self, number: int) -> None:
         """End trial ``number`` whatever its trainer is doing; ``TrainerLost`` follows, or its end where that is all."""

@@ -89,7 +89,7 @@ class InlineExecutor:
         self._events.put(TrainerReady(trainer.device))
         while (job := self._jobs.get()) is not None and not self._closing:
             number = job.number
-            self._events.put(trainer.execute(job, self._report, lambda: self._verdict(number)))  # noqa: B023
+            self._events.put(trainer.execute(job, self._report, lambda _wait: self._verdict(number)))  # noqa: B023
 
     def _report(self, event: EpochEnd) -> None:
         self._events.put(event)

@@ -56,6 +56,7 @@ class LocalExecutor:
         workers: How many processes train at the same time.
         make_trainer: Makes the trainer in the process; must be picklable.
         trials_per_process: After so many trials a process is replaced by a new one.
+        threads: How many each process uses; ``None`` shares the cores out.
 
     Raises:
         UsageError: If ``workers`` is not between 1 and 64.
@@ -68,13 +69,13 @@ class LocalExecutor:
         make_trainer: MakeTrainer = keras_trainer,
         *,
         trials_per_process: int = TRIALS_PER_PROCESS,
+        threads: int | None = None,
     ) -> None:
-        if not 1 <= workers <= MAX_WORKERS:
-            raise UsageError(f"workers must lie in [1, {MAX_WORKERS}], got {workers}")
+        shared = threads_each(workers)
         self.slots = workers
         self._setup = setup
         self._make_trainer = make_trainer
-        self._threads = max(1, available_cores() // workers)
+        self._threads = threads or shared
         self._context = multiprocessing.get_context("forkserver")
         self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
@@ -205,6 +206,17 @@ def default_workers() -> int:
     many trials at the same time on the other hand leave the sampler with less to learn from.
     """
     return min(8, available_cores())
+
+
+def threads_each(workers: int, cores: int | None = None) -> int:
+    """Return how many threads each of so many workers uses; ``cores`` are those of this machine unless given.
+
+    Raises:
+        UsageError: If ``workers`` is not between 1 and 64.
+    """
+    if not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"workers must lie in [1, {MAX_WORKERS}], got {workers}")
+    return max(1, (cores or available_cores()) // workers)
 
 
 def available_cores() -> int:

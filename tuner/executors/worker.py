@@ -35,7 +35,7 @@ def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer,
     while True:
         job = inbox.jobs.get()
         number = job.number
-        connection.send(trainer.execute(job, connection.send, lambda: inbox.verdicts.pop(number, None)))  # noqa: B023
+        connection.send(trainer.execute(job, connection.send, lambda wait: inbox.verdict(number, wait=wait)))  # noqa: B023
 
 
 class _Inbox:
@@ -43,9 +43,17 @@ class _Inbox:
 
     def __init__(self, connection: Connection) -> None:
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self.verdicts: dict[int, Verdict] = {}
+        self._verdicts: dict[int, Verdict] = {}
+        self._news = threading.Condition()
         self._connection = connection
         threading.Thread(target=self._listen, name="tuner-inbox", daemon=True).start()
+
+    def verdict(self, number: int, *, wait: bool) -> Verdict | None:
+        """Return the verdict on a trial; without ``wait``, ``None`` where there is none yet."""
+        with self._news:
+            if wait:
+                self._news.wait_for(lambda: number in self._verdicts)
+            return self._verdicts.pop(number, None)
 
     def _listen(self) -> None:
         while True:
@@ -55,7 +63,10 @@ class _Inbox:
                 os._exit(0)  # the coordinator is gone, however it went: no worker outlives it
             if isinstance(order, tuple):
                 number, verdict = order
-                self.verdicts[number] = verdict
+                with self._news:
+                    self._verdicts[number] = verdict
+                    self._news.notify()
             else:
-                self.verdicts.pop(order.number, None)  # left over from an earlier attempt
+                with self._news:
+                    self._verdicts.pop(order.number, None)  # left over from an earlier attempt
                 self.jobs.put(order)

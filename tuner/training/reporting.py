@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tuner.records import CheckpointFile, EpochEnd, Verdict
+from tuner.records import AskVerdict, CheckpointFile, EpochEnd, Verdict
 from tuner.training.checkpoint import Keeper
 
 
@@ -19,9 +19,11 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         number: The trial.
         on_epoch: Called after each epoch.
-        verdict: Asked after each epoch; anything but ``None`` ends the training.
+        verdict: Asked after each epoch; anything but ``None`` and ``GO_ON`` ends the training. Called with ``True`` at
+            a rung, where it waits for the answer.
         keeper: Writes checkpoints.
         history: The metrics of the epochs of earlier attempts that this one goes on from.
+        rungs: The numbers of epochs after which to wait for the verdict.
 
     Attributes:
         ended_by: The verdict that ended the training, if one did.
@@ -34,16 +36,18 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         self,
         number: int,
         on_epoch: Callable[[EpochEnd], None],
-        verdict: Callable[[], Verdict | None],
+        verdict: AskVerdict,
         *,
         keeper: Keeper,
         history: Sequence[Mapping[str, float]] = (),
+        rungs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self._number = number
         self._on_epoch = on_epoch
         self._verdict = verdict
         self._keeper = keeper
+        self._rungs = frozenset(rungs)
         self._began = time.monotonic()
         self.ended_by: Verdict | None = None
         self.broken: str | None = None
@@ -67,8 +71,12 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = time.monotonic() - self._began
         self.kept = self._keeper.keep_if_due(self.epochs)
         self._on_epoch(EpochEnd(self._number, epoch, metrics, seconds, self.kept))
-        self.ended_by = self._verdict()
-        if self.ended_by is not None:
-            self.model.stop_training = True
-        if self.ended_by is Verdict.INTERRUPT and self.kept is None:
+        if self.model.stop_training:  # it has stopped early: nobody judges it any more
+            return
+        said = self._verdict(len(self.epochs) in self._rungs)
+        if said in {None, Verdict.GO_ON}:
+            return
+        self.ended_by = said
+        self.model.stop_training = True
+        if said in {Verdict.INTERRUPT, Verdict.PAUSE} and self.kept is None:
             self.kept = self._keeper.keep(self.epochs)

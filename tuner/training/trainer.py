@@ -18,6 +18,7 @@ from tuner.hyperparameters import Hyperparameters
 from tuner.records import (
     DISK_FULL,
     OUT_OF_MEMORY,
+    AskVerdict,
     EpochEnd,
     Job,
     ModelFile,
@@ -33,7 +34,11 @@ from tuner.training.model_file import load_model
 from tuner.training.runtime import prepare
 
 _log = logging.getLogger(__name__)
-_ENDED = {Verdict.PRUNE: Outcome.PRUNED, Verdict.INTERRUPT: Outcome.INTERRUPTED}
+_ENDED = {
+    Verdict.PRUNE: Outcome.PRUNED,
+    Verdict.PAUSE: Outcome.PAUSED,
+    Verdict.INTERRUPT: Outcome.INTERRUPTED,
+}
 
 
 class Trainer:
@@ -61,21 +66,17 @@ class Trainer:
         gc.collect()
         gc.freeze()
 
-    def execute(
-        self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
-    ) -> TrialEnd | TestEnd:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd | TestEnd:
         """Do one job; whatever goes wrong in it is its result, not an exception.
 
         Args:
             job: What to do.
             on_epoch: Called after each epoch of a trial.
-            verdict: Asked after each epoch whether to end early.
+            verdict: Asked after each epoch whether to end early; waits for the answer when called with ``True``.
         """
         return self.test(job) if isinstance(job, TestJob) else self.train(job, on_epoch, verdict)
 
-    def train(
-        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None]
-    ) -> TrialEnd:
+    def train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd:
         """Train one trial; arguments as in :meth:`execute`."""
         clock, began = Clock(), time.monotonic()
         try:
@@ -106,7 +107,7 @@ class Trainer:
         return TestEnd(job.number, found, seconds=time.monotonic() - began)
 
     def _train_trial(
-        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: Callable[[], Verdict | None], clock: Clock
+        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict, clock: Clock
     ) -> TrialEnd:
         from tuner.training.checkpoint import Best, Keeper, read
         from tuner.training.model import build, compile_model
@@ -134,7 +135,7 @@ class Trainer:
         )
         keeper = Keeper(job, model, best, clock)
         history = state.history if state else ()
-        reporter = Reporter(job.number, on_epoch, verdict, keeper=keeper, history=history)
+        reporter = Reporter(job.number, on_epoch, verdict, keeper=keeper, history=history, rungs=job.rungs)
         model.fit_rows(
             hp,
             self._train,
@@ -158,7 +159,7 @@ class Trainer:
             parameters=predictor.count_params(),
             model=kept,
             traced=model.traced,
-            checkpoint=reporter.kept if outcome is Outcome.INTERRUPTED else None,
+            checkpoint=reporter.kept if outcome in {Outcome.INTERRUPTED, Outcome.PAUSED} else None,
         )
 
 
