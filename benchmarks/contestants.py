@@ -34,15 +34,15 @@ def grid() -> Iterator[tuple[int, str, int]]:
     return itertools.product(UNITS, OPTIMIZERS, BATCHES)
 
 
-def read_mnist(folder: Path) -> tuple[Any, Any, Any, Any]:
+def read_mnist(folder: Path, validation: int = VALIDATION_ROWS) -> tuple[Any, Any, Any, Any]:
     """Return float32 rows in [0, 1], shape ``(rows, 784)``, and labels, split by our own stratified split."""
     from tuner.data.lookup import load_dataset
     from tuner.data.split import split_rows
 
     data = load_dataset("mnist", folder)
-    train, validation = split_rows(data.y_train, VALIDATION_ROWS, 0)
+    train, held = split_rows(data.y_train, validation, 0)
     x = data.x_train.reshape(len(data.x_train), -1).astype("float32") / 255
-    return x[train], data.y_train[train], x[validation], data.y_train[validation]
+    return x[train], data.y_train[train], x[held], data.y_train[held]
 
 
 def run_tuner(folder: Path, workers: int | None) -> Outcome:

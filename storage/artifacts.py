@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 
 
@@ -19,6 +20,10 @@ class Artifacts:
         """
         again = f".attempt-{attempt}" if attempt else ""
         return self._study(study_id).absolute() / f"trial-{number:05d}{again}.keras"
+
+    def refit_path(self, study_id: int, number: int) -> Path:
+        """Where a refit of trial ``number`` goes: each time elsewhere, so that none is written over one that counts."""
+        return self._study(study_id).absolute() / f"refit-trial-{number:05d}.{uuid.uuid4().hex[:8]}.keras"
 
     def relative(self, path: Path) -> str:
         """Return ``path`` as a row holds it."""

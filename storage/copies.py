@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from storage.tables import AttemptRow
+from storage.tables import AttemptRow, RefitRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,30 @@ class KeptModel:
     sha256: str
     size: int  # bytes
     test: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRefit:
+    """The winner, trial ``number``, trained again on all ``rows`` rows but those of the test split; as a kept model.
+
+    ``metrics`` are those of the last of its ``epochs`` epochs, on the rows that it trained on.
+    """
+
+    number: int
+    epochs: int
+    rows: int
+    path: str
+    sha256: str
+    size: int  # bytes
+    metrics: Mapping[str, float]
+    seconds: float
+    test: Mapping[str, float] | None
+
+    @classmethod
+    def of(cls, row: RefitRow) -> Self:
+        """Copy a row."""
+        names = [name for name in cls.__dataclass_fields__ if name != "number"]
+        return cls(number=row.trial_number, **{name: getattr(row, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)

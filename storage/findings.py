@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,15 @@ from sqlalchemy import Select, String, cast, column, delete, inspect, select, ta
 from storage.engine import Database, storage_errors
 from storage.opening import MAGIC
 from storage.owner import is_alive
-from storage.tables import CheckpointRow, LeaseRow, ModelRow, StudyRow
+from storage.tables import CheckpointRow, LeaseRow, ModelRow, RefitRow, StudyRow
 
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 _TRIALS = table("trials", column("study_id"), column("number"), column("state"))
+_KINDS: Mapping[str, type[ModelRow | RefitRow | CheckpointRow]] = {
+    "model": ModelRow,
+    "refit": RefitRow,
+    "checkpoint": CheckpointRow,
+}
 # An import writes to a study of this name until all of it is there; see storage.transfer.
 IMPORT_NAME = re.compile(r"tuner-import (\S+) ([0-9a-f]{32})")
 
@@ -41,7 +46,7 @@ class NamedFile:
     study_id: int
     study: str
     number: int
-    kind: str  # model or checkpoint
+    kind: str  # model, refit or checkpoint
     path: str
     sha256: str
     size: int  # bytes
@@ -120,9 +125,8 @@ def named_files(database: Database) -> list[NamedFile]:
     found: list[NamedFile] = []
     if not _has_studies(database):
         return found
-    kinds: tuple[tuple[str, type[ModelRow | CheckpointRow]], ...] = (("model", ModelRow), ("checkpoint", CheckpointRow))
     with database.read() as session:
-        for kind, row in kinds:
+        for kind, row in _KINDS.items():
             columns = (row.study_id, _STUDIES.c.study_name, row.trial_number, row.path, row.sha256, row.size)
             for study_id, name, number, path, sha256, size in session.execute(_named(select(*columns), row)):
                 found.append(NamedFile(study_id, name or "?", number, kind, path, sha256, size))
@@ -148,14 +152,14 @@ def _named_in(file: Path) -> set[str]:
         with closing(sqlite3.connect(url, uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             named: set[str] = set()
-            for name in tables & {"tuner_model", "tuner_checkpoint"}:
+            for name in tables & {row.__tablename__ for row in _KINDS.values()}:
                 named |= {path for (path,) in connection.execute(f"SELECT path FROM {name}")}  # noqa: S608
             return named
     except (OSError, sqlite3.Error):
         return set()
 
 
-def _named(query: Select[Any], row: type[LeaseRow | ModelRow | CheckpointRow]) -> Select[Any]:
+def _named(query: Select[Any], row: type[LeaseRow | ModelRow | RefitRow | CheckpointRow]) -> Select[Any]:
     """Join the name of the study, which is null for a study that is gone."""
     joined = query.select_from(row).join(StudyRow, StudyRow.id == row.study_id)
     return joined.outerjoin(_STUDIES, _STUDIES.c.study_id == StudyRow.optuna_id)

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from storage.artifacts import Artifacts
 from storage.attempts import begin_attempt, end_attempt, write_fact, write_facts, write_report
 from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpoints
-from storage.copies import Attempt, KeptModel, StudyRecord
+from storage.copies import Attempt, KeptModel, KeptRefit, StudyRecord
 from storage.engine import Database
 from storage.lease import Holding, Lease, holder, holding, request_stop
+from storage.refits import forget_refit, read_refit, replace_refit, write_refit_test
 from storage.runs import Run, RunRecord, read_runs
 from storage.tables import AttemptRow, CheckpointRow, EpochRow, ModelRow, StudyRow
-from tuner.records import PAUSED, PROMOTED, CheckpointFile, EpochEnd, ModelFile, Outcome, TrialEnd
+from tuner.records import PAUSED, PROMOTED, CheckpointFile, EpochEnd, ModelFile, Outcome, RefitEnd, TrialEnd
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
@@ -280,6 +281,32 @@ class Store:
                 .where(ModelRow.study_id == study_id, ModelRow.trial_number == number)
                 .values(test=dict(metrics))
             )
+
+    def set_refit(self, study_id: int, end: RefitEnd) -> None:
+        """Record the refit of the winner, whose model is complete on disk, in place of an earlier one.
+
+        Raises:
+            ValueError: If it has no model.
+        """
+        with self.database.write() as session:
+            gone = replace_refit(session, self.artifacts, study_id, end)
+        self._remove(gone)
+
+    def refit(self, study_id: int) -> KeptRefit | None:
+        """Return the refit of a study, or ``None`` where there is none."""
+        with self.database.read() as session:
+            return read_refit(session, study_id)
+
+    def set_refit_test(self, study_id: int, metrics: Mapping[str, float]) -> None:
+        """Record the evaluation of the refit on the test split."""
+        with self.database.write() as session:
+            write_refit_test(session, study_id, metrics)
+
+    def drop_refit(self, study_id: int) -> None:
+        """Forget the refit of a study, then remove its file."""
+        with self.database.write() as session:
+            gone = forget_refit(session, study_id)
+        self._remove(gone)
 
     def close(self) -> None:
         """Give the connections back."""

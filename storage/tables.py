@@ -124,3 +124,24 @@ class ModelRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]  # bytes
     test: Mapped[dict[str, Any] | None]  # loss and accuracy on the test split
+
+
+class RefitRow(Base):
+    """The winner trained again on all rows but those of the test split; columns as of :class:`ModelRow`.
+
+    ``metrics`` are those of the last epoch on the ``rows`` rows that it trained on.
+    """
+
+    __tablename__ = "tuner_refit"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
+    trial_number: Mapped[int]
+    epochs: Mapped[int]
+    rows: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]  # bytes
+    metrics: Mapped[dict[str, Any]]  # loss, accuracy
+    seconds: Mapped[float]
+    created: Mapped[datetime] = mapped_column(default=utc_now)
+    test: Mapped[dict[str, Any] | None]  # loss and accuracy on the test split

@@ -19,18 +19,19 @@ from storage.engine import Database
 from storage.findings import imports
 from storage.owner import this_owner
 from storage.store import Store
-from storage.tables import AttemptRow, EpochRow, ModelRow, RunRow, StudyRow
+from storage.tables import AttemptRow, EpochRow, ModelRow, RefitRow, RunRow, StudyRow
 from tuner.errors import UsageError
 
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 # By the names that an archive has for them. Checkpoints stay behind: a trial that did not end begins anew.
-TABLES: Mapping[str, type[EpochRow | AttemptRow | RunRow | ModelRow]] = {
+TABLES: Mapping[str, type[EpochRow | AttemptRow | RunRow | ModelRow | RefitRow]] = {
     "epochs": EpochRow,
     "attempts": AttemptRow,
     "runs": RunRow,
     "models": ModelRow,
+    "refits": RefitRow,  # of a study at most one
 }
 
 
@@ -65,7 +66,8 @@ def read_rows(database: Database, study_id: int) -> dict[str, list[dict[str, Any
     with database.read() as session:
         for name, row in TABLES.items():
             wanted = [getattr(row, key) for key in columns_of(name)]
-            result = session.execute(select(*wanted).where(row.study_id == study_id).order_by(row.id))
+            query = select(*wanted).where(row.study_id == study_id).order_by(*row.__table__.primary_key)
+            result = session.execute(query)
             found[name] = [dict(each) for each in result.mappings()]
     return found
 
@@ -96,14 +98,15 @@ def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> i
 
     Args:
         store: Where it goes.
-        arrival: Holds every file that a row of ``models`` names.
+        arrival: Holds every file that a row of ``models`` or ``refits`` names.
         values: Our row of the study, and the name that Optuna's study gets, which is complete but for that.
-        rows: Of each of ``TABLES``; the path of a model is that in the arrival's folder.
+        rows: Of each of ``TABLES``; the path of a file is that in the arrival's folder.
 
     Raises:
         UsageError: If there is a study of that name by now.
         StorageError: If the database cannot be written.
     """
+    place = {"models": store.artifacts.model_path, "refits": store.artifacts.refit_path}
     placed: list[Path] = []
     try:
         with store.database.write() as session:
@@ -121,8 +124,8 @@ def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> i
             session.execute(update(_STUDIES).where(of_study).values(study_name=values.name))
             for kind, each in TABLES.items():
                 lines = [dict(line) for line in rows[kind]]
-                for line in lines if kind == "models" else ():
-                    path = store.artifacts.model_path(row.id, line["trial_number"])
+                for line in lines if kind in place else ():
+                    path = place[kind](row.id, line["trial_number"])
                     path.parent.mkdir(parents=True, exist_ok=True)
                     (arrival.folder / line["path"]).replace(path)
                     placed.append(path)

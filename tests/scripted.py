@@ -10,13 +10,17 @@ from pathlib import Path
 
 from tuner.files import atomic_path, sha256_of
 from tuner.records import (
+    ASKED_TO_STOP,
     OUT_OF_MEMORY,
     AskVerdict,
     CheckpointFile,
+    End,
     EpochEnd,
     Job,
     ModelFile,
     Outcome,
+    RefitEnd,
+    RefitJob,
     TestEnd,
     TestJob,
     TrainerSetup,
@@ -31,12 +35,15 @@ ENDED = {
     Verdict.INTERRUPT: Outcome.INTERRUPTED,
 }
 
+REFIT_ROWS = 1000  # that a refit says it trained on
+
 
 class ScriptedTrainer:
     """Learns as a formula says: accuracy ``(1 - rate) * (1 - 0.5 ** epoch)``; files are a few bytes of text.
 
     Parameters steer it: ``batch_size`` 1 fails, 2 kills its process (once per trial), 3 takes 0.2 s per epoch, 4 hangs,
     5 runs out of memory, 6 kills its process after 2 epochs of each attempt; 3 and 6 keep a checkpoint of each epoch.
+    A refit fails with 1, kills its process with 2, takes 0.2 s per epoch with 3 and runs out of memory with 5.
     """
 
     def __init__(self, setup: TrainerSetup, threads: int | None = None) -> None:
@@ -44,10 +51,12 @@ class ScriptedTrainer:
         self.threads = threads
         self._setup = setup
 
-    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd | TestEnd:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> End:
         if isinstance(job, TestJob):
             assert sha256_of(job.model_path) == job.sha256
             return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9})
+        if isinstance(job, RefitJob):
+            return self._refit(job, on_epoch, verdict)
         return self._train(job, on_epoch, verdict)
 
     def _train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd:
@@ -78,8 +87,34 @@ class ScriptedTrainer:
                 return TrialEnd(job.number, ENDED[said], None, metrics, epoch, epoch + 1, checkpoint=kept)
         model = write_model(job.model_path, f"{job.number} {job.seed}")
         return TrialEnd(
-            job.number, Outcome.COMPLETE, None, metrics, job.epochs - 1, job.epochs, 1000, 0.01 * job.epochs, model
+            job.number,
+            Outcome.COMPLETE,
+            None,
+            metrics,
+            job.epochs - 1,
+            job.epochs,
+            1000,
+            (0.2 if kind == 3 else 0.01) * job.epochs,
+            model,
         )
+
+    def _refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> RefitEnd:
+        kind = job.params["batch_size"]
+        if kind in {1, 5}:
+            return RefitEnd(job.number, reason=OUT_OF_MEMORY if kind == 5 else "loss was nan in epoch 1")
+        if kind == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        metrics: dict[str, float] = {}
+        for epoch in range(job.epochs):
+            if kind == 3:
+                time.sleep(0.2)
+            accuracy = (1 - float(job.params["learning_rate"])) * (1 - 0.5 ** (epoch + 1))
+            metrics = {"loss": 1 - accuracy, "accuracy": accuracy}
+            on_epoch(EpochEnd(job.number, epoch, metrics, 0.01))
+            if verdict(False) is Verdict.INTERRUPT and epoch + 1 < job.epochs:  # noqa: FBT003
+                return RefitEnd(job.number, metrics, epoch + 1, REFIT_ROWS, reason=ASKED_TO_STOP)
+        model = write_model(job.model_path, f"refit {job.number} {job.seed} {job.epochs}")
+        return RefitEnd(job.number, metrics, job.epochs, REFIT_ROWS, model, seconds=0.01 * job.epochs)
 
 
 def write_checkpoint(job: TrialJob, epochs: int) -> CheckpointFile:

@@ -72,6 +72,15 @@ def test_defaults_name_every_hyperparameter_but_the_widths() -> None:
 
 
 @pytest.mark.parametrize(
+    ("params", "rate"),
+    [({}, 1e-3), ({"optimizer": "adadelta"}, 1.0), ({"optimizer": "adadelta", "learning_rate": 0.3}, 0.3)],
+)
+def test_adadelta_has_a_learning_rate_of_its_own(params: dict[str, Any], rate: float) -> None:
+    """Where nobody gives one: with that of the others it would stand still."""
+    assert Hyperparameters.from_params(params).learning_rate == rate
+
+
+@pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"learning_rate": 0}, "greater than 0"),
@@ -82,7 +91,7 @@ def test_defaults_name_every_hyperparameter_but_the_widths() -> None:
         ({"layers": 1, "units_0": 0}, "greater than or equal to 1"),
         ({"layers": 3, "units_0": 8, "units_1": 8}, "one width per layer, got 2 for 3 layers"),
         ({"batch_size": 0}, "greater than or equal to 1"),
-        ({"optimizer": "adam "}, "'adam', 'adamw', 'rmsprop' or 'sgd'"),
+        ({"optimizer": "adam "}, "'adam', 'adamw', 'rmsprop', 'adadelta' or 'sgd'"),
         ({"units_x": 3}, "Extra inputs"),
         ({"leraning_rate": 0.1}, "Extra inputs"),
     ],

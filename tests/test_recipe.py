@@ -78,7 +78,7 @@ def test_a_file_needs_a_data_set_and_a_space_alone(tmp_path: Path) -> None:
     path.write_text('data = "digits"\n[space]\ndropout = 0.5\n', encoding="utf-8-sig")
     recipe = load_recipe(str(path))
 
-    assert (recipe.name, recipe.budget.trials, recipe.search.sampler) == ("my search", 40, "tpe")
+    assert (recipe.name, recipe.budget.trials, recipe.search.sampler) == ("my search", 40, "auto")
     assert (recipe.objective.metric, recipe.objective.direction) == ("val_accuracy", "maximize")
     assert recipe.hyperparameters({}).dropout == 0.5
 
@@ -145,7 +145,7 @@ def test_settings_are_replaced_in_a_copy() -> None:
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"search": {"sampler": "tep"}}, "the command line: search.sampler: must be 'tpe'.*, got 'tep'"),
+        ({"search": {"sampler": "tep"}}, "the command line: search.sampler: must be 'auto', 'tpe'.*, got 'tep'"),
         ({"search": {"sampler": "grid"}}, "'learning_rate' is any number from 0.001 to 0.5 .the command line."),
         ({"budget": {"trials": 0}}, "the command line: budget.trials: must be greater than or equal to 1, got 0"),
         ({"recipe": {"validation": -0.2}}, "the command line: validation: must be greater than 0, got -0.2"),

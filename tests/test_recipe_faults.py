@@ -142,7 +142,7 @@ def test_an_unknown_key_of_any_table_gets_the_nearest(tmp_path: Path, text: str,
     ("when", "said"),
     [
         ('{ optimzer = "sgd" }', "`when` of 'momentum' names 'optimzer'"),
-        ('{ optimizer = "sgdd" }', "optimizer: must be 'adam', 'adamw', 'rmsprop' or 'sgd', got 'sgdd'"),
+        ('{ optimizer = "sgdd" }', "optimizer: must be 'adam', 'adamw', 'rmsprop', 'adadelta' or 'sgd', got 'sgdd'"),
         ('{ optimizer = ["sgd", "adm"] }', "got 'adm'"),
         ('"sgd"', "momentum.when: must be a table, got 'sgd'"),
         ("{ momentum = 0.5 }", "'momentum' in [space] depends on 'momentum'"),

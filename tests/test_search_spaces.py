@@ -36,7 +36,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 def test_the_searches_that_come_along_are_listed() -> None:
     """Sorted by name."""
     assert search_spaces.names() == sorted(search_spaces.names())
-    assert {"digits", "fashion_mnist", "mnist", "mnist_ladder"} <= set(search_spaces.names())
+    assert {"digits", "fashion_mnist", "mnist", "mnist_book", "mnist_ladder"} <= set(search_spaces.names())
 
 
 @pytest.mark.parametrize("package", ["FILE", "TEXT"], indirect=True)

@@ -194,6 +194,121 @@ def test_a_logarithmic_range_of_whole_numbers_doubles() -> None:
     assert Float(low=0.1, high=0.5).points() is None
 
 
+SHARES = st.integers(0, 2**30 - 1).map(lambda i: i / 2**30)  # the numbers that a Sobol sequence is made of
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> Float | Int:
+    """A range of any kind: of numbers or whole numbers, with a logarithm, a step or neither."""
+    log: bool = draw(st.booleans())
+    if draw(st.booleans()):
+        whole = st.integers(1 if log else -1000, 10_000)
+        start, end = sorted((draw(whole), draw(whole)))
+        return Int(low=start, high=end, log=log, step=1 if log else draw(st.integers(1, 50)))
+    numbers = st.floats(1e-8 if log else -1e6, 1e6)
+    low, high = sorted((draw(numbers), draw(numbers)))
+    return Float(low=low, high=high, log=log, step=None if log else draw(st.sampled_from([None, 0.05, 0.1, 0.25, 3.0])))
+
+
+@given(ranges(), SHARES, SHARES)
+def test_a_share_of_a_range_is_a_value_of_it(dimension: Float | Int, u: float, v: float) -> None:
+    """It lies inside, on the grid of the steps, and a larger share is no smaller value."""
+    lower, upper = sorted((u, v))
+
+    assert contains(dimension, dimension.at(u))
+    assert type(dimension.at(u)) is type(dimension.low)
+    assert dimension.at(0.0) == pytest.approx(dimension.low, abs=1e-11)  # steps are rounded to 12 digits
+    assert dimension.at(lower) <= dimension.at(upper)
+
+
+@given(low=st.integers(1, 500), extra=st.integers(0, 500), log=st.booleans(), step=st.integers(1, 7))
+def test_both_ends_of_whole_numbers_can_be_reached(low: int, extra: int, log: bool, step: int) -> None:
+    """By the first and the last share; without a logarithm every value is hit by an equal part."""
+    dimension = Int(low=low, high=low + extra, log=log, step=1 if log else step)
+    last = low + extra if log else points(dimension)[-1]
+    size = dimension.size()
+
+    assert (dimension.at(0.0), dimension.at(1 - 2**-30)) == (low, last)
+    assert log or tuple(dimension.at((i + 0.5) / size) for i in range(size)) == points(dimension)
+
+
+@given(st.integers(1, 40))
+def test_every_choice_can_be_reached(count: int) -> None:
+    """In the order of the list, by equal parts."""
+    dimension = Choice(choices=tuple(range(count)))
+
+    assert tuple(dimension.at((i + 0.5) / count) for i in range(count)) == dimension.choices
+    assert (dimension.at(0.0), dimension.at(1 - 2**-30)) == (0, count - 1)
+
+
+def test_half_of_a_logarithmic_range_is_its_geometric_middle() -> None:
+    """Each order of magnitude gets the same part."""
+    assert Float(low=1e-5, high=1e-1, log=True).at(0.5) == pytest.approx(1e-3)
+    assert Int(low=16, high=256, log=True).at(0.5) == pytest.approx(64, abs=1)
+    assert [Float(low=0.0, high=0.5, step=0.1).at(u) for u in (0.0, 0.5, 0.99)] == [0.0, 0.3, 0.5]
+
+
+@given(spaces())
+def test_the_names_are_those_of_all_configurations(space: SearchSpace) -> None:
+    """No draw holds a name that is not among them, and none of them is always missing where conditions can hold."""
+    drawn = {name for params in space.grid() for name in params}
+
+    assert drawn <= set(space.names())
+    assert space.names() == sorted(set(space.names()))
+    if not any(dimension.when for dimension in space.dimensions.values()):
+        assert set(space.names()) == drawn
+
+
+def test_names_go_up_to_the_highest_count() -> None:
+    """Whether it is a range, a choice, fixed, or the default where the range does not apply."""
+    units, switch = Int(low=4, high=5), Choice(choices=("on", "off"))
+
+    def names(**settings: Any) -> list[str]:
+        dimensions = {"units": units, **settings.pop("dimensions", {})}
+        return [
+            name for name in SearchSpace(dimensions, per={"units": "layers"}, **settings).names() if "units" in name
+        ]
+
+    assert names(dimensions={"layers": Int(low=0, high=2)}) == ["units_0", "units_1"]
+    assert names(dimensions={"layers": Choice(choices=(3, 1))}) == ["units_0", "units_1", "units_2"]
+    assert names(fixed={"layers": 1}) == ["units_0"]
+    conditional = {"layers": Int(low=1, high=1, when={"switch": "on"}), "switch": switch}
+    assert names(dimensions=conditional, defaults={"layers": 2}) == ["units_0", "units_1"]
+
+
+@given(spaces(), st.integers(1, 60))
+def test_a_space_fits_where_the_grid_is_all_that_can_be_drawn(space: SearchSpace, limit: int) -> None:
+    """A logarithmic range holds more numbers than its grid, so there the trials never suffice for all."""
+    whole = all(dimension.size() == len(points(dimension)) for dimension in space.dimensions.values())
+    fits = space.fits(limit)
+
+    assert not fits or (whole and len(list(space.grid())) <= limit)
+    assert (
+        fits
+        or not whole
+        or len(list(space.grid())) > limit
+        or any((dimension.size() or 0) > limit for dimension in space.dimensions.values())
+    )
+
+
+@pytest.mark.parametrize(
+    ("dimension", "limit", "fits"),
+    [
+        (Int(low=1, high=5), 5, True),
+        (Int(low=1, high=5), 4, False),
+        (Int(low=1, high=2, log=True), 2, True),
+        (Int(low=1, high=8, log=True), 1000, False),
+        (Float(low=0, high=0.5, step=0.1), 6, True),
+        (Float(low=0, high=1, step=1e-9), 100, False),  # and nobody lists a billion values
+        (Float(low=0, high=0.5), 1000, False),
+        (Float(low=0.5, high=0.5), 1, True),
+    ],
+)
+def test_some_spaces_fit(dimension: AnyDimension, limit: int, fits: bool) -> None:
+    """Those with few values, all of them on the grid."""
+    assert SearchSpace({"only": dimension}).fits(limit) is fits
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [

@@ -1,39 +1,26 @@
-"""The event loop: asks for configurations, hands them to trainers, has written down what comes back."""
+"""The course of a run: search, confirm the best, train the winner on all rows, evaluate it once."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from storage.lease import Lease
 from storage.runs import Run
-from tuner.attempts import Active, Attempts
+from tuner.attempts import Attempts
 from tuner.display import Display
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.ledger import Ledger
-from tuner.progress import Ended, Progress, RunningTrial
+from tuner.progress import Progress
 from tuner.recipe import Recipe
-from tuner.records import (
-    DISK_FULL,
-    CheckpointFile,
-    EpochEnd,
-    Event,
-    ModelFile,
-    Outcome,
-    TestEnd,
-    TestJob,
-    TrainerLost,
-    TrainerReady,
-    TrainerRefused,
-    TrialEnd,
-    Verdict,
-)
-from tuner.sampling import Sampling
-from tuner.stopping import PLATEAU, REACHED, enough
+from tuner.records import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrainerLost
+from tuner.sampling import Asked, Sampling
+from tuner.stopping import PLATEAU, REACHED, enough, time_to_finish
 from tuner.timing import Timing
+from tuner.trial_loop import TrialLoop
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +54,6 @@ class Coordinator:
     """
 
     def __init__(self, name: str, recipe: Recipe, services: Services) -> None:
-        self._name = name
         self._recipe = recipe
         self._ledger = services.ledger
         self._lease = services.lease
@@ -75,9 +61,7 @@ class Coordinator:
         self._executor = services.executor
         self._stop_asked = services.stop_asked
         budget = recipe.budget
-        self._attempts = Attempts(name, retries=budget.retries, trial_timeout=budget.trial_timeout)
-        self._active = self._attempts.active
-        self._device: str | None = None
+        attempts = Attempts(name, retries=budget.retries, trial_timeout=budget.trial_timeout)
         self._run: Run | None = None  # noted when there is anything to do
         self._display = Display(
             name,
@@ -86,15 +70,23 @@ class Coordinator:
             progress=services.progress,
             sampling=services.sampling,
             ledger=services.ledger,
-            attempts=self._attempts,
+            attempts=attempts,
         )
         self._timing = Timing(services.executor.slots)
         self._clock = self._timing.coordinator
+        self._loop = TrialLoop(
+            recipe,
+            ledger=services.ledger,
+            executor=services.executor,
+            attempts=attempts,
+            display=self._display,
+            timing=self._timing,
+        )
         self._noted = time.monotonic()
         self.stopped_by: str | None = None
 
     def run(self, *, test_all: bool = False) -> None:
-        """Run to the end, then evaluate the best model on the test split once.
+        """Run to the end, then evaluate the winner on the test split once.
 
         Args:
             test_all: Evaluate every kept model instead: for comparisons of configurations that nobody selects from.
@@ -105,158 +97,98 @@ class Coordinator:
         """
         self._ledger.take_up()
         done = enough(self._recipe, self._ledger.best(), self._sampling.finished_after)
-        if (self._sampling.exhausted or done) and not self._ledger.untested(test_all=test_all):
-            self.stopped_by = None if self._sampling.exhausted else done
+        if self._sampling.exhausted or done:
             self._ledger.give_up_hopeless()
-            return
+            self.stopped_by = None if self._sampling.exhausted else done
+            if not (self._to_confirm() or self._ledger.refit_job() or self._ledger.untested(test_all=test_all)):
+                return
         self._run = self._ledger.begin_run(self._executor.slots)
         self._executor.start()
         try:
-            while self._turn():
-                pass
-            if self.stopped_by in {None, "timeout", REACHED, PLATEAU}:
-                for job in self._ledger.untested(test_all=test_all):
-                    self._test(job)
+            if not done:
+                self._work(self._ask, lambda: self._sampling.exhausted, self._enough)
+            if self._may_finish:
+                self._finish(test_all=test_all)
         finally:
             self._executor.close()
             self._give_back()
 
-    def _turn(self) -> bool:
-        """Do one turn of the loop; ``False`` when nothing is running and nothing is left to start."""
-        self._keep_lease()
-        self._look_for_stop()
-        for number in self._attempts.overdue():
-            self._executor.kill(number)
-        if self.stopped_by is None:
-            self._fill()
-        if not self._active and (self.stopped_by or (self._sampling.exhausted and not self._attempts.waiting)):
-            return False
-        for event in self._executor.poll(TURN):
-            self._handle(event)
-        with self._clock("display"):
-            self._display.update(self._note())
-        return True
+    def _finish(self, *, test_all: bool) -> None:
+        """Do what comes after the search."""
+        if waiting := self._to_confirm():
+            self._loop.stopping = None
+            self._display.phase = f"confirming the best configurations with {waiting} further trials"
+            self._work(self._ask_to_confirm, lambda: True, lambda: None)
+        self._display.phase = ""
+        if self._may_finish and (refit := self._ledger.refit_job()):
+            self._single(refit, f"training the winner on all rows ({refit.epochs} epochs)")
+        if self._may_finish:
+            for job in self._ledger.untested(test_all=test_all):
+                self._single(job, "evaluating the winner on the test images")
 
-    def _fill(self) -> None:
-        """Give every free trainer a trial, while there are any."""
-        while self._executor.free:
-            with self._clock("ask"):
-                asked = self._attempts.waiting.pop(0) if self._attempts.waiting else self._sampling.ask()
-            if asked is None:
-                return
-            shown = RunningTrial(asked.number, asked.epochs, asked.params, asked.promoted)
-            self._active[asked.number] = Active(asked, shown)
-            with self._clock("storage"):
-                job = self._ledger.begin(asked, self._device)
-            shown.values.extend(self._ledger.values_before(asked.number))
-            self._executor.submit([job])
+    @property
+    def _may_finish(self) -> bool:
+        """Whether nobody wants the run to end at once."""
+        return self.stopped_by in {None, "timeout", REACHED, PLATEAU}
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, EpochEnd):
-            self._epoch(event)
-        elif isinstance(event, TrialEnd):
-            self._trial_end(event)
-        elif isinstance(event, TrainerReady):
-            self._device = event.device
-            self._timing.ready()
-            self._attempts.ready()
-        elif isinstance(event, TrainerLost):
-            self._trainer_lost(event)
-        elif isinstance(event, TrainerRefused):
-            raise RunError(event.message, hint=event.hint)
+    def _to_confirm(self) -> int:
+        winner = self._recipe.winner
+        return self._sampling.confirm(winner.confirm, winner.seeds) if winner.confirm else 0
 
-    def _epoch(self, event: EpochEnd) -> None:
-        active = self._active[event.number]
-        if active.ended:  # pruned already; the trainer had not seen it yet
-            _remove(event.checkpoint)
-            return
-        active.shown.values.append(event.metrics[self._recipe.objective.metric])
-        with self._clock("storage"):
-            verdict = self._ledger.epoch(event)
-        if verdict in {Verdict.GO_ON, Verdict.PAUSE}:
-            active.paused = event.epoch + 1 if verdict is Verdict.PAUSE else None
-            self._executor.tell(event.number, verdict)
-        elif verdict is Verdict.PRUNE and event.epoch + 1 < active.asked.epochs:
-            # The trial ends here, however many epochs its trainer goes on before it sees the verdict: so a study
-            # with one trainer is the same each time.
-            self._executor.tell(event.number, Verdict.PRUNE)
-            self._end(active, self._ledger.pruned(event.number))
-
-    def _trial_end(self, end: TrialEnd) -> None:
-        active = self._active.pop(end.number)
-        self._timing.trial(end)
-        if active.ended:  # pruned before it was complete
-            _remove(end.model)
-            _remove(end.checkpoint)
-        elif end.reason == DISK_FULL:
-            self._ledger.interrupt(end.number, DISK_FULL)
-            active.ended = True
-            raise StorageError(
-                f"there is {DISK_FULL} of {self._ledger.artifacts}",
-                hint="make room and start again: every result is kept, and the trial goes on",
-            )
-        elif end.outcome is Outcome.INTERRUPTED and end.checkpoint and active.paused == end.epochs:
-            self._end(active, replace(end, outcome=Outcome.PAUSED))  # both were asked of it
-        elif active.overdue and end.outcome is Outcome.INTERRUPTED:
-            self._end(active, TrialEnd(end.number, Outcome.FAILED, self._attempts.timed_out, seconds=end.seconds))
-        else:
-            self._end(active, end)
-
-    def _end(self, active: Active, end: TrialEnd) -> None:
-        active.ended = True
-        value = None
-        with self._clock("storage"):
-            if end.outcome is Outcome.INTERRUPTED:
-                self._ledger.interrupt(end.number, self.stopped_by or "asked to stop", end.checkpoint)
-            else:
-                value = self._ledger.end(active.asked, end)
-        if end.outcome is Outcome.PAUSED:
-            value = end.metrics[self._recipe.objective.metric]
-        ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
-        with self._clock("display"):
-            self._display.ended(ended, self._note())
-        if end.outcome is Outcome.FAILED:
-            self._attempts.failed(end.reason or "unknown")
-        elif end.outcome is not Outcome.INTERRUPTED:
-            self._attempts.succeeded()
-
-    def _trainer_lost(self, event: TrainerLost) -> None:
-        if event.number is None:
-            self._attempts.lost_without_job(event.reason)
-            return
-        active = self._active.pop(event.number)
-        if active.ended:
-            return
-        reason = self._attempts.lost(active, event)
-        if reason is not None:
-            seconds = time.monotonic() - active.began
-            self._end(active, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
-        else:
-            self._ledger.end_attempt(event.number, event.reason)
-
-    def _test(self, job: TestJob) -> None:
-        """Evaluate the best model on the test split; if the trainer dies at it, the next run does it."""
-        submitted = False
-        while not self._stop_asked():
+    def _work(
+        self, ask: Callable[[], Asked | None], exhausted: Callable[[], bool], enough: Callable[[], str | None]
+    ) -> None:
+        """Run trials until there are no more, or there is a reason to stop."""
+        while True:
             self._keep_lease()
+            if reason := self._stop_asked() or enough():
+                self._stop(reason)
+            self._loop.kill_overdue()
+            self._loop.fill(ask)
+            if self._loop.idle and (self._loop.stopping or (self._executor.free and exhausted())):
+                return
+            for event in self._executor.poll(TURN):
+                self._loop.handle(event)
+            with self._clock("display"):
+                self._display.update(self._loop.note())
+
+    def _single(self, job: TestJob | RefitJob, note: str) -> None:
+        """Have one job done that is no trial; if the trainer dies at it, the next run does it."""
+        submitted, epochs = False, 0
+        while True:
+            self._keep_lease()
+            if reason := self._stop_asked():
+                self._stop(reason)
+            if not self._may_finish:
+                return
             if self._executor.free and not submitted:
                 self._executor.submit([job])
                 submitted = True
             for event in self._executor.poll(TURN):
                 if isinstance(event, TrainerLost) and event.number == job.number:
-                    _log.warning("the trainer %s while it evaluated the best model", event.reason)
+                    _log.warning("the trainer %s: %s", event.reason, note)
                     return
-                if isinstance(event, TestEnd):
-                    if event.reason is not None:
-                        raise RunError(
-                            f"the best model could not be evaluated: {event.reason}",
-                            hint="no trial is lost; `tuner doctor` looks at the file of every model",
-                        )
-                    self._timing.test(event.seconds)
-                    self._ledger.tested(event)
+                if isinstance(event, TestEnd | RefitEnd):
+                    self._single_end(event)
                     return
-                self._handle(event)
-            self._display.update("evaluating the best model on the test images")
+                if isinstance(event, EpochEnd):
+                    epochs = event.epoch + 1
+                else:
+                    self._loop.handle(event)
+            self._display.update(f"{note}: epoch {epochs}" if epochs else note)
+
+    def _single_end(self, end: TestEnd | RefitEnd) -> None:
+        what = "evaluated" if isinstance(end, TestEnd) else "trained on all rows"
+        if end.reason is not None:
+            raise RunError(
+                f"the best model could not be {what}: {end.reason}",
+                hint="no trial is lost; `tuner doctor` looks at the file of every model",
+            )
+        self._timing.test(end.seconds)
+        if isinstance(end, TestEnd):
+            self._ledger.tested(end)
+        else:
+            self._ledger.refitted(end)
 
     def _keep_lease(self) -> None:
         if self._lease.check():
@@ -265,45 +197,45 @@ class Coordinator:
         if now - self._noted >= NOTES and self._run is not None:
             self._noted = now
             with self._clock("storage"):
-                self._run.note(self._timing.as_json(), self._device)
+                self._run.note(self._timing.as_json(), self._loop.device)
 
-    def _note(self) -> str:
-        """Say what there is to wait for."""
-        if self._device is None:
-            return "starting the trainers (importing TensorFlow takes about 10 seconds)"
-        return "" if self.stopped_by is None else "finishing the running epochs"
-
-    def _look_for_stop(self) -> None:
+    def _ask(self) -> Asked | None:
+        """Return the next trial; once half of the time is over, there should be some that are complete at its end."""
         timeout = self._recipe.budget.timeout
-        if reason := self._stop_asked():
-            self._stop(reason)
-        elif timeout is not None and self._display.elapsed > timeout:
-            self._stop("timeout")
-        elif reason := enough(self._recipe, self._ledger.best(), self._sampling.finished_after):
-            self._stop(reason)
+        return self._sampling.ask(late=timeout is not None and self._display.elapsed > timeout / 2)
+
+    def _enough(self) -> str | None:
+        """Say why the search may end: it found what was wanted, or the rest of the time is needed for its winner."""
+        timeout = self._recipe.budget.timeout
+        if timeout is not None:
+            rest = time_to_finish(self._recipe, self._ledger.seconds_of_best(), self._executor.slots)
+            if self._display.elapsed > timeout - rest:
+                return "timeout"
+        return enough(self._recipe, self._ledger.best(), self._sampling.finished_after)
+
+    def _ask_to_confirm(self) -> Asked | None:
+        """Return the next further seed, unless what is left of the time is needed for the winner; none is cut short."""
+        timeout = self._recipe.budget.timeout
+        if timeout is not None:
+            rest = time_to_finish(self._recipe, self._ledger.seconds_of_best(), self._executor.slots, confirmed=True)
+            if self._display.elapsed > timeout - rest:
+                self.stopped_by = "timeout"
+                return None
+        return self._sampling.ask(confirming=True)
 
     def _stop(self, reason: str) -> None:
-        """Ask every running trial to end after its epoch; it waits in the queue for the next run."""
-        if self.stopped_by is None:
+        """Let every running trial end after its epoch, for the first reason there is."""
+        if self._loop.stopping is None:
+            self._loop.stop(reason)
             self.stopped_by = reason
-            for number in self._active:
-                self._executor.tell(number, Verdict.INTERRUPT)
+        elif self._may_finish:
+            self.stopped_by = reason
 
     def _give_back(self) -> None:
-        """Leave nothing running behind, however the loop ended."""
+        """Leave nothing running behind, however the run ended."""
         try:
-            for number, active in self._active.items():
-                if not active.ended:
-                    self._ledger.interrupt(number, "the run ended")
-            for asked in self._attempts.waiting:
-                self._ledger.interrupt(asked.number, "the run ended")
+            self._loop.give_back()
             if self._run is not None:
-                self._run.end(self._timing.as_json(), self._device, self.stopped_by)
+                self._run.end(self._timing.as_json(), self._loop.device, self.stopped_by)
         except (StorageError, RunError):
             _log.warning("the database could not be written at the end; the next run cleans up")
-
-
-def _remove(file: ModelFile | CheckpointFile | None) -> None:
-    """Remove a file that no row will name."""
-    if file is not None:
-        file.path.unlink(missing_ok=True)

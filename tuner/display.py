@@ -15,6 +15,8 @@ from tuner.sampling import Sampling
 class Display:
     """Builds the view of a run; where nobody can look any more (a closed terminal), the run goes on unseen.
 
+    What comes after the search is named by ``phase``.
+
     Args:
         study: Its name.
         recipe: What is searched.
@@ -44,6 +46,7 @@ class Display:
         self._ledger = ledger
         self._attempts = attempts
         self._began = time.monotonic()
+        self.phase = ""  # what is being done after the search, for people
         self._seconds: dict[int, float] = {}  # of the trials of this run
 
     @property
@@ -78,7 +81,7 @@ class Display:
             running=tuple(active.shown for active in self._attempts.active.values() if not active.ended),
             elapsed=self.elapsed,
             remaining=self._remaining(counts),
-            note=note,
+            note=note or self.phase,
         )
 
     def _remaining(self, counts: Counts) -> float | None:

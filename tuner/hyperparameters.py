@@ -11,7 +11,7 @@ from tuner.records import ParamValue
 
 # Every one of these exports to ONNX and LiteRT; exact GELU does not (tf2onnx has no Erfc).
 Activation = Literal["relu", "elu", "selu", "tanh", "silu", "leaky_relu", "sigmoid", "softplus"]
-OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
+OptimizerName = Literal["adam", "adamw", "rmsprop", "adadelta", "sgd"]
 Schedule = Literal["constant", "cosine"]
 Units = Annotated[int, Field(ge=1, le=65_536)]
 
@@ -23,7 +23,8 @@ class Hyperparameters(BaseModel):
 
     ``units`` holds one width per hidden layer; a single number stands for all layers. ``dropout`` follows each hidden
     layer, ``input_dropout`` the inputs; both are shares of the activations in [0, 1). ``learning_rate`` is that of the
-    first step; ``cosine`` lets it fall to 0 over the trial's epochs. ``momentum`` is used by sgd alone.
+    first step; ``cosine`` lets it fall to 0 over the trial's epochs. Where nobody gives one, adadelta has a rate of 1
+    (Zeiler 2012, ADADELTA, algorithm 1, knows no other). ``momentum`` is used by sgd alone.
     ``weight_decay`` is decoupled (Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization) for every optimizer.
     """
 
@@ -42,6 +43,13 @@ class Hyperparameters(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(default=128, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_adadelta(cls, values: object) -> object:
+        if isinstance(values, Mapping) and values.get("optimizer") == "adadelta":
+            return {"learning_rate": 1.0, **values}
+        return values
 
     @model_validator(mode="after")
     def _one_width_per_layer(self) -> Self:

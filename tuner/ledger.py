@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from statistics import fmean
 
 from storage import Store
 from storage.copies import KeptModel, StudyRecord
@@ -13,11 +14,14 @@ from storage.runs import Run
 from tuner.files import is_intact
 from tuner.recipe import Recipe
 from tuner.records import (
+    CONFIRMS,
     PAUSED,
     PROMOTED,
     CheckpointFile,
     EpochEnd,
     Outcome,
+    RefitEnd,
+    RefitJob,
     TestEnd,
     TestJob,
     TrialEnd,
@@ -25,6 +29,7 @@ from tuner.records import (
     Verdict,
 )
 from tuner.sampling import Asked, Sampling
+from tuner.winner import Standing, standings
 
 
 class Ledger:
@@ -47,6 +52,7 @@ class Ledger:
         self._values = sampling.values()
         self._before: dict[int, list[dict[str, float]]] = {}
         self._best = min(self._values, key=self._rank, default=None)
+        self._seconds = {number: float(sampling.facts(number).get("seconds", 0.0)) for number in self._values}
 
     @property
     def artifacts(self) -> Path:
@@ -126,6 +132,7 @@ class Ledger:
         self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), facts)
         self._sampling.tell(end.number, end.outcome, value)
         if value is not None:
+            self._seconds[end.number] = end.seconds + earlier
             self._count(end.number, value)
             self._drop_models()
         self.give_up_hopeless()
@@ -134,9 +141,9 @@ class Ledger:
     def give_up_hopeless(self) -> None:
         """End as pruned the paused trials that nothing can promote any more."""
         for number in self._sampling.hopeless():
-            trial_id, facts = self._sampling.give_up(number)
+            facts = self._sampling.give_up(number)
             del facts[PAUSED]
-            self._store.add_result(self._study_id, self.pruned(number), trial_id, facts)
+            self._store.add_result(self._study_id, self.pruned(number), self._sampling.trial_id(number), facts)
 
     def _count(self, number: int, value: float) -> None:
         self._values[number] = value
@@ -156,11 +163,60 @@ class Ledger:
         """Return number and value of the best complete trial; the earlier of equals."""
         return None if self._best is None else (self._best, self._values[self._best])
 
+    def seconds_of_best(self) -> list[float]:
+        """Return what the best complete trials took, those that may have to be trained again."""
+        best = sorted(self._values, key=self._rank)[: self._recipe.winner.confirm or 1]
+        return [self._seconds[number] for number in best if number in self._seconds]
+
+    def winner(self) -> int | None:
+        """Return the trial whose model is the best: of the configuration with the best mean, where any was confirmed.
+
+        See :mod:`tuner.winner`.
+        """
+        found = self._standings()
+        return found[0].representative if found else self._best
+
+    def _standings(self) -> list[Standing]:
+        return standings(self._values, self._sampling.confirms, maximize=self._recipe.objective.maximize)
+
+    def refit_job(self) -> RefitJob | None:
+        """Return the job that trains the winner on all rows, where that is wanted and not done.
+
+        It trains for as many epochs as were best on the mean of all seeds of the winner.
+        """
+        number = self.winner()
+        done = self._store.refit(self._study_id)
+        if not self._recipe.winner.refit or number is None or (done is not None and done.number == number):
+            return None
+        found = self._standings()
+        seeds = {found[0].trial, *found[0].seeds} if found else {number}
+        best = [int(self._sampling.facts(seed)["best_epoch"]) + 1 for seed in sorted(seeds)]
+        asked = self._sampling.trained(number)
+        return RefitJob(
+            number=number,
+            seed=asked.seed,
+            params=asked.params,
+            epochs=round(fmean(best)),
+            schedule_epochs=asked.epochs,
+            model_path=self._store.artifacts.refit_path(self._study_id, number),
+        )
+
+    def refitted(self, end: RefitEnd) -> None:
+        """Write down that the winner was trained on all rows."""
+        self._store.set_refit(self._study_id, end)
+
     def untested(self, *, test_all: bool = False) -> list[TestJob]:
-        """Return the jobs that evaluate the best model, or all kept ones, on the test split, but for those done."""
+        """Return the jobs that evaluate the winner, or all kept models, on the test split, but for those done.
+
+        Of a winner that was trained on all rows, that model is the one to evaluate: it is the one that is handed over.
+        """
         models = self._models()
-        best = self.best()
-        numbers = sorted(models) if test_all else [best[0]] if best else []
+        winner = self.winner()
+        refit = self._store.refit(self._study_id)
+        if refit is not None and refit.number == winner and self._recipe.winner.refit and not test_all:
+            path = self._store.artifacts.path(refit.path)
+            return [] if refit.test else [TestJob(refit.number, path, refit.sha256)]
+        numbers = sorted(models) if test_all else [winner]
         return [
             TestJob(number, self._store.artifacts.path(models[number].path), models[number].sha256)
             for number in numbers
@@ -169,13 +225,19 @@ class Ledger:
 
     def tested(self, end: TestEnd) -> None:
         """Write the one evaluation on the test split down."""
-        self._store.set_test(self._study_id, end.number, end.metrics)
+        refit = self._store.refit(self._study_id)
+        if self._recipe.winner.refit and refit is not None and refit.number == end.number and not refit.test:
+            self._store.set_refit_test(self._study_id, end.metrics)
+        else:
+            self._store.set_test(self._study_id, end.number, end.metrics)
 
     def _drop_models(self) -> None:
-        """Keep the best few models on disk."""
+        """Keep the best few models on disk, and those that may be the winner's."""
         models = self._models()
-        for number in sorted(models, key=self._rank)[self._recipe.budget.keep :]:
-            self._store.drop_model(self._study_id, models[number])
+        needed = {*self._sampling.confirms.values(), *(each.representative for each in self._standings())}
+        for number in sorted(models, key=self._rank)[max(self._recipe.budget.keep, self._recipe.winner.confirm) :]:
+            if number not in needed:
+                self._store.drop_model(self._study_id, models[number])
 
     def _models(self) -> dict[int, KeptModel]:
         return self._store.models(self._study_id)
@@ -200,6 +262,7 @@ def _facts(asked: Asked, end: TrialEnd, seconds: float) -> dict[str, object]:
     facts = {
         "label": asked.label,
         "repeats": asked.repeats,
+        CONFIRMS: asked.confirms,
         "seed": asked.seed,
         "asked_epochs": asked.epochs,
         "parameters": end.parameters,

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from storage import Location
-from storage.copies import Attempt
+from storage.copies import Attempt, KeptRefit
 from storage.lease import Holding
 from tuner import overview, stored
+from tuner.environment import Change, changes
 from tuner.errors import UsageError
+from tuner.insight import Importances, importances
 from tuner.overview import StudySummary
 from tuner.recipe import Recipe
-from tuner.results import TrialResult, best_json, importances, ranked, read_trial
+from tuner.results import TrialResult, best_json, read_trial, standings_of, winner
 from tuner.timing import total
+from tuner.winner import Standing
 
 
 class StudyReader:
@@ -39,15 +42,26 @@ class StudyReader:
             return self.read_trials(found)
 
     def best(self) -> TrialResult:
-        """Return the best complete trial.
+        """Return the best complete trial: of the configuration with the best mean, where any has further seeds.
 
         Raises:
             UsageError: If the study was never started, or no trial is complete.
         """
-        best = ranked(self.trials(), self.recipe)
-        if not best:
+        best = winner(self.trials(), self.recipe)
+        if best is None:
             raise UsageError(f"study '{self.name}' has no complete trial yet", hint=f"tuner study start {self.name}")
-        return best[0]
+        return best
+
+    def standings(self) -> list[Standing]:
+        """Return the configurations that were trained with further seeds, the best mean first."""
+        return standings_of(self.trials(), self.recipe)
+
+    def refit(self) -> KeptRefit | None:
+        """Return the model of the best trial that was trained on all rows, if there is one."""
+        best = winner(self.trials(), self.recipe)
+        with stored.existing(self.location, self.name) as found:
+            refit = found.store.refit(found.record.id)
+        return refit if refit is not None and best is not None and refit.number == best.number else None
 
     def summary(self) -> StudySummary:
         """Return the study in a line.
@@ -60,13 +74,18 @@ class StudyReader:
 
     def as_json(self) -> dict[str, Any]:
         """Return the best trial and the counts: the object that scripts rely on; its values are null without one."""
-        best = next(iter(ranked(self.trials(), self.recipe)), None)
-        return best_json(best, self.recipe, self.summary())
+        from tuner.report.winner import lead_json, refit_json, standings_json
 
-    def importances(self) -> dict[str, float]:
+        best, found, refit = winner(self.trials(), self.recipe), self.standings(), self.refit()
+        told = best_json(best, self.recipe, self.summary())
+        if refit is not None:
+            told["test"] = refit.test
+        return {**told, "confirmed": standings_json(found), "lead": lead_json(found), "refit": refit_json(refit)}
+
+    def importances(self) -> Importances:
         """Return what each parameter is worth to the objective, largest first; empty with too few trials."""
         with stored.existing(self.location, self.name) as (_, study, _record):
-            return importances(study, self.recipe)
+            return importances(study)
 
     def attempts(self, number: int | None = None) -> list[Attempt]:
         """Return every attempt at every trial, or at trial ``number``: who, where, when, and how it ended."""
@@ -87,6 +106,15 @@ class StudyReader:
         if runs[-1].ended is None:
             return "goes on, or was killed"
         return f"ended {runs[-1].ended:%Y-%m-%d %H:%M} UTC: {runs[-1].stopped_by or 'all trials were done'}"
+
+    def changes(self) -> list[Change]:
+        """Return which versions, and what of the machine, are not as they were when the study began."""
+        with stored.existing(self.location, self.name) as found:
+            return changes(found.record.environment)
+
+    def devices(self) -> list[str]:
+        """Return what the trials ran on, the first one first."""
+        return list(dict.fromkeys(attempt.device for attempt in self.attempts() if attempt.device))
 
     def curves(self) -> dict[int, list[dict[str, float]]]:
         """Return the metrics of every epoch by trial number."""

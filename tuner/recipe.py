@@ -88,6 +88,18 @@ class Budget(_Table):
     plateau: int | None = Field(default=None, ge=1)
 
 
+class Winner(_Table):
+    """How the winner is made sure of, after the search.
+
+    The best ``confirm`` configurations are trained with ``seeds`` further seeds, and the best mean wins. ``refit``
+    trains the winner once more, on the training and validation rows together.
+    """
+
+    confirm: int = Field(default=0, ge=0)
+    seeds: int = Field(default=2, ge=1)
+    refit: bool = False
+
+
 class Search(_Table):
     """Who proposes configurations, who stops bad trials, and the seed of both.
 
@@ -140,6 +152,7 @@ class Recipe(_Table):
     objective: Objective = Objective()
     budget: Budget = Budget()
     search: Search = Search()
+    winner: Winner = Winner()
     space: dict[str, Any]
     start: tuple[Start, ...] = ()
 

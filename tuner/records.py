@@ -16,10 +16,12 @@ Metrics = Mapping[str, float]
 # Reasons that the coordinator acts upon.
 OUT_OF_MEMORY = "out of memory"
 DISK_FULL = "no space left on the disk"
+ASKED_TO_STOP = "asked to stop"
 
 # Attributes of a trial in Optuna's tables: after how many epochs it is paused, as long as it is; where it was promoted.
 PAUSED = "paused"
 PROMOTED = "promoted"
+CONFIRMS = "confirms"  # the trial whose configuration this one trains with another seed
 
 
 class Outcome(enum.StrEnum):
@@ -130,7 +132,23 @@ class TestJob:
     sha256: str
 
 
-Job = TrialJob | TestJob
+@dataclass(frozen=True, slots=True)
+class RefitJob:
+    """Train the winner again, on the training and the validation rows together; nothing is left to validate on.
+
+    ``epochs`` is how many it trains: as many as the trial had in its best epoch. ``schedule_epochs`` are those that the
+    learning rate's schedule is stretched over: those that the trial was given. ``model_path`` is where the model goes.
+    """
+
+    number: int
+    seed: int
+    params: Params
+    epochs: int
+    schedule_epochs: int
+    model_path: Path
+
+
+Job = TrialJob | TestJob | RefitJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +218,27 @@ class TestEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class RefitEnd:
+    """The end of a refit: its model, or the reason why there is none.
+
+    ``metrics`` are ``loss`` and ``accuracy`` of the last epoch on the ``rows`` rows that it trained on.
+    """
+
+    number: int
+    metrics: Metrics = field(default_factory=dict)
+    epochs: int = 0
+    rows: int = 0
+    model: ModelFile | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+End = TrialEnd | TestEnd | RefitEnd  # how a job ended, whatever its kind
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerLost:
-    """A trainer process ended or could not start; ``number`` is the trial that it was running, if any."""
+    """A trainer process ended or could not start; ``number`` is the trial of the job that it had, if any."""
 
     number: int | None
     reason: str
@@ -215,4 +252,4 @@ class TrainerRefused:
     hint: str | None = None
 
 
-Event = TrainerReady | EpochEnd | TrialEnd | TestEnd | TrainerLost | TrainerRefused
+Event = TrainerReady | EpochEnd | End | TrainerLost | TrainerRefused

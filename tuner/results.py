@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.overview import StudySummary, trials_json
 from tuner.recipe import Recipe
-from tuner.records import PAUSED, PROMOTED, ParamValue
+from tuner.records import CONFIRMS, PAUSED, PROMOTED, ParamValue
+from tuner.winner import Standing, standings
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer measures in each epoch
 STATES = {
@@ -29,7 +30,8 @@ class TrialResult:
     ``params`` holds what was searched; fixed and default values are in ``all_params``. ``kept`` tells whether its
     model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated. ``repeats`` is the first
     trial with just these parameters, of which this one is another seed. A ``paused`` trial waits after ``epochs``
-    epochs; ``promoted`` is after how many a trial was that went on.
+    epochs; ``promoted`` is after how many a trial was that went on. ``confirms`` is the trial that it trains again with
+    another seed.
     """
 
     number: int
@@ -48,6 +50,7 @@ class TrialResult:
     test: Mapping[str, float] | None
     repeats: int | None = None
     promoted: int | None = None
+    confirms: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -100,6 +103,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         test=tests.get(trial.number),
         repeats=attrs.get("repeats"),
         promoted=attrs.get(PROMOTED),
+        confirms=attrs.get(CONFIRMS),
     )
 
 
@@ -108,3 +112,17 @@ def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
     sign = -1 if recipe.objective.maximize else 1
     done = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
     return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+
+def standings_of(trials: list[TrialResult], recipe: Recipe) -> list[Standing]:
+    """Return the configurations that were trained with further seeds, the best mean first: see :mod:`tuner.winner`."""
+    values = {trial.number: trial.value for trial in ranked(trials, recipe) if trial.value is not None}
+    confirms = {trial.number: trial.confirms for trial in trials if trial.confirms is not None}
+    return standings(values, confirms, maximize=recipe.objective.maximize)
+
+
+def winner(trials: list[TrialResult], recipe: Recipe) -> TrialResult | None:
+    """Return the best complete trial: of the configuration with the best mean, where any was confirmed."""
+    found = standings_of(trials, recipe)
+    best = ranked(trials, recipe)
+    return trials[found[0].representative] if found else best[0] if best else None

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from tuner.errors import RecipeError
 from tuner.recipe import Recipe
 from tuner.records import ParamValue
+from tuner.scheduling import Rungs
 
 STARTUP = 10  # trials from which a model of the objective learns before it proposes any
 _LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
@@ -101,6 +102,18 @@ def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) ->
         sequence.fast_forward(number)
     u = dict(zip(names, sequence.random()[0].tolist(), strict=True))
     return recipe.search_space.draw(lambda name, dim: fixed[name] if name in fixed else dim.at(u[name]))
+
+
+def make_rungs(recipe: Recipe) -> Rungs:
+    """Make the rungs of a search; one that does not pause trials has none."""
+    has_rungs = recipe.search.pruner in {"asha", "hyperband"}
+    return Rungs(
+        recipe.budget.epochs if has_rungs else 0,
+        limit=recipe.trials,
+        maximize=recipe.objective.maximize,
+        brackets=recipe.search.pruner == "hyperband",
+        finalists=max(1, recipe.winner.confirm),
+    )
 
 
 def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:

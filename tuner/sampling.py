@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,11 +11,12 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.recipe import Recipe
-from tuner.records import PAUSED, Counts, Outcome, ParamValue, Verdict
+from tuner import winner
+from tuner.optuna_trials import OptunaTrials
+from tuner.recipe import Recipe, Start
+from tuner.records import CONFIRMS, PAUSED, PROMOTED, Counts, Outcome, ParamValue, Verdict
 from tuner.sampler_view import SamplerView
-from tuner.samplers import make_pruner, make_sampler, shuffled_grid, sobol_point, spreads, trial_seed
-from tuner.scheduling import Rungs
+from tuner.samplers import make_pruner, make_rungs, make_sampler, shuffled_grid, sobol_point, spreads, trial_seed
 from tuner.space import AnyDimension, Choice, Float
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -35,6 +35,7 @@ class Asked:
 
     ``repeats`` is the first trial with just these parameters, where there is one: this is another seed of it.
     ``rungs`` are the epochs after which it is compared with others; ``promoted`` is the one where it was paused.
+    ``confirms`` is the trial that it was made to confirm.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Asked:
     repeats: int | None = None
     rungs: tuple[int, ...] = ()
     promoted: int | None = None
+    confirms: int | None = None
 
 
 class Sampling:
@@ -58,112 +60,149 @@ class Sampling:
     Args:
         study: The Optuna study.
         recipe: What is searched, and how.
+
+    Attributes:
+        confirms: The trial that each further seed confirms: see :mod:`tuner.winner`.
     """
 
     def __init__(self, study: optuna.Study, recipe: Recipe) -> None:
-        self._storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
+        storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
         self._rungs = make_rungs(recipe)
-        self._study = optuna.Study(study.study_name, cast("BaseStorage", SamplerView(self._storage, self._rungs)))
+        self._study = optuna.Study(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs)))
+        self._study.pruner = make_pruner(recipe)
+        self._storage = storage
+        self._trials = OptunaTrials(self._study, storage)
         self._recipe = recipe
         self._running: dict[int, _Running] = {}
         self._grid = shuffled_grid(recipe) if recipe.sampler == "grid" else None
-        self._study.pruner = make_pruner(recipe)
-        self._states = {trial.number: trial.state for trial in self._trials()}
-        self._tally = Counter(self._states.values())
         self._first: dict[Hashable, int] = {}
-        for trial in self._trials():
-            if trial.params:
-                self._first.setdefault(_identity(trial.params), trial.number)
+        self.confirms: dict[int, int] = {}
+        for trial in self._trials.all():
             self._take_up(trial)
 
     @property
     def limit(self) -> int:
         """How many trials there can be."""
-        return self._recipe.trials
+        return self._recipe.trials + len(self.confirms)
 
     @property
     def exhausted(self) -> bool:
-        """Whether no trial waits, none can be promoted and no new one may be made."""
-        return len(self._states) >= self.limit and not self._queue() and self._rungs.promotable() is None
+        """Whether the search is over: no trial waits, none can be promoted and no new one may be made."""
+        return len(self._trials) >= self.limit and not self._queue() and self._next_paused(late=True) is None
 
     def counts(self) -> Counts:
         """Count the trials by state."""
+        paused = len(self._rungs.paused)
         return Counts(
-            complete=self._tally[TrialState.COMPLETE],
-            pruned=self._tally[TrialState.PRUNED],
-            failed=self._tally[TrialState.FAIL],
-            running=self._tally[TrialState.RUNNING],
-            waiting=self._tally[TrialState.WAITING] - len(self._rungs.paused),
-            paused=len(self._rungs.paused),
+            complete=self._trials.count(TrialState.COMPLETE),
+            pruned=self._trials.count(TrialState.PRUNED),
+            failed=self._trials.count(TrialState.FAIL),
+            running=self._trials.count(TrialState.RUNNING),
+            waiting=self._trials.count(TrialState.WAITING) - paused,
+            paused=paused,
         )
 
     def finished_after(self, number: int) -> int:
-        """Count the complete, pruned and paused trials with a higher number."""
-        ended, paused = {TrialState.COMPLETE, TrialState.PRUNED}, self._rungs.paused
-        return sum(state in ended or other in paused for other, state in self._states.items() if other > number)
+        """Count the complete, pruned and paused trials of the search with a higher number."""
+        finished = {*self._trials.of(TrialState.COMPLETE, TrialState.PRUNED), *self._rungs.paused}
+        return sum(other > number and other not in self.confirms for other in finished)
 
     def values(self) -> dict[int, float]:
         """Return the objective of every complete trial by number."""
-        done = (trial for trial in self._trials() if trial.state == TrialState.COMPLETE)
+        done = (trial for trial in self._trials.all() if trial.state == TrialState.COMPLETE)
         return {trial.number: trial.value for trial in done if trial.value is not None}
 
     def left_behind(self) -> list[int]:
         """Return the trials that a dead run left running."""
-        return [number for number, state in self._states.items() if state == TrialState.RUNNING]
+        return self._trials.of(TrialState.RUNNING)
 
     def settle(self, number: int, outcome: Outcome) -> float | None:
         """End a trial that a dead run left running as its attempt had ended; returns its value if it is complete.
 
         Its result was written before it was told to Optuna: the objective is among its attributes.
         """
-        trial = self._trial(number)
-        value = trial.user_attrs.get(self._recipe.objective.metric) if outcome is Outcome.COMPLETE else None
-        if PAUSED in trial.user_attrs:
-            self._requeue(number)
+        attributes = self._trials.get(number).user_attrs
+        value = attributes.get(self._recipe.objective.metric) if outcome is Outcome.COMPLETE else None
+        if PAUSED in attributes:
+            self._trials.requeue(number)
             self._rungs.pause(number)
-            return None
-        if outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and value is None):
-            self._requeue(number)
-            return None
-        self._study.tell(number, value, state=_STATES[outcome])
-        self._set_state(number, _STATES[outcome])
+        elif outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and value is None):
+            self._trials.requeue(number)
+        else:
+            self._trials.finish(number, _STATES[outcome], value)
         return value
 
-    def ask(self) -> Asked | None:
-        """Return the next trial: one that waits, else one to promote, else a new one; ``None`` where there is none."""
-        queue, promoted = self._queue(), None
-        number = min(queue, default=self._rungs.promotable())
-        if number is None:
-            if len(self._states) >= self.limit:
-                return None
-            number = len(self._states)
-            self._enqueue(number)
-        elif not queue:
-            promoted = self._rungs.promote(number)
-        self._study.sampler = make_sampler(self._recipe, number)
-        trial = self._study.ask() if promoted is None else self._reopen(number)
+    def ask(self, *, late: bool = False, confirming: bool = False) -> Asked | None:
+        """Return the next trial of the search: one that waits, else one to promote, else a new one.
+
+        Args:
+            late: Promote the best paused trial instead of making a new one, as long as too few trials are complete.
+            confirming: Ask for the trials of :meth:`confirm` instead.
+
+        Returns:
+            ``None`` where there is none.
+        """
+        promoted = None
+        queue = self._queue(confirming=confirming)
+        if queue:
+            trial = self._run(queue[0])
+        elif confirming:
+            return None
+        elif (paused := self._next_paused(late=late or len(self._trials) >= self.limit)) is not None:
+            promoted = self._rungs.promote(paused)
+            trial = self._run(paused)
+        elif len(self._trials) >= self.limit:
+            return None
+        else:
+            trial = self._run(len(self._trials), new=True)
+        number = trial.number
         drawn = self._recipe.search_space.draw(lambda name, dimension: _suggest(trial, name, dimension))
-        self._running[trial.number] = _Running(trial, self._storage.get_trial(trial._trial_id))  # noqa: SLF001
-        self._set_state(trial.number, TrialState.RUNNING)
-        start = self._recipe.start[trial.number] if trial.number < len(self._recipe.start) else None
-        params = self._recipe.hyperparameters(drawn).as_params()
-        first = self._first.setdefault(_identity(drawn), trial.number)
+        self._running[number] = _Running(trial, self._trials.get(number))
+        return self._asked(number, drawn, promoted=promoted)
+
+    def _asked(self, number: int, drawn: Mapping[str, ParamValue], *, promoted: int | None) -> Asked:
+        start = self._start(number)
+        first = self._first.setdefault(_identity(drawn), number)
         return Asked(
-            number=trial.number,
-            params=params,
-            repeats=first if first < trial.number else None,
-            seed=trial_seed(self._recipe.search.seed, trial.number),
+            number=number,
+            params=self._recipe.hyperparameters(drawn).as_params(),
+            seed=trial_seed(self._recipe.search.seed, number),
             epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
             label=start.label if start else None,
+            repeats=first if first < number else None,
             rungs=self._rungs.ahead(number),
             promoted=promoted,
+            confirms=self.confirms.get(number),
         )
+
+    def confirm(self, best: int, seeds: int) -> int:
+        """Queue what is missing of ``seeds`` further seeds for each of the ``best`` configurations.
+
+        Returns:
+            How many trials of this kind wait now.
+        """
+        trials = {trial.number: trial for trial in self._trials.all()}
+        chosen = winner.chosen(
+            self.values(),
+            self.confirms,
+            {number: _identity(trial.params) for number, trial in trials.items()},
+            best=best,
+            maximize=self._recipe.objective.maximize,
+        )
+        for turn in range(1, seeds + 1):  # each configuration once, then each of them again
+            for original in chosen:
+                if sum(each == original for each in self.confirms.values()) < turn:
+                    number = self._trials.add(trials[original].params, {CONFIRMS: original})
+                    self._exempt(number, original)
+        return len(self._queue(confirming=True))
 
     def judge(self, number: int, epoch: int, value: float) -> Verdict | None:
         """Say what becomes of a trial, whose objective after an epoch the store has written; at a rung always."""
         frozen = self._running[number].frozen
         # Not trial.should_prune: it remembers what an earlier attempt at this trial reported.
         frozen.intermediate_values[epoch] = value
+        if number in self.confirms:
+            return None
         goes_on = self._rungs.reach(number, _in_order(frozen))
         if goes_on is not None:
             return Verdict.GO_ON if goes_on else Verdict.PAUSE
@@ -180,92 +219,109 @@ class Sampling:
                 self._storage.set_trial_intermediate_value(running.trial._trial_id, epoch, value)  # noqa: SLF001
 
     def trial_id(self, number: int) -> int:
-        """Return Optuna's row of a running trial."""
-        return self._running[number].trial._trial_id  # noqa: SLF001
+        """Return Optuna's row of a trial."""
+        return self._trials.id_of(number)
 
     def tell(self, number: int, outcome: Outcome, value: float | None) -> None:
         """End a running trial. A pruned trial keeps its last reported value; an interrupted or paused one waits."""
         running = self._running.pop(number)
-        trial = running.trial
-        if outcome in {Outcome.INTERRUPTED, Outcome.PAUSED}:
-            self._requeue(number)
-            if outcome is Outcome.PAUSED:
-                self._rungs.pause(number)
+        if outcome is Outcome.COMPLETE:
+            self._rungs.complete(number, _in_order(running.frozen))
+        elif outcome is Outcome.FAILED:
+            self._rungs.forget(number)
+        if outcome in _STATES:
+            self._trials.finish(number, _STATES[outcome], value if outcome is Outcome.COMPLETE else None)
         else:
-            if outcome is Outcome.COMPLETE:
-                self._rungs.complete(number, _in_order(running.frozen))
-            elif outcome is Outcome.FAILED:
-                self._rungs.forget(number)
-            values = value if outcome is Outcome.COMPLETE else None
-            self._study.tell(trial, values, state=_STATES[outcome], skip_if_finished=False)
-            self._set_state(number, _STATES[outcome])
+            self._trials.requeue(number)
+        if outcome is Outcome.PAUSED:
+            self._rungs.pause(number)
 
     def hopeless(self) -> list[int]:
-        """Return the paused trials that cannot be promoted any more: all, once the study is exhausted."""
+        """Return the paused trials that cannot be promoted any more: all, once the search is exhausted."""
         return sorted(self._rungs.paused) if self.exhausted and not self._running else self._rungs.hopeless()
 
-    def give_up(self, number: int) -> tuple[int, dict[str, Any]]:
-        """End a paused trial as pruned, with its last value; returns Optuna's row of it and its user attributes."""
-        trial = self._trial(number)
-        self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)  # noqa: SLF001 - else it cannot end
-        self._study.tell(number, state=TrialState.PRUNED)
+    def give_up(self, number: int) -> dict[str, Any]:
+        """End a paused trial as pruned, with its last value; returns its user attributes."""
+        self._trials.run(number)  # else it cannot end
+        self._trials.finish(number, TrialState.PRUNED)
         self._rungs.give_up(number)
-        self._set_state(number, TrialState.PRUNED)
-        return trial._trial_id, dict(trial.user_attrs)  # noqa: SLF001
+        return dict(self._trials.get(number).user_attrs)
+
+    def facts(self, number: int) -> dict[str, Any]:
+        """Return the user attributes of a trial."""
+        return dict(self._trials.get(number).user_attrs)
+
+    def trained(self, number: int) -> Asked:
+        """Return what a trial was asked to be."""
+        trial = self._trials.get(number)
+        return self._asked(number, trial.params, promoted=trial.user_attrs.get(PROMOTED))
 
     def is_over(self, number: int) -> bool:
         """Tell whether a trial has ended for good."""
-        return self._states[number].is_finished()
+        return self._trials.state(number).is_finished()
 
     def _take_up(self, trial: FrozenTrial) -> None:
-        """Bring the rungs to where an earlier run left a trial."""
-        if self._has_own_epochs(trial.number):
-            self._rungs.exempt(trial.number)
-        elif trial.intermediate_values and trial.state != TrialState.FAIL:
+        """Learn where an earlier run left a trial."""
+        number = trial.number
+        if CONFIRMS in trial.user_attrs:
+            self._exempt(number, trial.user_attrs[CONFIRMS])
+        elif self._has_own_epochs(number):
+            self._rungs.exempt(number)
+        elif trial.state != TrialState.FAIL:
             paused = trial.state == TrialState.WAITING and PAUSED in trial.user_attrs
             complete = trial.state == TrialState.COMPLETE
-            self._rungs.restore(trial.number, _in_order(trial), paused=paused, complete=complete)
+            self._rungs.restore(number, _in_order(trial), paused=paused, complete=complete)
+        if trial.params:
+            self._first.setdefault(_identity(trial.params), number)
+
+    def _exempt(self, number: int, original: int) -> None:
+        """Note that a trial confirms another one: it is compared with nobody on its way."""
+        self.confirms[number] = original
+        self._rungs.exempt(number)
+
+    def _start(self, number: int) -> Start | None:
+        """Return the recipe's own configuration that a trial has, or confirms."""
+        number = self.confirms.get(number, number)
+        place = number - sum(each < number for each in self.confirms)
+        return self._recipe.start[place] if place < len(self._recipe.start) else None
 
     def _has_own_epochs(self, number: int) -> bool:
-        return number < len(self._recipe.start) and self._recipe.start[number].epochs is not None
+        start = self._start(number)
+        return start is not None and start.epochs is not None
 
-    def _queue(self) -> list[int]:
-        """Return the trials that wait to be tried again."""
-        if not self._tally[TrialState.WAITING]:
-            return []
+    def _queue(self, *, confirming: bool = False) -> list[int]:
+        """Return the trials that wait to be tried again, in order."""
         paused = self._rungs.paused
-        return [each for each, state in self._states.items() if state == TrialState.WAITING and each not in paused]
+        waiting = self._trials.of(TrialState.WAITING)
+        return sorted(each for each in waiting if each not in paused and (each in self.confirms) == confirming)
 
-    def _reopen(self, number: int) -> optuna.Trial:
-        """Let a paused trial run again."""
-        trial_id = self._trial(number)._trial_id  # noqa: SLF001
-        self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-        return optuna.Trial(self._study, trial_id)
+    def _next_paused(self, *, late: bool) -> int | None:
+        """Return the trial to promote; late in the search also one that has not earned it, where few are complete.
 
-    def _trial(self, number: int) -> FrozenTrial:
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)  # noqa: SLF001
-        return self._storage.get_trial(trial_id)
+        A search whose trials are all paused has no winner: at least one trial, and as many as are to be confirmed,
+        become complete.
+        """
+        found = self._rungs.promotable()
+        finalists = max(1, self._recipe.winner.confirm)
+        if found is None and late and self._trials.count(TrialState.COMPLETE) + len(self._running) < finalists:
+            return self._rungs.best_paused()
+        return found
 
-    def _requeue(self, number: int) -> None:
-        self._storage.set_trial_state_values(self._trial(number)._trial_id, TrialState.WAITING)  # noqa: SLF001
-        self._set_state(number, TrialState.WAITING)
-
-    def _set_state(self, number: int, state: TrialState) -> None:
-        if number in self._states:
-            self._tally[self._states[number]] -= 1
-        self._states[number] = state
-        self._tally[state] += 1
-
-    def _enqueue(self, number: int) -> None:
-        """Fix the parameters of the trial to come where the recipe, the grid or its place among the first says them."""
-        params = self._recipe.start_params(number) if self._grid is None else self._grid[number]
-        if spreads(self._recipe, self._study):
-            params = sobol_point(self._recipe, number, fixed=params or {})
-        if params is not None:
-            self._study.enqueue_trial(params)
-
-    def _trials(self) -> Sequence[FrozenTrial]:
-        return self._storage.get_all_trials(self._study._study_id, deepcopy=False)  # noqa: SLF001 - not as samplers do
+    def _run(self, number: int, *, new: bool = False) -> optuna.Trial:
+        """Let a trial run; the parameters of a new one are fixed where the recipe or the grid says what they are."""
+        if new:
+            place = number - len(self.confirms)
+            params = self._recipe.start_params(place) if self._grid is None else self._grid[place]
+            if spreads(self._recipe, self._study):
+                params = sobol_point(self._recipe, place, fixed=params or {})
+            if self._has_own_epochs(number):
+                self._rungs.exempt(number)
+            self._study.sampler = make_sampler(self._recipe, number)
+            if params is None:
+                return self._trials.run_new()
+            self._trials.add(params)
+        self._study.sampler = make_sampler(self._recipe, number)
+        return self._trials.run(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,17 +330,6 @@ class _Running:
 
     trial: optuna.Trial
     frozen: FrozenTrial
-
-
-def make_rungs(recipe: Recipe) -> Rungs:
-    """Make the rungs of a search; one that does not pause trials has none."""
-    has_rungs = recipe.search.pruner in {"asha", "hyperband"}
-    return Rungs(
-        recipe.budget.epochs if has_rungs else 0,
-        limit=recipe.trials,
-        maximize=recipe.objective.maximize,
-        brackets=recipe.search.pruner == "hyperband",
-    )
 
 
 def _in_order(trial: FrozenTrial) -> list[float]:

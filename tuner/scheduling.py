@@ -53,12 +53,13 @@ class Rungs:
         limit: How many trials there will be.
         maximize: Whether larger values are better.
         brackets: Whether there is one bracket (ASHA), or one for each rung and one without (Hyperband).
+        finalists: How many trials shall be complete in the end, however few there are.
 
     Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning, algorithm 2; the number of trials
     per bracket: Li et al. 2018, Hyperband, algorithm 1.
     """
 
-    def __init__(self, epochs: int, *, limit: int, maximize: bool, brackets: bool = False) -> None:
+    def __init__(self, epochs: int, *, limit: int, maximize: bool, brackets: bool = False, finalists: int = 1) -> None:
         levels = rung_levels(epochs)
         self._sign = 1.0 if maximize else -1.0
         self._brackets = [
@@ -66,6 +67,7 @@ class Rungs:
         ]
         self._deal = _deal(len(levels)) if brackets else [0]
         self._limit = limit
+        self._finalists = finalists
         self._free: set[int] = set()  # of rungs: trials with epochs of their own
 
     @property
@@ -128,6 +130,14 @@ class Rungs:
                     return number
         return None
 
+    def best_paused(self) -> int | None:
+        """Return the best paused trial of the highest rung that has one, however many are better; ``None`` without."""
+        for rung in sorted(self._all(), key=lambda rung: -rung.level):
+            for number in rung.ranking():
+                if number in rung.paused:
+                    return number
+        return None
+
     def promote(self, number: int) -> int:
         """Let a paused trial go on; returns the epochs of the rung where it was."""
         rung = next(rung for rung in self._rungs(number) if number in rung.paused)
@@ -138,7 +148,7 @@ class Rungs:
         """Return the paused trials that will never be promoted, even if every trial to come is worse than they are."""
         found = []
         for rung in self._all():
-            places = max(self._limit, len(rung.values)) // REDUCTION
+            places = max(self._finalists, max(self._limit, len(rung.values)) // REDUCTION)
             found += [number for number in rung.ranking()[places:] if number in rung.paused]
         return found
 

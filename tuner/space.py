@@ -146,7 +146,7 @@ def _share(u: float, count: int) -> int:
 
 
 def _between_logs(u: float, low: float, high: float) -> float:
-    return low * (high / low) ** u
+    return low * math.pow(high / low, u)
 
 
 def _check_range(low: float, high: float, *, log: bool, step: float | None) -> None:

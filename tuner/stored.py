@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import NamedTuple
 
 import optuna
@@ -16,11 +14,11 @@ from storage.copies import StudyRecord
 from storage.creation_lock import creation_lock
 from storage.faults import CommitUnknownError, explain
 from storage.opening import has_database
+from tuner.environment import environment
 from tuner.errors import DataError, RecipeError, UsageError, did_you_mean
 from tuner.recipe import Recipe, parse_recipe
 
 MAX_NAME = 200
-_VERSIONED = ("tuner", "keras", "tensorflow", "optuna", "numpy")
 
 
 class Stored(NamedTuple):
@@ -97,6 +95,19 @@ def find(store: Store, name: str) -> Stored | None:
     return None if record is None else Stored(store, study, record)
 
 
+def recipe_of(location: Location, name: str) -> Recipe | None:
+    """Return the recipe that a study ran with last, or ``None`` where there is none of that name; creates nothing.
+
+    Raises:
+        StorageError: If the database cannot be used.
+    """
+    if not has_database(location):
+        return None
+    with opened(location) as store:
+        found = find(store, name)
+        return None if found is None else found.recipe
+
+
 def create_or_resume(store: Store, name: str, recipe: Recipe, fingerprint: str) -> Stored:
     """Return the study, created if need be.
 
@@ -144,14 +155,10 @@ def _create(store: Store, name: str, recipe: Recipe, fingerprint: str) -> Stored
             f"Optuna's study '{name}' in {store.database.location} was not made by tuner",
             hint="choose another name: --name NAME",
         )
-    record = store.add_study(study._study_id, recipe.model_dump(mode="json"), fingerprint, _environment())  # noqa: SLF001
+    record = store.add_study(study._study_id, recipe.model_dump(mode="json"), fingerprint, environment())  # noqa: SLF001
     return Stored(store, study, record)
 
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:
     hint = did_you_mean(name, known) if known else "start one: tuner study start digits"
     return UsageError(f"there is no study '{name}'", hint=hint)
-
-
-def _environment() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}}

@@ -63,6 +63,9 @@ class Study(StudyReader):
         target: float | None = None,
         plateau: int | None = None,
         seed: int | None = None,
+        confirm: int | None = None,
+        seeds: int | None = None,
+        refit: bool | None = None,
         sampler: str | None = None,
         pruner: str | None = None,
         threshold: float | None = None,
@@ -89,6 +92,9 @@ class Study(StudyReader):
             trial_timeout: Seconds of one attempt at a trial, or text like ``"90s"``; it fails when they are over.
             target: End once the best objective is as good as this.
             plateau: End once so many trials have ended without a better one.
+            confirm: After the search, train the best so many configurations again: the best mean wins.
+            seeds: With how many further seeds each.
+            refit: Train the winner once more, on the training and validation rows together.
             seed: Of everything random.
             sampler: auto, tpe, gp, random, qmc, cmaes, grid or nsga2. ``auto`` is ``grid`` where the trials suffice for
                 every configuration when the study begins, else ``tpe``.
@@ -120,6 +126,7 @@ class Study(StudyReader):
                 "target": target,
                 "plateau": plateau,
             },
+            "winner": {"confirm": confirm, "seeds": seeds, "refit": refit},
             "search": {"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
         }
         self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
@@ -164,19 +171,33 @@ class Study(StudyReader):
         trial: int | None = None,
         formats: Sequence[str] = ("keras", "saved-model"),
         force: bool = False,
+        refit: bool | None = None,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> Manifest:
         """Write the model of the best trial, or of ``trial``, as a folder that needs none of our code.
 
+        Args:
+            folder: Where it goes.
+            trial: Number of the trial; ``None`` takes the best one.
+            formats: Of ``keras``, ``saved-model``, ``onnx`` and ``litert``.
+            force: Replace an exported model that is already in ``folder``.
+            refit: Whether to take the model that was trained again on all rows, or the one that was validated; ``None``
+                takes the former if no trial is named and there is one of the best.
+            on_step: Told in words what is done next.
+
         Raises:
-            UsageError: If there is no such trial or model, or ``folder`` exists and ``force`` is not set.
+            UsageError: If there is no such trial, model or refit, or ``folder`` exists and ``force`` is not set.
             RunError: If a format cannot be written or disagrees with the original.
         """
         from tuner.handover import hand_over
 
         chosen = self.best() if trial is None else self.trial(trial)
         with stored.existing(self.location, self.name) as found:
-            return hand_over(found, chosen, self.load_data(), Path(folder), formats, force=force, on_step=on_step)
+            if refit is None:
+                kept = found.store.refit(found.record.id) if trial is None else None
+                refit = kept is not None and kept.number == chosen.number
+            data = self.load_data()
+            return hand_over(found, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
 
     def reproduce(
         self,

@@ -20,7 +20,7 @@ from tests.scripted import write_model
 from tuner import stored
 from tuner.archive.read import read_archive
 from tuner.archive.write import write_archive
-from tuner.records import Outcome
+from tuner.records import Outcome, RefitEnd
 
 SPACE = {
     "learning_rate": FloatDistribution(1e-5, 1.0, log=True),
@@ -84,6 +84,13 @@ def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None
             model = write_model(store.artifacts.model_path(record.id, number), numbers.draw(TEXT))
             with store.database.write() as session:
                 store._replace_model(session, record.id, number, model)
+    complete = [number for number, trial in enumerate(found) if trial.state == TrialState.COMPLETE]
+    if complete and numbers.draw(st.booleans()):
+        number = numbers.draw(st.sampled_from(complete))
+        model = write_model(store.artifacts.refit_path(record.id, number), numbers.draw(TEXT))
+        store.set_refit(
+            record.id, RefitEnd(number, {"loss": numbers.draw(NUMBERS)}, 3, 60000, model, seconds=0.1 + 0.2)
+        )
     lines[RunRow].append({"owner": "host:1:2", "workers": 2, "started": record.created, "timing": {"train": 1.5}})
     with store.database.write() as session:
         for table, rows in lines.items():

@@ -105,14 +105,16 @@ def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> Non
 
 def test_another_version_is_refused(exported: Path, tmp_path: Path) -> None:
     """A newer tuner wrote it."""
-    said = refused(tampered(exported, lambda manifest: manifest.update(archive_version=2)), tmp_path)
+    said = refused(tampered(exported, lambda manifest: manifest.update(archive_version=3)), tmp_path)
 
-    assert "has archive_version 2, this tuner reads version 1" in said
+    assert "has archive_version 3, this tuner reads versions 1 and 2" in said
 
 
-def test_a_changed_model_is_refused(exported: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["model", "refit"])
+def test_a_changed_model_is_refused(exported: Path, tmp_path: Path, kind: str) -> None:
     """Also where the zip file's own checksum fits (fault 38)."""
-    path = manifest_of(exported)["models"][0]["path"]
+    manifest = manifest_of(exported)
+    path = manifest["models"][0]["path"] if kind == "model" else manifest["refit"]["path"]
     with zipfile.ZipFile(exported) as archive:
         content = archive.read(path)
     other = rewritten(exported, **{path: content[:-1] + b"?"})
@@ -153,6 +155,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a key that there is not": (lambda m: m.update(pickle="80"), "pickle"),
     "an epoch twice": (lambda m: m["epochs"].append(m["epochs"][0]), "twice"),
     "an epoch of no trial": (lambda m: m["epochs"][0].update(trial_number=99), "not there"),
+    "a refit of no trial": (lambda m: m["refit"].update(trial_number=99), "refit 99 is of a trial that is not there"),
+    "a refit somewhere else": (lambda m: m["refit"].update(path="../../evil.keras"), "refit.path"),
     "a fingerprint that is none": (lambda m: m["study"].update(data_fingerprint="x"), "fingerprint"),
     "no recipe": (lambda m: m["study"].update(recipe={"data": "digits", "trails": 3}), "trails"),
     "a distribution that there is not": (
@@ -220,6 +224,19 @@ def _left(home: Path) -> tuple[list[str], list[str], int]:
     return names, sorted(path.name for path in (home / "artifacts").rglob("*")), ours
 
 
+def test_a_refit_that_the_manifest_does_not_name_is_refused(exported: Path, tmp_path: Path) -> None:
+    """And one that it names has to be there."""
+    said = refused(tampered(exported, lambda manifest: manifest.update(refit=None)), tmp_path)
+    assert "does not hold the files that its manifest names: 'models/refit.keras'" in said
+
+    without = tmp_path / "without.zip"
+    with zipfile.ZipFile(exported) as old, zipfile.ZipFile(without, "w") as new:
+        for name in old.namelist():
+            if name != "models/refit.keras":
+                new.writestr(name, old.read(name))
+    assert "does not hold the files that its manifest names: 'models/refit.keras'" in refused(without, tmp_path)
+
+
 @pytest.mark.parametrize("step", ["add_trials", "settle", "_copy"])
 def test_an_import_that_fails_leaves_nothing(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -241,13 +258,14 @@ def test_an_import_that_fails_leaves_nothing(
     assert _left(other) == ([], [], 0)
 
 
-def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["tuner_model", "tuner_refit"])
+def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path, table: str) -> None:
     """The files that are in place already go away again."""
     other = tmp_path / "other"
     with stored.opened(locate(home=other), create=True):
         pass
     with closing(sqlite3.connect(other / "studies.db")) as connection:
-        connection.execute("CREATE TRIGGER full BEFORE INSERT ON tuner_model BEGIN SELECT RAISE(ABORT, 'full'); END")
+        connection.execute(f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
         connection.commit()
     with pytest.raises(TunerError, match="full"):
         read_archive(exported, locate(home=other))
@@ -284,10 +302,10 @@ def test_a_crash_during_an_import_shows_no_half_study(exported: Path, tmp_path: 
 
     names, files, ours = _left(other)
     assert (len(names), ours) == (1, 0)
-    assert len([name for name in files if name.endswith(".keras")]) == 3
+    assert len([name for name in files if name.endswith(".keras")]) == 3 + 1  # kept models and the refit
     assert list_studies(locate(home=other)) == []
     read_archive(exported, locate(home=other))
     names, files, ours = _left(other)
     assert (names, ours) == (["small"], 1)
-    assert len([name for name in files if name.endswith(".keras")]) == 3
+    assert len([name for name in files if name.endswith(".keras")]) == 3 + 1  # kept models and the refit
     assert not [name for name in files if name.startswith(".import")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 from storage import locate
 from storage.tables import AttemptRow
 from storage.transfer import TABLES, columns_of
-from tests.archive.conftest import manifest_of, recipe
+from tests.archive.conftest import manifest_of, recipe, tampered
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tuner import stored
@@ -64,6 +65,58 @@ def test_the_imported_study_is_read_like_the_first(exported: Path, home: Path, t
             assert sha256_of(two.store.artifacts.path(model.path)) == model.sha256
 
 
+def test_the_refit_comes_along(exported: Path, home: Path, tmp_path: Path) -> None:
+    """What it was trained with, what it was measured with, and its file, under a name that this folder gives it."""
+    other = tmp_path / "other"
+    run_scripted(other, small_recipe(), name="before")  # the rows have other numbers here
+    read_archive(exported, locate(home=other))
+    with stored.existing(locate(home=home), "small") as one, stored.existing(locate(home=other), "small") as two:
+        first, second = one.store.refit(one.record.id), two.store.refit(two.record.id)
+        assert first is not None
+        assert second is not None
+        path = two.store.artifacts.path(second.path)
+
+    assert dataclasses.replace(second, path=first.path) == first
+    assert (second.rows, second.metrics, second.test) == (
+        1797,
+        {"loss": 0.5, "accuracy": 0.75},
+        {"loss": 0.5, "accuracy": 0.7},
+    )
+    assert path.parent == other / "artifacts" / "study-00002"
+    assert path.read_text() == "trained again"
+
+
+def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_path: Path) -> None:
+    """The rest is exported; a study without one, and an archive that was written without one, are as ever."""
+    (file,) = (home / "artifacts").rglob("refit-*")
+    file.write_text("changed")
+    with stored.existing(locate(home=home), "small") as found:
+        damaged = write_archive(found, tmp_path / "damaged.zip")
+        found.store.drop_refit(found.record.id)
+        none = write_archive(found, tmp_path / "none.zip")
+
+    assert (damaged.refit, damaged.models, damaged.left_out) == (False, 3, ())
+    assert (none.refit, none.models) == (None, 3)
+    assert (tmp_path / "damaged.zip").read_bytes() == (tmp_path / "none.zip").read_bytes()
+    read_archive(tmp_path / "damaged.zip", locate(home=tmp_path / "other"))
+    with stored.existing(locate(home=tmp_path / "other"), "small") as found:
+        assert found.store.refit(found.record.id) is None
+
+
+def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_path: Path) -> None:
+    """Version 1 knew no refit; the study is the same."""
+    with stored.existing(locate(home=home), "small") as found:
+        found.store.drop_refit(found.record.id)
+        write_archive(found, exported, force=True)
+
+    def older(manifest: dict[str, Any]) -> None:
+        assert manifest.pop("refit") is None
+        manifest["archive_version"] = 1
+
+    read_archive(tampered(exported, older), locate(home=tmp_path / "other"))
+    assert trials_of(tmp_path / "other", recipe()) == trials_of(home, recipe())
+
+
 def test_an_imported_study_goes_on(exported: Path, tmp_path: Path) -> None:
     """New trials follow those that came along, and a run of it may follow."""
     other = tmp_path / "other"
@@ -82,7 +135,7 @@ def test_a_name_of_its_own_makes_a_second_study(exported: Path, home: Path) -> N
 
     assert name == "copy"
     assert trials_of(home, recipe(), "copy") == trials_of(home, recipe())
-    assert len(list((home / "artifacts").rglob("*.keras"))) == 6
+    assert len(list((home / "artifacts").rglob("*.keras"))) == 2 * (3 + 1)  # kept models and the refit
     assert sorted(path.name for path in (home / "artifacts").iterdir()) == ["study-00001", "study-00002"]
 
 
@@ -133,6 +186,7 @@ def test_every_column_is_carried(exported: Path) -> None:
         "attempts": m.ArchivedAttempt,
         "runs": m.ArchivedRun,
         "models": m.ArchivedModel,
+        "refits": m.ArchivedRefit,
     }
     for name in TABLES:
         assert set(columns_of(name)) == set(kinds[name].model_fields)

@@ -18,7 +18,7 @@ _OF_OPTUNA = {
     "reports": "SELECT trial_id, step, intermediate_value FROM trial_intermediate_values ORDER BY step",
 }
 _EPOCHS = "SELECT trial_number, epoch FROM tuner_epoch ORDER BY trial_number, epoch"
-_FILES = "SELECT path, sha256 FROM tuner_model UNION ALL SELECT path, sha256 FROM tuner_checkpoint"
+_FILES = " UNION ALL ".join(f"SELECT path, sha256 FROM tuner_{kind}" for kind in ("model", "checkpoint", "refit"))
 _TWICE = (
     "SELECT trial_number FROM tuner_attempt WHERE outcome IN ('complete', 'pruned', 'failed') "
     "GROUP BY trial_number HAVING COUNT(*) > 1"

@@ -143,7 +143,7 @@ def test_a_study_is_carried_to_another_home(tuner: Tuner, home: Path, tmp_path: 
     )
     assert tuner("study", "import", str(file), home=other).exit_code == 2
     named = json.loads(tuner("study", "import", str(file), "--name", "b/c", "--json", home=other).stdout)
-    assert named == {"study": "b/c", "trials": 6, "waiting": 0, "models": 5}
+    assert named == {"study": "b/c", "trials": 6, "waiting": 0, "models": 5, "refit": False}
     assert tuner("doctor", "--quick", home=other).exit_code == 0
 
 

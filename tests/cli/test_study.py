@@ -90,6 +90,11 @@ def test_every_reporting_verb_prints_a_table(tuner: Tuner, words: tuple[str, ...
     assert "digits" in result.stdout or "configuration" in result.stdout
 
 
+def test_show_names_the_sampler_that_auto_came_to(tuner: Tuner) -> None:
+    """Nobody has to count configurations."""
+    assert "auto (tpe)" in tuner("study", "show", "digits").stdout
+
+
 def test_trials_can_be_cut_to_the_best(tuner: Tuner) -> None:
     """Best first."""
     top = json.loads(tuner("study", "trials", "digits", "--top", "2", "--json").stdout)
@@ -109,12 +114,15 @@ def test_report_writes_every_trial_as_csv(tuner: Tuner, tmp_path: Path) -> None:
     assert {"val_accuracy", "learning_rate", "seconds", "parameters"} <= set(rows[0])
 
 
-def test_report_tells_what_each_parameter_is_worth(tuner: Tuner) -> None:
-    """The shares sum to one."""
-    found = json.loads(tuner("report", "digits", "--json").stdout)
-    shares = found["importances"]
-    if found["trials"]["complete"] >= 4:
-        assert sum(shares.values()) == pytest.approx(1.0)
+def test_report_begins_with_a_reading_of_the_study(tuner: Tuner) -> None:
+    """People get it before the tables, programs under a key of its own; too few trials are said to be too few."""
+    printed, found = tuner("report", "digits"), json.loads(tuner("report", "digits", "--json").stdout)
+    paragraph = printed.stdout.partition("\n\n")[0]
+
+    assert found["reading"].split() == paragraph.split()
+    assert f"trial {found['trial']} " in paragraph.lower()
+    assert "What each parameter is worth cannot be said: it takes at least" in printed.stderr
+    assert found["importances"]["ped_anova"] == found["importances"]["fanova"] == found["regions"] == {}
     assert len(found["top"]) <= 10
 
 

@@ -50,6 +50,17 @@ def test_mnist_is_split_as_documented(validation: float, train: int, validate: i
     assert [len(part) for part in parts] == [train, validate]
 
 
+def test_the_last_rows_validate_where_that_is_asked_for() -> None:
+    """For rows in the order of time, and for comparisons with figures that were measured so; not stratified."""
+    train, validation = split_rows(np.arange(60000) % 10, 5000, "last")
+
+    assert np.array_equal(train, np.arange(55000))
+    assert np.array_equal(validation, np.arange(55000, 60000))
+    assert train.dtype == validation.dtype == np.int32
+    with pytest.raises(DataError, match="class 1 is too rare to split"):
+        split_rows(np.array([0] * 90 + [1] * 10), 20, "last")
+
+
 def test_a_class_with_one_row_is_refused_by_name() -> None:
     """It cannot be on both sides."""
     with pytest.raises(DataError, match="class 7 is too rare to split: it has 1 rows"):

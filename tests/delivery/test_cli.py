@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import sys
@@ -18,8 +19,9 @@ from PIL import Image
 from tests.delivery.conftest import ALL_FORMATS, Exporter
 from tuner.cli import delivery
 from tuner.cli.main import main
+from tuner.delivery.export import ModelFacts
 from tuner.delivery.formats import FORMATS
-from tuner.delivery.manifest import read_manifest
+from tuner.delivery.manifest import Refit, read_manifest
 from tuner.delivery.predict import QUICKEST_FIRST, predict
 
 Digits = tuple[np.ndarray, np.ndarray]
@@ -39,7 +41,7 @@ def rows_file(digits: Digits, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def study(export: Exporter, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def study(export: Exporter, facts: ModelFacts, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A study whose best model is the fixture's; returns what the command asked of it."""
     asked: dict[str, Any] = {}
 
@@ -47,7 +49,9 @@ def study(export: Exporter, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(name=name, **where)
 
         def export_trial(folder: Path, *, trial: int | None, **settings: Any) -> object:
-            asked.update(trial=trial, formats=settings["formats"])
+            asked.update(trial=trial, formats=settings["formats"], refit=settings.pop("refit"))
+            if asked["refit"]:
+                settings["facts"] = dataclasses.replace(facts, refit=Refit(epochs=19, rows=60000))
             return export(folder, **settings)
 
         return SimpleNamespace(export=export_trial)
@@ -73,12 +77,25 @@ def test_export_prints_a_table_and_the_next_commands(study: dict[str, Any], tmp_
         "data_dir": study["data_dir"],
         "trial": 7,
         "formats": ("keras", "saved-model"),
+        "refit": None,
     }
+    assert "exported: trial 7, as it was validated\n" in result.stderr
     header, *lines = result.stdout.splitlines()
     assert header.split() == ["format", "path", "size", "max", "difference"]
     assert [line.split()[:2] for line in lines] == [["keras", "model.keras"], ["saved-model", "saved_model"]]
     assert "writing and checking keras" in result.stderr
     assert f"tuner predict '{tmp_path}/my model' new.npz -o predictions.csv" in result.stderr
+
+
+def test_export_says_which_model_it_took(study: dict[str, Any], tmp_path: Path) -> None:
+    """On stderr, also where the result is JSON; either model can be asked for."""
+    again = run("export", "digits", "-o", tmp_path / "again", "--format", "keras", "--refit", "--json")
+    assert study["refit"] is True
+    assert json.loads(again.stdout)["refit"] == {"epochs": 19, "rows": 60000}
+    assert "exported: trial 7, trained again on all 60000 rows\n" in again.stderr
+
+    run("export", "digits", "-o", tmp_path / "validated", "--format", "keras", "--no-refit")
+    assert study["refit"] is False
 
 
 @pytest.mark.usefixtures("study")

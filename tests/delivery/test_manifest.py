@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tuner.delivery.manifest import read_manifest
+from tests.delivery.conftest import Exporter
+from tuner.delivery.export import ModelFacts
+from tuner.delivery.manifest import Refit, read_manifest
 from tuner.delivery.predict import predict
 from tuner.errors import RunError, UsageError
 from tuner.files import sha256_of
@@ -37,6 +41,20 @@ def test_the_manifest_tells_where_the_model_comes_from(shared_bundle: Path) -> N
     assert manifest.test.accuracy == 0.96
     assert manifest.created.utcoffset() is not None
     assert set(manifest.formats) == {"keras", "saved-model", "onnx", "litert"}
+
+
+def test_a_refit_is_told_and_older_manifests_stay_readable(
+    export: Exporter, facts: ModelFacts, bundle: Path, edit_manifest: Edit, tmp_path: Path
+) -> None:
+    """The key is null for the trial's own model, and was not there before there were refits."""
+    again = export(tmp_path / "again", facts=dataclasses.replace(facts, refit=Refit(epochs=19, rows=60000)))
+    raw = json.loads((tmp_path / "again" / "manifest.json").read_text())
+
+    assert raw["refit"] == {"epochs": 19, "rows": 60000}
+    assert read_manifest(tmp_path / "again") == again
+    assert json.loads((bundle / "manifest.json").read_text())["refit"] is None
+    edit_manifest(lambda raw: raw.pop("refit"))
+    assert read_manifest(bundle).refit is None
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.onnx", "saved_model/saved_model.pb"])

@@ -20,8 +20,10 @@ from storage.owner import this_owner
 from storage.tables import CheckpointRow
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
+from tests.scripted import write_model
 from tuner.doctor import Examination, examine, machine, studies
 from tuner.doctor.findings import Check
+from tuner.records import RefitEnd
 
 
 @pytest.fixture
@@ -131,6 +133,26 @@ def test_checkpoints_are_looked_at_too(location: Location) -> None:
     assert look(location)["files"].cases == ("checkpoint of trial 3 of 'small': study-00001/c.npz is missing",)
     (location.artifacts / "study-00001" / "c.npz").write_bytes(b"12345")
     assert "was changed" in look(location)["files"].cases[0]
+
+
+def test_the_refit_is_looked_at_too(location: Location) -> None:
+    """A row names its file, so that it is no leftover, also for a neighbour; a missing or changed one is named."""
+    store = open_store(location)
+    model = write_model(store.artifacts.refit_path(1, 4), "12345")
+    left = write_model(store.artifacts.refit_path(1, 4), "of a run that was killed")
+    store.set_refit(1, RefitEnd(4, {}, 2, 1000, model))
+    store.close()
+    backup(location, location.file.with_name("copy.db"))
+    assert look(location)["files"].message == f"6 files in {location.artifacts} are whole"
+    assert examined(location, fix=True).removed == [str(left.path)]
+
+    execute(location, "DELETE FROM tuner_refit")
+    assert look(location, fix=True)["leftovers"].status == "ok"
+    location.file.with_name("copy.db").replace(location.file)
+    model.path.write_text("54321")
+    assert look(location)["files"].cases == (
+        f"refit of trial 4 of 'small': study-00001/{model.path.name} was changed (SHA-256)",
+    )
 
 
 def test_files_that_no_row_names_are_removed_when_asked(location: Location) -> None:

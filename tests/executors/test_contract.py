@@ -15,9 +15,12 @@ from tuner.errors import RunError, UsageError
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import available_cores, default_workers
 from tuner.records import (
+    ASKED_TO_STOP,
     EpochEnd,
     Event,
     Outcome,
+    RefitEnd,
+    RefitJob,
     TestEnd,
     TestJob,
     TrainerLost,
@@ -42,6 +45,12 @@ def job(folder: Path, number: int = 0, *, kind: int = 64, epochs: int = 3, attem
     """Return a job for the scripted trainer."""
     params = {"learning_rate": 0.1, "batch_size": kind}
     return TrialJob(number, attempt, 7, params, epochs, None, folder / f"trial-{number}.keras")
+
+
+def refit_job(folder: Path, number: int = 4, *, kind: int = 64, epochs: int = 3) -> RefitJob:
+    """Return a refit for the scripted trainer."""
+    params = {"learning_rate": 0.1, "batch_size": kind}
+    return RefitJob(number, 7, params, epochs, 9, folder / f"refit-{number}.keras")
 
 
 def until(executor: Executor, done: Callable[[Event], bool]) -> list[Event]:
@@ -160,6 +169,31 @@ class ExecutorContract:
         assert isinstance(tested, TestEnd)
         assert tested.metrics == {"loss": 0.1, "accuracy": 0.9}
 
+    def test_a_refit_reports_each_epoch_and_then_its_model(self, executor: Executor, tmp_path: Path) -> None:
+        """It goes the way of a trial, and the slot is free again."""
+        executor.submit([refit_job(tmp_path)])
+        *epochs, end = until(executor, lambda event: isinstance(event, RefitEnd))
+
+        assert [event.epoch for event in epochs if isinstance(event, EpochEnd)] == [0, 1, 2]
+        assert {event.number for event in epochs if isinstance(event, EpochEnd)} == {4}
+        assert isinstance(end, RefitEnd)
+        assert (end.number, end.epochs, end.reason) == (4, 3, None)
+        assert end.model is not None
+        assert end.model.path == tmp_path / "refit-4.keras"
+        assert end.model.path.exists()
+        assert executor.free == executor.slots
+
+    def test_a_refit_ends_when_asked_to(self, executor: Executor, tmp_path: Path) -> None:
+        """After the epoch that is running, without a model."""
+        executor.submit([refit_job(tmp_path, kind=3, epochs=50)])
+        until(executor, lambda event: isinstance(event, EpochEnd))
+        executor.tell(4, Verdict.INTERRUPT)
+        end = until(executor, lambda event: isinstance(event, RefitEnd))[-1]
+
+        assert isinstance(end, RefitEnd)
+        assert (end.reason, end.model) == (ASKED_TO_STOP, None)
+        assert end.epochs < 50
+
     def test_a_trainer_that_cannot_be_had_says_why(self) -> None:
         """Message and hint reach the user as they are."""
         executor = self.make(make_trainer=refuse)
@@ -230,6 +264,16 @@ class TestLocal(ExecutorContract):
         end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
         assert isinstance(end, TrialEnd)
         assert end.outcome is Outcome.COMPLETE
+
+    def test_a_trainer_that_dies_in_a_refit_is_lost_with_its_number(self, executor: Executor, tmp_path: Path) -> None:
+        """As in a trial; the next job runs."""
+        executor.submit([refit_job(tmp_path, 4, kind=2)])
+        lost = until(executor, lambda event: isinstance(event, TrainerLost))[-1]
+        assert lost == TrainerLost(4, "killed by SIGKILL")
+
+        until(executor, lambda event: isinstance(event, TrainerReady))
+        executor.submit([refit_job(tmp_path)])
+        assert isinstance(until(executor, lambda event: isinstance(event, RefitEnd))[-1], RefitEnd)
 
     def test_a_process_that_has_done_its_share_is_replaced(self, tmp_path: Path) -> None:
         """Memory that TensorFlow never gives back goes with it; every trial is trained and nothing is reported lost."""

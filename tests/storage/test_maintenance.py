@@ -282,7 +282,7 @@ def test_a_failing_migration_changes_nothing(location: Location) -> None:
     """All of it happens, or nothing does."""
     make_older(location)
     with closing(sqlite3.connect(location.file)) as connection:
-        connection.execute("CREATE TABLE tuner_checkpoint (mine TEXT)")  # in the way of the last migration
+        connection.execute("CREATE TABLE tuner_refit (mine TEXT)")  # in the way of the last migration
         connection.commit()
     with pytest.raises(StorageError, match="already exists"):
         upgrade(location)

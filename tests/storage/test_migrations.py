@@ -17,6 +17,7 @@ import storage
 from storage import Location, Store, open_store
 from storage.opening import HEAD, VERSION_TABLE
 from storage.tables import Base
+from tuner.records import ModelFile, RefitEnd
 
 
 @pytest.fixture
@@ -77,6 +78,23 @@ def test_optuna_and_tuner_keep_their_versions_apart(store: Store) -> None:
     assert ours == [HEAD]
     assert len(theirs) == 1
     assert theirs != ours
+
+
+@pytest.mark.parametrize("older", ["0001", "0002", "0003"])
+def test_every_older_schema_leads_to_the_newest(store: Store, config: Config, older: str) -> None:
+    """With the study that is in it; what the older schema had no table for is empty."""
+    _ = store.optuna
+    record = store.add_study(1, {"name": "any"}, "f" * 64, {})
+    for revision, step in ((older, command.downgrade), ("head", command.upgrade)):
+        with store.database.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            step(config, revision)
+
+    assert store.find_study(1) == record
+    assert store.refit(record.id) is None
+    end = RefitEnd(0, model=ModelFile(store.artifacts.refit_path(record.id, 0), "0" * 64, 1))
+    store.set_refit(record.id, end)
+    assert store.refit(record.id) is not None
 
 
 def test_going_back_leaves_optunas_tables_alone(store: Store, config: Config) -> None:

@@ -14,12 +14,12 @@ from sqlalchemy import select
 
 from storage import Location, Store, locate, open_store
 from storage.copies import StudyRecord
-from storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, StudyRow
+from storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, RefitRow, StudyRow
 from tests.recipes import small_recipe
 from tuner import stored
 from tuner.errors import StorageError
 from tuner.files import sha256_of
-from tuner.records import EpochEnd, ModelFile, Outcome, TrialEnd
+from tuner.records import EpochEnd, ModelFile, Outcome, RefitEnd, TrialEnd
 
 RECIPE = {"name": "digits", "space": {"units": [64, 32]}, "timeout": None}
 
@@ -217,6 +217,83 @@ class StoreContract:
         assert store.models(study.id)[1].test is None
         assert store.models(other.id)[0].test is None
 
+    def test_a_refit_is_kept_as_it_was_told(self, store: Store, add: StudyMaker) -> None:
+        """One per study, beside the kept models; a study without one has none."""
+        study, other = add("first"), add("second")
+        assert store.refit(study.id) is None
+        end = refit(store, study, 4, b"weights")
+        store.set_refit(study.id, end)
+        kept = store.refit(study.id)
+
+        assert kept is not None
+        assert end.model is not None
+        assert store.artifacts.path(kept.path) == end.model.path
+        assert (kept.number, kept.epochs, kept.rows, kept.seconds) == (4, 19, 60000, 2.5)
+        assert (kept.metrics, kept.test) == ({"loss": 0.25, "accuracy": 0.75}, None)
+        assert (kept.sha256, kept.size) == (sha256_of(end.model.path), 7)
+        assert store.refit(other.id) is None
+        assert store.models(study.id) == {}
+
+    def test_test_metrics_of_a_refit_are_its_own(self, store: Store, add: StudyMaker) -> None:
+        """They say nothing of the model that was validated, nor of another study."""
+        study, other = add("first"), add("second")
+        for record in (study, other):
+            keep(store, record.id, 4, write_model(store, record, 4, b"x"))
+            store.set_refit(record.id, refit(store, record, 4, b"y"))
+        store.set_refit_test(study.id, {"loss": 0.125, "accuracy": 0.875})
+
+        found = [store.refit(record.id) for record in (study, other)]
+        assert [each and each.test for each in found] == [{"loss": 0.125, "accuracy": 0.875}, None]
+        assert store.models(study.id)[4].test is None
+
+    @pytest.mark.parametrize("number", [4, 5])
+    def test_a_later_refit_replaces_the_earlier(self, store: Store, study: StudyRecord, number: int) -> None:
+        """With its file and its test metrics, be it of the same winner or of another."""
+        first, second = refit(store, study, 4, b"old"), refit(store, study, number, b"newer")
+        store.set_refit(study.id, first)
+        store.set_refit_test(study.id, {"loss": 0.5, "accuracy": 0.5})
+        store.set_refit(study.id, second)
+        kept = store.refit(study.id)
+
+        assert kept is not None
+        assert (kept.number, kept.size, kept.test) == (number, 5, None)
+        assert [end.model and end.model.path.exists() for end in (first, second)] == [False, True]
+
+    def test_recording_a_refit_again_keeps_its_file(self, store: Store, study: StudyRecord) -> None:
+        """As when the answer to the first writing was lost."""
+        end = refit(store, study, 4, b"weights")
+        store.set_refit(study.id, end)
+        store.set_refit(study.id, end)
+
+        assert end.model is not None
+        assert end.model.path.exists()
+
+    def test_a_refit_that_failed_is_not_recorded(self, store: Store, study: StudyRecord) -> None:
+        """What is there stays."""
+        store.set_refit(study.id, refit(store, study, 4, b"weights"))
+        with pytest.raises(ValueError, match="asked to stop"):
+            store.set_refit(study.id, RefitEnd(5, reason="asked to stop"))
+
+        kept = store.refit(study.id)
+        assert kept is not None
+        assert kept.number == 4
+        assert store.artifacts.path(kept.path).exists()
+
+    def test_a_refit_is_dropped_with_its_file(self, store: Store, study: StudyRecord) -> None:
+        """The model of the trial stays."""
+        model = write_model(store, study, 4, b"x")
+        keep(store, study.id, 4, model)
+        end = refit(store, study, 4, b"y")
+        store.set_refit(study.id, end)
+        store.drop_refit(study.id)
+        store.drop_refit(study.id)  # again, as after a crash in between
+
+        assert store.refit(study.id) is None
+        assert end.model is not None
+        assert not end.model.path.exists()
+        assert model.path.exists()
+        assert list(store.models(study.id)) == [4]
+
     def test_deleting_a_study_leaves_nothing_of_it_and_all_of_the_others(self, store: Store, add: StudyMaker) -> None:
         """Epochs, attempts, models with their files, the lease; also where some are missing."""
         study, other, empty = add("first"), add("second"), add("third")
@@ -224,12 +301,13 @@ class StoreContract:
             store.start_attempt(record.id, 0, "me")
             store.add_epoch(record.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
             keep(store, record.id, 0, write_model(store, record, 0, b"x"))
+            store.set_refit(record.id, refit(store, record, 0, b"x"))
             store.lease(record.id, "any").acquire()
         store.delete_study(study.id)
         store.delete_study(empty.id)
 
         with store.database.read() as session:
-            for table in (EpochRow, AttemptRow, ModelRow, LeaseRow):
+            for table in (EpochRow, AttemptRow, ModelRow, RefitRow, LeaseRow):
                 assert [row.study_id for row in session.scalars(select(table))] == [other.id]  # type: ignore[attr-defined]
             assert [row.id for row in session.scalars(select(StudyRow))] == [other.id]
         assert store.find_study(study.optuna_id) is None
@@ -330,6 +408,15 @@ class TestPostgresStore(StoreContract):
     @pytest.fixture
     def location(self, postgres_location: Location) -> Location:
         return postgres_location
+
+
+def refit(store: Store, study: StudyRecord, number: int, content: bytes) -> RefitEnd:
+    """Write a file where the trainer of a refit would, and return what it would say."""
+    path = store.artifacts.refit_path(study.id, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    model = ModelFile(path, sha256_of(path), len(content))
+    return RefitEnd(number, {"loss": 0.25, "accuracy": 0.75}, 19, 60000, model, seconds=2.5)
 
 
 def write_model(store: Store, study: StudyRecord, number: int, content: bytes, attempt: int = 0) -> ModelFile:

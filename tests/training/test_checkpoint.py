@@ -34,7 +34,7 @@ def trainer() -> Trainer:
 def run(trainer: Trainer, job: TrialJob, *, stop_after: int | None = None) -> tuple[list[EpochEnd], TrialEnd]:
     """Train a job, and interrupt it after so many epochs in all."""
     seen: list[EpochEnd] = []
-    end = trainer.train(job, seen.append, lambda: Verdict.INTERRUPT if seen[-1].epoch + 1 == stop_after else None)
+    end = trainer.train(job, seen.append, lambda _: Verdict.INTERRUPT if seen[-1].epoch + 1 == stop_after else None)
     return seen, end
 
 
@@ -42,6 +42,7 @@ CONFIGURATIONS = [
     {"optimizer": "adam", "dropout": 0.3, "batch_norm": True, "schedule": "cosine"},
     {"optimizer": "adamw", "weight_decay": 0.01, "input_dropout": 0.1},
     {"optimizer": "rmsprop", "label_smoothing": 0.1, "layers": 0},
+    {"optimizer": "adadelta", "schedule": "cosine"},
     {"optimizer": "sgd", "momentum": 0.9, "dropout": 0.2},
     {"optimizer": "sgd"},
 ]
@@ -94,7 +95,7 @@ def test_checkpoints_come_with_the_epochs_and_hold_numbers_alone(trainer: Traine
             event.epoch == 3
         )
 
-    trainer.train(dataclasses.replace(job(tmp_path), checkpoint_seconds=0.0), look, lambda: None)
+    trainer.train(dataclasses.replace(job(tmp_path), checkpoint_seconds=0.0), look, lambda _: None)
     assert [event.checkpoint.epochs if event.checkpoint else None for event in seen] == [1, 2, 3, None]
     with np.load(tmp_path / "trial-0.after-00002.npz", allow_pickle=False) as archive:
         assert all(archive[name].dtype.kind in "fiu" for name in archive.files)
@@ -171,7 +172,7 @@ trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=
 params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.2, "schedule": "cosine", "batch_norm": True}
 def run(job, stop=None):
     seen = []
-    end = trainer.train(job, seen.append, lambda: Verdict.INTERRUPT if seen[-1].epoch + 1 == stop else None)
+    end = trainer.train(job, seen.append, lambda _: Verdict.INTERRUPT if seen[-1].epoch + 1 == stop else None)
     return end, seen
 folder = pathlib.Path(tempfile.mkdtemp())
 job = TrialJob(0, 0, 1, params, 5, None, folder / "m.keras")

@@ -52,8 +52,10 @@ def plain_of(made: Made) -> Any:
     """Return an ordinary Keras model with the same first weights, trained by Keras' own code."""
     model, hp = Made(**made.hp.as_params()).model, made.hp
     plain = keras.Model(model.inputs, model.outputs)
-    rate = keras.optimizers.schedules.CosineDecay(0.01, decay_steps=33) if hp.schedule == "cosine" else 0.01
-    kinds = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+    rate = hp.learning_rate
+    if hp.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=33)
+    kinds = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adadelta": "Adadelta", "sgd": "SGD"}
     settings: dict[str, Any] = {"momentum": hp.momentum} if hp.optimizer == "sgd" else {}
     plain.compile(
         getattr(keras.optimizers, kinds[hp.optimizer])(rate, weight_decay=hp.weight_decay or None, **settings),
@@ -83,6 +85,7 @@ def test_epochs_differ_in_their_order_and_repeat_with_the_seed() -> None:
         {"optimizer": "adam", "weight_decay": 0.01},
         {"optimizer": "adamw", "weight_decay": 0.01, "layers": 3},
         {"optimizer": "rmsprop", "weight_decay": 0.01},
+        {"optimizer": "adadelta", "weight_decay": 0.01, "learning_rate": 1.0},
         {"optimizer": "sgd", "momentum": 0.5, "weight_decay": 0.01},
         {"optimizer": "sgd", "schedule": "constant"},
         {"batch_norm": True, "layers": 2},

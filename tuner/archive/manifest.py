@@ -16,7 +16,8 @@ from tuner.errors import UsageError
 from tuner.records import ParamValue
 
 MANIFEST = "manifest.json"
-VERSION = 1
+VERSIONS = (1, 2)  # 2 may hold a refit; an older tuner is told to upgrade, not that it knows no such key
+REFIT = "models/refit.keras"
 EXPECTED = "expected a file written by `tuner study export-archive NAME FILE`"
 
 Name = Annotated[str, Field(max_length=200)]
@@ -113,16 +114,42 @@ class ArchivedModel(_Table):
         return self
 
 
+class ArchivedRefit(_Table):
+    """See :class:`storage.tables.RefitRow`; ``path`` is that in the archive."""
+
+    trial_number: Number
+    epochs: Number
+    rows: Number
+    path: Literal["models/refit.keras"]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+    metrics: dict[str, Any]
+    seconds: float
+    created: datetime
+    test: dict[str, Any] | None
+
+
 class ArchiveManifest(_Table):
     """Everything about a study but the bytes of its models."""
 
-    archive_version: Literal[1] = 1
+    archive_version: Literal[1, 2] = 2
     study: ArchivedStudy
     trials: tuple[ArchivedTrial, ...]
     epochs: tuple[ArchivedEpoch, ...]
     attempts: tuple[ArchivedAttempt, ...]
     runs: tuple[ArchivedRun, ...]
     models: tuple[ArchivedModel, ...]
+    refit: ArchivedRefit | None = None
+
+    @property
+    def refits(self) -> tuple[ArchivedRefit, ...]:
+        """The refit, where there is one."""
+        return () if self.refit is None else (self.refit,)
+
+    @property
+    def files(self) -> tuple[ArchivedModel | ArchivedRefit, ...]:
+        """Every file that goes with the manifest."""
+        return (*self.models, *self.refits)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -132,6 +159,7 @@ class ArchiveManifest(_Table):
             "epoch": [(row.trial_number, row.epoch) for row in self.epochs],
             "attempt": [(row.trial_number, row.attempt) for row in self.attempts],
             "model": [(row.trial_number,) for row in self.models],
+            "refit": [(row.trial_number,) for row in self.refits],
         }
         for kind, found in keys.items():
             for key, count in Counter(found).items():
@@ -156,9 +184,9 @@ def parse_manifest(text: bytes, source: str) -> ArchiveManifest:
     except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8
         raise UsageError(f"the manifest of {source} is not JSON: {error}", hint=EXPECTED) from None
     version = raw.get("archive_version") if isinstance(raw, dict) else None
-    if version != VERSION:
+    if version not in VERSIONS:
         raise UsageError(
-            f"{source} has archive_version {version!r}, this tuner reads version {VERSION}",
+            f"{source} has archive_version {version!r}, this tuner reads versions {' and '.join(map(str, VERSIONS))}",
             hint="upgrade tuner: pip install --upgrade tuner" if isinstance(version, int) else EXPECTED,
         )
     try:

@@ -23,6 +23,7 @@ from tuner.archive.manifest import (
     EXPECTED,
     MANIFEST,
     ArchivedModel,
+    ArchivedRefit,
     ArchivedTrial,
     ArchiveManifest,
     carried,
@@ -50,7 +51,7 @@ def read_archive(file: Path, location: Location, name: str | None = None) -> tup
         chosen = stored.check_name(manifest.study.name if name is None else name)
         parse_recipe(manifest.study.recipe, f"the recipe in {file}")
         trials = [_trial(trial, file) for trial in manifest.trials]
-        for model in manifest.models:
+        for model in manifest.files:
             _copy(archive, model, file, None)
         if has_database(location):
             with stored.opened(location) as store:
@@ -81,7 +82,7 @@ def _bring_in(source: _Source, trials: list[FrozenTrial], location: Location, na
         for key, value in carried(manifest.study.system_attrs).items():
             store.optuna.set_study_system_attr(study._study_id, key, value)  # noqa: SLF001
         study.add_trials(trials)
-        for model in manifest.models:
+        for model in manifest.files:
             _copy(source.archive, model, source.file, arrival)
         rows = {kind: [row.model_dump() for row in getattr(manifest, kind)] for kind in TABLES}
         told = manifest.study
@@ -126,23 +127,23 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> ArchiveManifest:
     except _BROKEN as error:
         raise UsageError(f"the manifest of {file} is damaged: {error}", hint=EXPECTED) from None
     manifest = parse_manifest(text, str(file))
-    expected = [MANIFEST, *(model.path for model in manifest.models)]
+    expected = [MANIFEST, *(model.path for model in manifest.files)]
     if sorted(names) != sorted(expected):
         surplus = sorted(set(names) - set(expected)) or sorted(set(expected) - set(names)) or names
         raise UsageError(f"{file} does not hold the files that its manifest names: '{surplus[0]}'", hint=EXPECTED)
     # Models are stored as they are, so an archive cannot hold more than its own length.
-    for model in manifest.models:
+    for model in manifest.files:
         entry = archive.getinfo(model.path)
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != model.size:
             raise RunError(
                 f"'{model.path}' of {file} has {entry.file_size} bytes, {model.size} were exported", hint=_UNTOUCHED
             )
-    if sum(model.size for model in manifest.models) > file.stat().st_size:
+    if sum(model.size for model in manifest.files) > file.stat().st_size:
         raise RunError(f"the models of {file} are larger than the file", hint=_UNTOUCHED)
     return manifest
 
 
-def _copy(archive: zipfile.ZipFile, model: ArchivedModel, file: Path, arrival: Arrival | None) -> None:
+def _copy(archive: zipfile.ZipFile, model: ArchivedModel | ArchivedRefit, file: Path, arrival: Arrival | None) -> None:
     """Read a model to its end, never beyond the size that was exported, and check it; write it where that is asked.
 
     Raises:

@@ -14,7 +14,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
 from storage.transfer import read_rows
-from tuner.archive.manifest import MANIFEST, ArchivedStudy, ArchivedTrial, ArchiveManifest, carried, model_name
+from tuner.archive.manifest import MANIFEST, REFIT, ArchivedStudy, ArchivedTrial, ArchiveManifest, carried, model_name
 from tuner.errors import RunError, UsageError
 from tuner.files import atomic_path, is_intact
 from tuner.records import Outcome
@@ -26,13 +26,17 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)  # the same study makes the same bytes
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an archive holds. ``left_out`` are the trials whose model is missing or damaged on disk."""
+    """What an archive holds. ``left_out`` are the trials whose model is missing or damaged on disk.
+
+    ``refit`` tells whether the refit is in it; ``False`` if that is missing or damaged, ``None`` if the study has none.
+    """
 
     study: str
     trials: int
     models: int
     size: int  # bytes
     left_out: tuple[int, ...]
+    refit: bool | None = None
 
 
 def write_archive(found: Stored, file: Path, *, force: bool = False) -> Written:
@@ -47,21 +51,31 @@ def write_archive(found: Stored, file: Path, *, force: bool = False) -> Written:
     if file.exists() and not force:
         raise UsageError(f"{file} exists", hint="name another file, or replace it with --force")
     manifest = describe(found)
-    sources = {row["trial_number"]: row["path"] for row in read_rows(found.store.database, found.record.id)["models"]}
-    whole = []
+    rows = read_rows(found.store.database, found.record.id)
+    sources = {model_name(row["trial_number"]): row["path"] for row in rows["models"]}
+    sources.update((REFIT, row["path"]) for row in rows["refits"])
+    whole = set()
     try:
         with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            for model in manifest.models:
-                source = found.store.artifacts.path(sources.get(model.trial_number, model.path))
+            for model in manifest.files:
+                source = found.store.artifacts.path(sources.get(model.path, model.path))
                 if _is_whole(source, model.size, model.sha256):
                     _add(archive, model.path, source)
-                    whole.append(model)
-            complete = manifest.model_copy(update={"models": tuple(whole)})
+                    whole.add(model.path)
+            models = tuple(model for model in manifest.models if model.path in whole)
+            refit = manifest.refit if REFIT in whole else None
+            complete = manifest.model_copy(update={"models": models, "refit": refit})
             archive.writestr(zipfile.ZipInfo(MANIFEST, _MOMENT), complete.to_json(), zipfile.ZIP_DEFLATED)
     except OSError as error:
         raise RunError(f"the archive {file} cannot be written: {error.strerror or error}") from error
-    left_out = tuple(sorted({model.trial_number for model in manifest.models} - {each.trial_number for each in whole}))
-    return Written(manifest.study.name, len(manifest.trials), len(whole), file.stat().st_size, left_out)
+    return Written(
+        manifest.study.name,
+        trials=len(manifest.trials),
+        models=len(models),
+        size=file.stat().st_size,
+        left_out=tuple(sorted(model.trial_number for model in manifest.models if model.path not in whole)),
+        refit=None if manifest.refit is None else refit is not None,
+    )
 
 
 def describe(found: Stored) -> ArchiveManifest:
@@ -93,6 +107,7 @@ def describe(found: Stored) -> ArchiveManifest:
             for row in rows["models"]
             if row["trial_number"] in complete
         ],
+        "refit": next(({**row, "path": REFIT} for row in rows["refits"] if row["trial_number"] in complete), None),
     }
     return ArchiveManifest.model_validate(raw)
 

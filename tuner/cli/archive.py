@@ -32,11 +32,14 @@ def export_archive(
         written = write_archive(found, file, force=force)
     for number in written.left_out:
         click.echo(f"the model of trial {number} is missing or damaged, and left out: see tuner doctor", err=True)
+    if written.refit is False:
+        click.echo("the refit is missing or damaged, and left out: see tuner doctor", err=True)
     if as_json:
         print_json({**dataclasses.asdict(written), "file": str(file)})
         return
     click.echo(str(file))
-    click.echo(f"{written.trials} trials, {written.models} models, {written.size} bytes", err=True)
+    refit = " and a refit" if written.refit else ""
+    click.echo(f"{written.trials} trials, {written.models} models{refit}, {written.size} bytes", err=True)
     print_next([(f"tuner study import {shlex.quote(str(file))}", "on the other machine, or with another --home")])
 
 
@@ -57,10 +60,11 @@ def import_(*, file: Path, name: str | None, as_json: bool, home: Path | None, s
     waiting = sum(trial.state == "WAITING" for trial in manifest.trials)
     if as_json:
         counts = {"trials": len(manifest.trials), "waiting": waiting, "models": len(manifest.models)}
-        print_json({"study": chosen, **counts})
+        print_json({"study": chosen, **counts, "refit": manifest.refit is not None})
         return
     click.echo(chosen)
     queued = f", {waiting} of them to be run" if waiting else ""
-    click.echo(f"{len(manifest.trials)} trials{queued}, {len(manifest.models)} models", err=True)
+    refit = " and a refit" if manifest.refit else ""
+    click.echo(f"{len(manifest.trials)} trials{queued}, {len(manifest.models)} models{refit}", err=True)
     quoted = shlex.quote(chosen)
     print_next([(f"tuner study show {quoted}", "look at it"), (f"tuner study start {quoted}", "go on")])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -14,6 +17,8 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PIPE_WIDTH = 140  # columns of a table where there is no terminal
+LINE_WIDTH = 100  # columns of a paragraph
+_JOINT = "\u2060"  # stands for a blank at which no line ends
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
@@ -63,6 +68,14 @@ def print_next(commands: Sequence[tuple[str, str]]) -> None:
     width = max(len(command) for command, _ in commands)
     for command, purpose in commands:
         click.echo(f"  {command:<{width}}   {purpose}", err=True)
+
+
+def print_words(paragraph: str) -> None:
+    """Print a paragraph on stdout, in lines that are easy to read; a command between backticks stays on one line."""
+    width = min(shutil.get_terminal_size().columns, LINE_WIDTH) if sys.stdout.isatty() else LINE_WIDTH
+    joined = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _JOINT), paragraph)
+    filled = textwrap.fill(joined, width, break_long_words=False, break_on_hyphens=False)
+    click.echo(filled.replace(_JOINT, " ") + "\n")
 
 
 def print_rich(renderable: object) -> None:

@@ -43,6 +43,12 @@ _runtime = click.option(
     show_default=True,
     help="May be given several times.",
 )
+@click.option(
+    "--refit/--no-refit",
+    default=None,
+    help="Take the model that was trained again on all rows, or the one that was validated.  "
+    "[default: the former, of the best trial if it has one]",
+)
 @click.option("--force", is_flag=True, help="Replace an exported model that is already in the folder.")
 @common.storage_options
 @common.data_dir
@@ -53,6 +59,7 @@ def export(
     output: Path,
     trial: int | None,
     formats: tuple[str, ...],
+    refit: bool | None,
     force: bool,
     home: Path | None,
     storage: str | None,
@@ -67,8 +74,14 @@ def export(
     from tuner.study import load_study
 
     manifest = load_study(name, home=home, storage=storage, data_dir=data_dir).export(
-        output, trial=trial, formats=formats, force=force, on_step=lambda step: click.echo(f"{step} …", err=True)
+        output,
+        trial=trial,
+        formats=formats,
+        force=force,
+        refit=refit,
+        on_step=lambda step: click.echo(f"{step} …", err=True),
     )
+    click.echo(f"exported: {_which(manifest)}", err=True)
     if as_json:
         common.print_json(manifest.model_dump(mode="json"))
         return
@@ -148,6 +161,13 @@ def evaluate(*, model: Path, data: str, data_dir: Path | None, split: str, runti
         common.print_json(dataclasses.asdict(evaluation))
     else:
         click.echo(_evaluation_table(evaluation))
+
+
+def _which(manifest: Manifest) -> str:
+    """Name the model that was exported."""
+    if manifest.refit is None:
+        return f"trial {manifest.trial}, as it was validated"
+    return f"trial {manifest.trial}, trained again on all {manifest.refit.rows} rows"
 
 
 def _export_table(manifest: Manifest) -> str:

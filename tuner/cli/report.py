@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options
+from tuner.cli.common import as_json, print_json, print_next, print_rich, print_words, storage_options
+from tuner.cli.result import print_standings
 
 if TYPE_CHECKING:
+    from tuner.insight import Importances
+    from tuner.regions import Region
     from tuner.report.ladder import LadderRow
     from tuner.study import Study
 
@@ -28,8 +32,11 @@ def report(
 ) -> None:
     """Report what study NAME found.
 
-    Its best trials, what each parameter is worth, and the ladder for MNIST.
+    In a few sentences, then in tables: its best trials, what each parameter is worth, where the best trials lie, and
+    the ladder for MNIST.
     """
+    from tuner.regions import regions
+    from tuner.report.words import in_words
     from tuner.results import ranked
     from tuner.study import load_study
 
@@ -39,6 +46,8 @@ def report(
         return
     trials = opened.trials()
     top = ranked(trials, opened.recipe)[:TOP]
+    worth, lie = opened.importances(), regions(trials, opened.recipe)
+    reading = in_words(name, opened.recipe, trials, worth, lie)
     rows = _ladder(opened, home, storage)
     if csv_file is not None:
         from tuner.report.csv import write_csv
@@ -49,33 +58,43 @@ def report(
         print_json(
             {
                 **opened.as_json(),
+                "reading": reading,
                 "top": [trial.as_json() for trial in top],
-                "importances": opened.importances(),
+                "importances": worth.as_json(),
+                "regions": {region.name: region.as_json() for region in lie},
                 "ladder": [{"network": label, "book": book, "ours": ours} for label, book, ours in rows],
             }
         )
         return
-    from tuner.report.tables import importance_table, ladder_table, studies_table, trials_table
+    from tuner.report.tables import ladder_table, studies_table, trials_table
 
+    print_words(reading)
     print_rich(studies_table([opened.summary()]))
-    if not top:
-        click.echo("No trial is complete yet.", err=True)
-    else:
+    if top:
         print_rich(trials_table(top, opened.recipe, f"The best {len(top)} of '{name}'"))
-        worth = opened.importances()
-        if worth:
-            print_rich(importance_table(worth))
-        else:
-            click.echo("What each parameter is worth needs at least 4 complete trials.", err=True)
+        print_standings(opened)
+        _parameters(worth, lie)
     if rows:
         print_rich(ladder_table(rows))
-    steps = [
-        ("tuner dashboard", "browse every trial"),
-        (f"tuner export {shlex.quote(name)} -o model/", "use the best model"),
-    ]
+    steps = [("tuner dashboard", "browse every trial")]
+    if top:
+        steps.append((f"tuner export {shlex.quote(name)} -o model/", "use the best model"))
     if rows and any(ours is None for _, _, ours in rows):
         steps.append(("tuner study ladder mnist", "train the networks of the ladder"))
     print_next(steps)
+
+
+def _parameters(worth: Importances, lie: Sequence[Region]) -> None:
+    """Print what each parameter is worth, and where the best trials lie, as far as there are trials enough."""
+    from tuner.report.parameters import importance_notes, importance_table, regions_table
+
+    if worth.missing:
+        click.echo(f"What each parameter is worth cannot be said: {worth.missing}.", err=True)
+    else:
+        print_rich(importance_table(worth))
+        click.echo("\n".join(importance_notes(worth)) + "\n")
+    if lie:
+        print_rich(regions_table(lie))
 
 
 def _timing(opened: Study, *, as_json: bool) -> None:

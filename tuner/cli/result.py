@@ -22,21 +22,35 @@ def print_result(opened: Study) -> None:
     if not top:
         click.echo("No trial is complete yet.", err=True)
         return
-    print_rich(trials_table(top, opened.recipe, "The best configurations"))
+    print_rich(trials_table(top, opened.recipe, "The best trials"))
+    print_standings(opened)
     print_best(opened)
     print_next_of(opened)
+
+
+def print_standings(opened: Study) -> None:
+    """Print how the best configurations did with further seeds, where any was trained again."""
+    from tuner.report.winner import lead_in_words, standings_table
+
+    found = opened.standings()
+    if found:
+        print_rich(standings_table(found, opened.trials(), opened.recipe))
+        click.echo(f"{lead_in_words(found, opened.recipe)}\n".lstrip())
 
 
 def print_best(opened: Study) -> None:
     """Print the best trial: its parameters, and its accuracy and loss on the validation and the test rows."""
     from tuner.report.tables import params_table
     from tuner.report.text import metric
+    from tuner.report.winner import refit_in_words
 
     trial = opened.best()
     print_rich(params_table(trial.all_params, f"Trial {trial.number}, the best of '{opened.name}'"))
     shown = {**trial.metrics, **{f"test {name}": value for name, value in (trial.test or {}).items()}}
     names = ("val_accuracy", "val_loss", "test accuracy", "test loss")
     click.echo("   ".join(f"{name} {metric(shown[name])}" for name in names if name in shown))
+    if (refit := opened.refit()) is not None:
+        click.echo(refit_in_words(refit))
 
 
 def print_next_of(opened: Study) -> None:

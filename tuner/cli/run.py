@@ -42,6 +42,9 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
     help="asha, hyperband (trials pause and come back), none, or Optuna's: median, percentile, sha, optuna-hyperband, "
     "patient, threshold.",
 )
+@click.option("--confirm", type=int, metavar="K", help="Train the best K configurations again: the best mean wins.")
+@click.option("--seeds", type=int, metavar="S", help="With S further seeds each.  [default: 2]")
+@click.option("--refit/--no-refit", default=None, help="Train the winner on the validation rows too, at the end.")
 @click.option("--threshold", type=float, help="Worst objective that the threshold pruner lets live.")
 @click.option("--validation", type=float, help="Share (0.2) or number (5000) of training rows that validate.")
 @click.option("--seed", type=int, help="Seed of everything random.  [default: 0]")

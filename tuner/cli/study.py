@@ -12,6 +12,7 @@ import click
 
 from tuner.cli.archive import export_archive, import_
 from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options
+from tuner.cli.reproduce import reproduce
 from tuner.cli.result import print_best, print_next_of
 from tuner.cli.run import ladder, start
 
@@ -26,6 +27,7 @@ def study() -> None:
 
 study.add_command(start)
 study.add_command(ladder)
+study.add_command(reproduce)
 study.add_command(export_archive)
 study.add_command(import_)
 
@@ -62,7 +64,9 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
     summary, held = opened.summary(), opened.holding()
     if as_json:
         lease = None if held is None else {key: str(value) for key, value in asdict(held).items()}
-        print_json({**summary.as_json(), "lease": lease, "recipe": opened.recipe.model_dump(mode="json")})
+        changed = {each.name: {"then": each.then, "now": each.now} for each in opened.changes()}
+        more = {"lease": lease, "changes": changed, "devices": opened.devices()}
+        print_json({**summary.as_json(), **more, "recipe": opened.recipe.model_dump(mode="json")})
         return
     from tuner.report.tables import params_table, studies_table
     from tuner.report.text import duration
@@ -71,7 +75,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
     budget = opened.recipe.budget
     settings = {
         "started": f"{summary.created:%Y-%m-%d %H:%M} UTC",
-        "sampler": opened.recipe.search.sampler,
+        "sampler": opened.recipe.search.shown,
         "pruner": opened.recipe.search.pruner,
         "seed": opened.recipe.search.seed,
         "epochs": budget.epochs,
@@ -79,6 +83,8 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
         "validation": opened.recipe.validation,
         "run by": "nobody" if held is None else str(held),
         "last run": opened.last_run(),
+        **({"devices": ", ".join(devices)} if len(devices := opened.devices()) > 1 else {}),
+        **{each.name: f"{each.then} then, {each.now} now" for each in opened.changes()},
     }
     print_rich(params_table(settings, "Settings"))
     print_next(

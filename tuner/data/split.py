@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,13 @@ from tuner.errors import DataError
 Rows = NDArray[np.int32]
 
 
-def split_rows(y: NDArray[Any], validation: float, seed: int) -> tuple[Rows, Rows]:
-    """Choose the validation rows at random, the same share of every class to within one row.
+def split_rows(y: NDArray[Any], validation: float, seed: int | Literal["last"]) -> tuple[Rows, Rows]:
+    """Choose the validation rows: at random, the same share of every class to within one row, or the last ones.
 
     Args:
         y: Class of each row, shape ``(rows,)``.
         validation: Share of the rows when below 1, else a number of rows.
-        seed: The same seed gives the same rows.
+        seed: The same seed gives the same rows; ``last`` takes the end of the data, as Keras' ``validation_split``.
 
     Returns:
         Indices of the training rows and of the validation rows, each ascending.
@@ -27,8 +27,6 @@ def split_rows(y: NDArray[Any], validation: float, seed: int) -> tuple[Rows, Row
     Raises:
         DataError: If the split leaves no rows to train on or none to validate on, or a class is too rare for it.
     """
-    from sklearn.model_selection import train_test_split
-
     count = _count_validation(len(y), validation)
     classes, sizes = np.unique(y, return_counts=True)
     for part, rows in (("train on", len(y) - count), ("validate on", count)):
@@ -40,7 +38,13 @@ def split_rows(y: NDArray[Any], validation: float, seed: int) -> tuple[Rows, Row
     rarest = sizes.argmin()
     if sizes[rarest] < 2:  # noqa: PLR2004 - one row to train on, one to validate on
         raise _too_rare(classes[rarest], sizes[rarest], validation)
-    train, chosen = train_test_split(np.arange(len(y), dtype=np.int32), test_size=count, stratify=y, random_state=seed)
+    every = np.arange(len(y), dtype=np.int32)
+    if seed == "last":
+        train, chosen = np.split(every, [len(y) - count])
+    else:
+        from sklearn.model_selection import train_test_split
+
+        train, chosen = train_test_split(every, test_size=count, stratify=y, random_state=seed)
     lost = ~np.isin(classes, y[train])
     if lost.any():
         raise _too_rare(classes[lost][0], sizes[lost][0], validation)

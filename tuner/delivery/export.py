@@ -23,6 +23,7 @@ from tuner.delivery.manifest import (
     InputSpec,
     Manifest,
     ObjectiveValue,
+    Refit,
     TestMetrics,
     Versions,
     describe_files,
@@ -43,7 +44,8 @@ class ModelFacts:
 
     ``scale`` is what the model multiplies raw values with; ``metric``, ``direction`` and ``value`` are the objective;
     ``metrics`` are those of ``best_epoch`` (0-based), ``test`` holds ``loss`` and ``accuracy`` or is ``None``;
-    ``columns`` names the input's columns where it is a table.
+    ``columns`` names the input's columns where it is a table. ``refit`` tells that the model is not the trial's own but
+    was trained again on more rows; ``test`` is then that of the refit.
     """
 
     task: str
@@ -62,6 +64,7 @@ class ModelFacts:
     data: str
     fingerprint: str
     columns: Sequence[str] | None = None
+    refit: Refit | None = None
 
 
 def export_model(
@@ -181,6 +184,7 @@ def _manifest(facts: ModelFacts, spec: InputSpec, entries: dict[Any, FormatEntry
         test=None if test is None else TestMetrics(loss=test["loss"], accuracy=test["accuracy"]),
         best_epoch=facts.best_epoch,
         parameters=facts.parameters,
+        refit=facts.refit,
         data=DataSource(name=facts.data, fingerprint=facts.fingerprint),
         versions=Versions(
             tuner=tuner.__version__,

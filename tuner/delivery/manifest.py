@@ -56,6 +56,17 @@ class TestMetrics(_Table):
     accuracy: float
 
 
+class Refit(_Table):
+    """The model was trained again, for ``epochs`` epochs on ``rows`` rows: those that trained and those that validated.
+
+    ``objective``, ``metrics`` and ``best_epoch`` of the manifest are then those of the trial that was chosen, whose
+    parameters it has; ``test`` is the refit's own.
+    """
+
+    epochs: int = Field(gt=0)
+    rows: int = Field(gt=0)
+
+
 class DataSource(_Table):
     """The data that the model was trained on; ``fingerprint`` is the SHA-256 of its arrays."""
 
@@ -102,6 +113,7 @@ class Manifest(_Table):
     test: TestMetrics | None
     best_epoch: int
     parameters: int
+    refit: Refit | None = None
     data: DataSource
     versions: Versions
     created: AwareDatetime

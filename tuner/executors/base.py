@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tuner.records import AskVerdict, EpochEnd, Event, Job, TestEnd, TrainerSetup, TrialEnd, Verdict
+from tuner.records import AskVerdict, End, EpochEnd, Event, Job, TrainerSetup, Verdict
 
 
 class TrainerLike(Protocol):
@@ -13,7 +13,7 @@ class TrainerLike(Protocol):
 
     device: str
 
-    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd | TestEnd:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> End:
         """Do one job; whatever goes wrong in it is its result, not an exception."""
 
 

@@ -23,6 +23,7 @@ from tuner.records import (
     EpochEnd,
     Event,
     Job,
+    RefitEnd,
     TrainerLost,
     TrainerReady,
     TrainerRefused,
@@ -42,7 +43,7 @@ class _Worker:
     connection: Connection
     ready: bool = False
     job: Job | None = None
-    trials: int = 0  # that it has trained
+    trials: int = 0  # that it has trained, refits among them
 
 
 class LocalExecutor:
@@ -132,7 +133,7 @@ class LocalExecutor:
                 worker.ready = True
             elif not isinstance(event, EpochEnd):
                 worker.job = None
-                worker.trials += isinstance(event, TrialEnd)
+                worker.trials += isinstance(event, (TrialEnd, RefitEnd))
                 if worker.trials >= self._trials_per_process or getattr(event, "reason", None) == OUT_OF_MEMORY:
                     self._retire(worker)
             events.append(event)

@@ -17,7 +17,14 @@ if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does 
     from tuner.recipe import Recipe
     from tuner.results import TrialResult
 
-_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red", "running": "cyan", "waiting": "dim"}
+_STYLES = {
+    "complete": "green",
+    "pruned": "yellow",
+    "failed": "red",
+    "running": "cyan",
+    "waiting": "dim",
+    "paused": "magenta",
+}
 
 
 def new_table(title: str | None = None) -> Table:
@@ -30,14 +37,15 @@ def studies_table(studies: Iterable[StudySummary]) -> Table:
     table = new_table()
     for name in ("study", "data", "objective"):
         table.add_column(name, overflow="fold")
-    for name in ("best", "trial", "complete", "pruned", "failed", "budget"):
+    for name in ("best", "trial", "complete", "pruned", "paused", "failed", "budget"):
         table.add_column(name, justify="right")
     table.add_column("running")
     for study in studies:
         best = (metric(study.best[1]), str(study.best[0])) if study.best else ("", "")
-        counts = (study.counts.complete, study.counts.pruned, study.counts.failed, study.limit)
+        counts = study.counts
+        shown = (counts.complete, counts.pruned, counts.paused, counts.failed, study.limit)
         table.add_row(
-            Text(study.name), study.data, study.objective, *best, *(str(count) for count in counts), study.running or ""
+            Text(study.name), study.data, study.objective, *best, *(str(count) for count in shown), study.running or ""
         )
     return table
 
@@ -64,7 +72,9 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
 
 
 def _again(trial: TrialResult) -> str:
-    return "" if trial.repeats is None else f"trial {trial.repeats} with another seed: "
+    """Say whose configuration it is, and where it went on after a pause."""
+    promoted = "" if trial.promoted is None else f"promoted after {trial.promoted}: "
+    return promoted if trial.repeats is None else f"trial {trial.repeats} with another seed: "
 
 
 def attempts_table(attempts: Sequence[Attempt]) -> Table:
@@ -91,18 +101,7 @@ def params_table(params: Mapping[str, object], title: str) -> Table:
     table.add_column("parameter")
     table.add_column("value", justify="right")
     for name, value in params.items():
-        table.add_row(name, number(value) if isinstance(value, bool | int | float | str) else str(value))
-    return table
-
-
-def importance_table(worth: Mapping[str, float]) -> Table:
-    """Return a bar per parameter, the most important first."""
-    table = new_table("What each parameter is worth")
-    table.add_column("parameter")
-    table.add_column("share", justify="right")
-    table.add_column("")
-    for name, share in worth.items():
-        table.add_row(name, f"{100 * share:.0f} %", Text("█" * round(30 * share), style="cyan"))
+        table.add_row(name, Text(number(value) if isinstance(value, bool | int | float | str) else str(value)))
     return table
 
 

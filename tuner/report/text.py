@@ -38,6 +38,11 @@ def number(value: ParamValue | None) -> str:
     return "yes" if value is True else "no" if value is False else str(value)
 
 
+def rough(value: float) -> str:
+    """Return where a value lies: three significant digits, none after the point for whole numbers."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def metric(value: float | None) -> str:
     """Return a metric with four decimals."""
     return "" if value is None else f"{value:.4f}"

@@ -33,7 +33,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         self,
         hp: Hyperparameters,
         train: Rows,
-        validation: Rows,
+        validation: Rows | None,
         *,
         epochs: int,
         seed: int,
@@ -46,19 +46,18 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         Args:
             hp: The configuration; more rows in a batch than there are means all of them.
             train: Inputs, shape ``(rows, ...)``, and labels, shape ``(rows,)``: see :func:`~tuner.training.rows.place`.
-            validation: The same for the validation rows.
+            validation: The same for the validation rows; without any, there are no metrics of them.
             epochs: How many passes over the training rows.
             seed: Of the order of the rows and of the dropout masks.
             callbacks: Standard Keras callbacks; those of single batches are not called.
             clock: Is told where the seconds go.
             state: Where to go on from; ``None`` begins with the model's own weights.
         """
-        import tensorflow as tf
-
         from tuner.training.program import program_of
 
         clock = clock or Clock()
-        train, validation = ((tf.reshape(x, [x.shape[0], -1]), y) for x, y in (train, validation))
+        train = _flat(train)
+        validation = _flat(validation) if validation else None
         program = program_of(Structure.of(hp, train[0].dtype.name))
         settings = Settings.of(hp, scale=self.get_layer("rescale").scale, seed=seed)
         with clock("trace"):
@@ -78,8 +77,10 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
                 rates = self._rates(epoch * steps, steps)
                 logs = program.train(train, order_of(rows, seed, epoch), rates, epoch * steps, settings)
             self.set_weights([variable.numpy() for variable in program.weights])
-            with clock("validate"):
-                logs |= {f"val_{name}": value for name, value in program.evaluate(validation, settings.scale).items()}
+            if validation is not None:
+                with clock("validate"):
+                    found = program.evaluate(validation, settings.scale)
+                    logs |= {f"val_{name}": value for name, value in found.items()}
             calls.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
@@ -98,6 +99,14 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         return keras.ops.convert_to_numpy(self.schedule(np.arange(first, first + steps)))
 
 
+def _flat(rows: Rows) -> Rows:
+    """Return the rows with inputs of shape ``(rows, features)``."""
+    import tensorflow as tf
+
+    x, y = rows
+    return tf.reshape(x, [x.shape[0], -1]), y
+
+
 class JaxFused(keras.Model):  # type: ignore[misc]
     """The epoch as a ``jax.lax.scan``; the rows come with each element, by reference to the device."""
 
@@ -107,7 +116,7 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         self,
         hp: Hyperparameters,
         train: Rows,
-        validation: Rows,
+        validation: Rows | None,
         *,
         epochs: int,
         seed: int,
@@ -123,15 +132,15 @@ class JaxFused(keras.Model):  # type: ignore[misc]
             first = state.epochs
             for variable, value in zip(self._memory(), [*state.weights, *state.optimizer], strict=True):
                 variable.assign(value)
-        everything = np.arange(len(validation[0]), dtype=np.int32)
+        everything = np.arange(len(validation[0]) if validation else 0, dtype=np.int32)
         with (clock or Clock())("train"):
             return self.fit(
                 ((*train, order) for order in orders(len(train[0]), seed, first)),
                 steps_per_epoch=1,
                 initial_epoch=first,
                 epochs=epochs,
-                validation_data=((*validation, everything) for _ in iter(int, 1)),
-                validation_steps=1,
+                validation_data=((*validation, everything) for _ in iter(int, 1)) if validation else None,
+                validation_steps=1 if validation else None,
                 callbacks=list(callbacks),
                 shuffle=False,  # the orders are shuffled already
                 verbose=0,

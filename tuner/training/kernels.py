@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_BETA_1, _BETA_2, _RHO, _EPSILON = 0.9, 0.999, 0.9, 1e-7
+_BETA_1, _BETA_2, _RHO, _RHO_ADADELTA, _EPSILON = 0.9, 0.999, 0.9, 0.95, 1e-7
 
 
 def slots_each(optimizer: str, *, momentum: bool) -> int:
@@ -35,7 +35,7 @@ def update(
     """Update a variable and its slots in one pass.
 
     Args:
-        optimizer: ``adam``, ``rmsprop`` or ``sgd``.
+        optimizer: ``adam``, ``rmsprop``, ``adadelta`` or ``sgd``.
         variable: What is learned.
         slots: The optimizer's memory, each of the variable's shape: as many as :func:`slots_each` says.
         gradient: Of the loss, the variable's shape.
@@ -44,8 +44,8 @@ def update(
         momentum: Only sgd needs it.
 
     Sources: Kingma & Ba 2015, Adam, algorithm 1 with the bias correction of the end of its section 2; Tieleman &
-    Hinton 2012, lecture 6.5 of Neural Networks for Machine Learning; Sutskever et al. 2013, On the importance of
-    initialization and momentum in deep learning, section 2.
+    Hinton 2012, lecture 6.5 of Neural Networks for Machine Learning; Zeiler 2012, ADADELTA, algorithm 1; Sutskever et
+    al. 2013, On the importance of initialization and momentum in deep learning, section 2.
     """
     handles = [slot.handle for slot in slots]
     var = variable.handle
@@ -58,6 +58,11 @@ def update(
         tf.raw_ops.ResourceApplyRMSProp(
             var=var, ms=handles[0], mom=handles[1], lr=rate, rho=_RHO, momentum=0.0, epsilon=_EPSILON, grad=gradient
         )
+    elif optimizer == "adadelta":
+        tf.raw_ops.ResourceApplyAdadelta(
+            var=var, accum=handles[0], accum_update=handles[1], lr=rate, rho=_RHO_ADADELTA, epsilon=_EPSILON,
+            grad=gradient,
+        )  # fmt: skip
     elif slots:
         tf.raw_ops.ResourceApplyKerasMomentum(var=var, accum=handles[0], lr=rate, grad=gradient, momentum=momentum)
     else:

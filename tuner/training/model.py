@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 
+from tuner.data.dataset import Dataset
 from tuner.hyperparameters import Hyperparameters
 from tuner.training.fused import FusedModel
 from tuner.training.optimizers import make_optimizer, make_schedule
+
+
+def build_for(
+    data: Dataset, hp: Hyperparameters, *, rows: int, epochs: int, seed: int
+) -> tuple[keras.Model, keras.Model]:
+    """Build and compile the models of :func:`build` for a data set.
+
+    Args:
+        data: What is learned.
+        hp: The configuration.
+        rows: How many of its rows an epoch trains on.
+        epochs: How many a schedule is stretched over.
+        seed: Of the first weights.
+    """
+    classes = len(data.class_names)
+    model, predictor = build(
+        hp, input_shape=data.input_shape, dtype=data.input_dtype, scale=data.scale, classes=classes, seed=seed
+    )
+    compile_model(model, hp, classes=classes, steps=math.ceil(rows / hp.batch_size) * epochs)
+    return model, predictor
 
 
 class Classifier(FusedModel):  # type: ignore[misc, valid-type]

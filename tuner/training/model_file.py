@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import RunError
-from tuner.files import sha256_of
+from tuner.files import atomic_path, sha256_of
+from tuner.records import ModelFile
 from tuner.training.members import BROKEN, HINT, check_members, refused, sized
 from tuner.training.model_contents import check_config, check_weights
 
@@ -21,6 +22,17 @@ LARGEST_CONFIG = 4 * 1000**2  # bytes: a network of 100 hidden layers has 400 kB
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 MEMBERS = ("metadata.json", _CONFIG, _WEIGHTS)  # what Keras writes for a model without assets
+
+
+def save_model(model: Any, path: Path) -> ModelFile:
+    """Write a complete ``.keras`` file atomically.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left of it.
+    """
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+    return ModelFile(path, sha256_of(path), path.stat().st_size)
 
 
 def load_model(path: Path, sha256: str | None) -> Any:

@@ -13,6 +13,12 @@ from tuner.records import AskVerdict, CheckpointFile, EpochEnd, Verdict
 from tuner.training.checkpoint import Keeper
 
 
+def what_broke(metrics: Mapping[str, float], epoch: int) -> str | None:
+    """Return which metric of an epoch (0-based) is no number, for people; ``None`` where all are."""
+    broken = next((name for name, value in metrics.items() if not math.isfinite(value)), None)
+    return None if broken is None else f"{broken} was {metrics[broken]} in epoch {epoch + 1}"
+
+
 class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
     """Reports each epoch, obeys verdicts, and stops a trial whose loss is no number.
 
@@ -62,9 +68,8 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         """Report the epoch and look whether to go on."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         metrics = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": rate}
-        broken = next((name for name, value in metrics.items() if not math.isfinite(value)), None)
-        if broken is not None:
-            self.broken = f"{broken} was {metrics[broken]} in epoch {epoch + 1}"
+        self.broken = what_broke(metrics, epoch)
+        if self.broken is not None:
             self.model.stop_training = True
             return
         self.epochs.append(metrics)

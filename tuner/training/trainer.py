@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import math
 import time
 import traceback
 from collections.abc import Callable
@@ -13,16 +12,18 @@ from dataclasses import replace
 from tuner.clock import Clock
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
-from tuner.files import DISK_FULL_ERRORS, atomic_path, sha256_of
+from tuner.files import DISK_FULL_ERRORS
 from tuner.hyperparameters import Hyperparameters
 from tuner.records import (
     DISK_FULL,
     OUT_OF_MEMORY,
     AskVerdict,
+    End,
     EpochEnd,
     Job,
-    ModelFile,
     Outcome,
+    RefitEnd,
+    RefitJob,
     TestEnd,
     TestJob,
     TrainerSetup,
@@ -30,7 +31,7 @@ from tuner.records import (
     TrialJob,
     Verdict,
 )
-from tuner.training.model_file import load_model
+from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import prepare
 
 _log = logging.getLogger(__name__)
@@ -66,15 +67,19 @@ class Trainer:
         gc.collect()
         gc.freeze()
 
-    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd | TestEnd:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> End:
         """Do one job; whatever goes wrong in it is its result, not an exception.
 
         Args:
             job: What to do.
-            on_epoch: Called after each epoch of a trial.
+            on_epoch: Called after each epoch of a trial or a refit.
             verdict: Asked after each epoch whether to end early; waits for the answer when called with ``True``.
         """
-        return self.test(job) if isinstance(job, TestJob) else self.train(job, on_epoch, verdict)
+        if isinstance(job, TestJob):
+            return self.test(job)
+        if isinstance(job, RefitJob):
+            return self.refit(job, on_epoch, verdict)
+        return self.train(job, on_epoch, verdict)
 
     def train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd:
         """Train one trial; arguments as in :meth:`execute`."""
@@ -87,6 +92,19 @@ class Trainer:
             end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), traceback=told)
         gc.collect()  # models are cycles of objects; quick, because what the imports left behind is frozen
         return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
+
+    def refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> RefitEnd:
+        """Train the winner again on all rows but those of the test split; arguments as in :meth:`execute`."""
+        from tuner.training.refit import refit
+
+        began = time.monotonic()
+        try:
+            end = refit(job, self._data, [self._train, self._validation], on_epoch, verdict)
+        except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
+            _log.debug("the refit of trial %d failed", job.number, exc_info=True)
+            end = RefitEnd(job.number, reason=_describe(error))
+        gc.collect()  # as after a trial
+        return replace(end, seconds=time.monotonic() - began)
 
     def test(self, job: TestJob) -> TestEnd:
         """Evaluate a kept model on the test split; one that cannot be read is reported in the result."""
@@ -110,22 +128,13 @@ class Trainer:
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict, clock: Clock
     ) -> TrialEnd:
         from tuner.training.checkpoint import Best, Keeper, read
-        from tuner.training.model import build, compile_model
+        from tuner.training.model import build_for
         from tuner.training.reporting import Reporter
 
         hp = Hyperparameters.from_params(job.params)
-        classes = len(self._data.class_names)
         with clock("build"):
-            model, predictor = build(
-                hp,
-                input_shape=self._data.input_shape,
-                dtype=self._data.input_dtype,
-                scale=self._data.scale,
-                classes=classes,
-                seed=job.seed,
-            )
-            steps = math.ceil(len(self._train[0]) / hp.batch_size) * job.epochs
-            compile_model(model, hp, classes=classes, steps=steps)
+            rows = len(self._train[0])
+            model, predictor = build_for(self._data, hp, rows=rows, epochs=job.epochs, seed=job.seed)
             state = read(job.checkpoint) if job.checkpoint else None
         best = Best(
             state,
@@ -148,7 +157,7 @@ class Trainer:
         )
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
         with clock("save"):
-            kept = _save(predictor, job) if outcome is Outcome.COMPLETE else None
+            kept = save_model(predictor, job.model_path) if outcome is Outcome.COMPLETE else None
         return TrialEnd(
             number=job.number,
             outcome=outcome,
@@ -166,12 +175,6 @@ class Trainer:
 def _outcome(ended_by: Verdict | None, done: int, asked: int) -> Outcome:
     """A verdict that comes with the last epoch changes nothing: the trial is complete."""
     return Outcome.COMPLETE if ended_by is None or done == asked else _ENDED[ended_by]
-
-
-def _save(model: object, job: TrialJob) -> ModelFile:
-    with atomic_path(job.model_path) as temporary:
-        model.save(temporary)  # type: ignore[attr-defined]
-    return ModelFile(job.model_path, sha256_of(job.model_path), job.model_path.stat().st_size)
 
 
 def _describe(error: Exception) -> str:

@@ -1,0 +1,57 @@
+"""The refit of a study's winner: one per study, with its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from storage.artifacts import Artifacts
+from storage.copies import KeptRefit
+from storage.tables import RefitRow
+from tuner.records import RefitEnd
+
+
+def replace_refit(session: Session, artifacts: Artifacts, study_id: int, end: RefitEnd) -> list[str]:
+    """Record a refit in place of an earlier one; returns the files to remove once this is committed.
+
+    Raises:
+        ValueError: If it has no model.
+    """
+    if end.model is None:
+        raise ValueError(f"the refit of trial {end.number} has no model: {end.reason}")
+    path = artifacts.relative(end.model.path)
+    gone = [each for each in forget_refit(session, study_id) if each != path]
+    session.add(
+        RefitRow(
+            study_id=study_id,
+            trial_number=end.number,
+            epochs=end.epochs,
+            rows=end.rows,
+            path=path,
+            sha256=end.model.sha256,
+            size=end.model.size,
+            metrics=dict(end.metrics),
+            seconds=end.seconds,
+        )
+    )
+    return gone
+
+
+def read_refit(session: Session, study_id: int) -> KeptRefit | None:
+    """Return the refit of a study, if it has one."""
+    row = session.get(RefitRow, study_id)
+    return None if row is None else KeptRefit.of(row)
+
+
+def write_refit_test(session: Session, study_id: int, metrics: Mapping[str, float]) -> None:
+    """Note what the test split says of the refit."""
+    session.execute(update(RefitRow).where(RefitRow.study_id == study_id).values(test=dict(metrics)))
+
+
+def forget_refit(session: Session, study_id: int) -> list[str]:
+    """Forget the refit of a study; returns the files to remove once this is committed."""
+    paths = list(session.scalars(select(RefitRow.path).where(RefitRow.study_id == study_id)))
+    session.execute(delete(RefitRow).where(RefitRow.study_id == study_id))
+    return paths

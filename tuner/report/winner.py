@@ -1,0 +1,84 @@
+"""The winner: by how much it leads, and what it is once it was trained on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from tuner.report.tables import new_table
+from tuner.report.text import brief, metric
+from tuner.winner import Standing, lead
+
+if TYPE_CHECKING:
+    from storage.copies import KeptRefit
+    from tuner.recipe import Recipe
+    from tuner.results import TrialResult
+
+
+def standings_table(found: Sequence[Standing], trials: Sequence[TrialResult], recipe: Recipe) -> Table:
+    """Return one row per configuration that was trained with further seeds, the best mean first."""
+    table = new_table("The best configurations with further seeds")
+    for name in ("trial", "seeds", f"mean {recipe.objective.metric}", "± standard error"):
+        table.add_column(name, justify="right")
+    table.add_column("each")
+    table.add_column("configuration", overflow="fold")
+    for each in found:
+        trial = trials[each.trial]
+        table.add_row(
+            str(each.trial),
+            str(len(each.seeds)),
+            metric(each.mean),
+            metric(each.error),
+            " ".join(metric(value) for value in each.values),
+            trial.label or brief(trial.all_params),
+        )
+    return table
+
+
+def lead_in_words(found: Sequence[Standing], recipe: Recipe) -> str:
+    """Return how far the winner is ahead, and whether that means anything; nothing where there is no second."""
+    ahead = lead(list(found))
+    if ahead is None:
+        return ""
+    said = (
+        f"Trial {ahead.first} leads trial {ahead.second} by {metric(ahead.difference)} in the mean "
+        f"{recipe.objective.metric} of further seeds (standard error {metric(ahead.error)})"
+    )
+    if ahead.within_noise:
+        return f"{said}: that is within the noise, either may be the better one."
+    return f"{said}: more than the noise between seeds."
+
+
+def standings_json(found: Sequence[Standing]) -> list[dict[str, object]]:
+    """Return plain data for JSON, the winner first."""
+    return [
+        {
+            "trial": each.trial,
+            "mean": each.mean,
+            "standard_error": each.error,
+            "values": list(each.values),
+            "seeds": list(each.seeds),
+        }
+        for each in found
+    ]
+
+
+def lead_json(found: Sequence[Standing]) -> dict[str, object] | None:
+    """Return plain data for JSON; ``None`` where the lead cannot be judged."""
+    ahead = lead(list(found))
+    if ahead is None:
+        return None
+    return {"difference": ahead.difference, "standard_error": ahead.error, "within_noise": ahead.within_noise}
+
+
+def refit_in_words(refit: KeptRefit) -> str:
+    """Return what the winner is once it was trained on all rows."""
+    test = "".join(f"   test {name} {metric(value)}" for name, value in sorted((refit.test or {}).items()))
+    return f"trained again on all {refit.rows} rows for {refit.epochs} epochs{test}"
+
+
+def refit_json(refit: KeptRefit | None) -> Mapping[str, object] | None:
+    """Return plain data for JSON."""
+    return None if refit is None else {"epochs": refit.epochs, "rows": refit.rows, "test": refit.test}

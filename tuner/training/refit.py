@@ -1,0 +1,83 @@
+"""The refit: the winner's hyperparameters once more, on the rows that trained and those that validated it together.
+
+Nothing is left to validate on, so nothing is chosen either: no early stopping, no best epoch. How many epochs to train
+is known from the trial.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tuner.data.dataset import Dataset
+from tuner.hyperparameters import Hyperparameters
+from tuner.records import ASKED_TO_STOP, AskVerdict, EpochEnd, Metrics, RefitEnd, RefitJob, Verdict
+from tuner.training.model import build_for
+from tuner.training.model_file import save_model
+from tuner.training.reporting import what_broke
+from tuner.training.rows import Rows
+
+
+def refit(
+    job: RefitJob, data: Dataset, parts: Sequence[Rows], on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict
+) -> RefitEnd:
+    """Train the model of a job on all rows of ``parts`` and save that of the last epoch.
+
+    Args:
+        job: What to train. A schedule is stretched over ``schedule_epochs`` epochs of all rows, of which ``epochs``
+            are trained.
+        data: What is learned.
+        parts: Rows on the device. They stand one part after the other, in the order that each has: those that trained,
+            then those that validated. Each epoch takes them in an order of its own, which follows from the seed.
+        on_epoch: Called after each epoch, with ``loss`` and ``accuracy`` on the rows that are trained on.
+        verdict: Asked after each epoch but the last whether to end; only ``INTERRUPT`` is obeyed.
+
+    Raises:
+        Exception: Whatever goes wrong in building, training and saving.
+    """
+    x, y = (keras.ops.concatenate(column) for column in zip(*parts, strict=True))
+    rows = len(x)
+    hp = Hyperparameters.from_params(job.params)
+    model, predictor = build_for(data, hp, rows=rows, epochs=job.schedule_epochs, seed=job.seed)
+    watch = _Watch(job, on_epoch, verdict)
+    model.fit_rows(hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=[watch])
+    model_file = save_model(predictor, job.model_path) if watch.reason is None else None
+    return RefitEnd(job.number, watch.metrics, watch.epochs, rows, model_file, watch.reason)
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports each epoch; ends the training when asked to, and when the loss is no number.
+
+    Attributes:
+        metrics: Those of the last epoch.
+        epochs: How many were trained.
+        reason: Why the training ended early, if it did.
+    """
+
+    def __init__(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> None:
+        super().__init__()
+        self._job = job
+        self._on_epoch = on_epoch
+        self._verdict = verdict
+        self._began = time.monotonic()
+        self.metrics: Metrics = {}
+        self.epochs = 0
+        self.reason: str | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Start the epoch's clock."""
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Report the epoch and look whether to go on."""
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        self.reason = what_broke(metrics, epoch)
+        if self.reason is None:
+            self.metrics, self.epochs = metrics, epoch + 1
+            self._on_epoch(EpochEnd(self._job.number, epoch, metrics, time.monotonic() - self._began))
+            if self.epochs < self._job.epochs and self._verdict(False) is Verdict.INTERRUPT:  # noqa: FBT003
+                self.reason = ASKED_TO_STOP
+        self.model.stop_training = self.reason is not None
