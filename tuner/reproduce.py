@@ -128,17 +128,15 @@ def recall(found: stored.Stored, trial: TrialResult) -> Finished:
         UsageError: If it has not ended, or has no epoch to compare with.
     """
     name, number = found.study.study_name, trial.number
-    if trial.state not in {"complete", "pruned", "failed"}:
-        raise UsageError(
-            f"trial {number} of '{name}' is {trial.state}: only one that has ended can be reproduced",
-            hint=f"tuner study trials {shlex.quote(name)} lists what there is",
-        )
     curve = found.store.epochs(found.record.id, [number]).get(number, [])
-    if not curve:
-        raise UsageError(
-            f"trial {number} of '{name}' {trial.state} before its first epoch: there is nothing to compare with",
-            hint=f"tuner study trials {shlex.quote(name)} lists what there is",
-        )
+    refused = None
+    if trial.state not in {"complete", "pruned", "failed"}:
+        refused = f"is {trial.state}: only one that has ended can be reproduced"
+    elif not curve:
+        refused = f"{trial.state} before its first epoch: there is nothing to compare with"
+    if refused:
+        hint = f"tuner study trials {shlex.quote(name)} lists what there is"
+        raise UsageError(f"trial {number} of '{name}' {refused}", hint=hint)
     recipe, attrs = found.recipe, found.study.get_trials(deepcopy=False)[number].user_attrs
     attempts = found.store.attempts(found.record.id, number)
     run = _run_of(attempts, found.store.runs(found.record.id))
@@ -221,7 +219,7 @@ def _train(finished: Finished, executor: Executor, folder: Path, on_epoch: OnEpo
 def compare(finished: Finished, again: Retrained) -> Reproduction:
     """Compare two trainings of one trial, epoch by epoch."""
     trial, pairs = finished.trial, list(zip(finished.curve, again.curve, strict=False))
-    apart = [max(_gap(then[name], now[name]) for name in COMPARED) for then, now in pairs]
+    apart = [max(abs(then[name] - now[name]) for name in COMPARED) for then, now in pairs]
     first = next((epoch for epoch, gap in enumerate(apart) if gap > TOLERANCE), None)
     if first is None and len(pairs) < len(finished.curve):
         first = len(pairs)
@@ -229,6 +227,8 @@ def compare(finished: Finished, again: Retrained) -> Reproduction:
     gap = max([*apart, objective.difference or 0.0])
     last = len(finished.curve) - 1
     best = last if trial.best_epoch is None else min(trial.best_epoch, last)
+    moved = [Change("device", ", ".join(finished.devices), again.device)] if finished.devices else []
+    moved = [change for change in moved if change.then != change.now]
     return Reproduction(
         study=finished.study,
         trial=trial.number,
@@ -243,7 +243,7 @@ def compare(finished: Finished, again: Retrained) -> Reproduction:
         trained=len(again.curve),
         first_difference=first,
         reason=again.reason,
-        changes=[*changes(finished.environment), *_other_device(finished.devices, again.device)],
+        changes=[*changes(finished.environment), *moved],
     )
 
 
@@ -251,17 +251,9 @@ def _objective(finished: Finished, again: Retrained) -> Compared:
     """Compare the values of the best epochs."""
     pick = max if finished.objective.maximize else min
     then, now = finished.trial.value, pick((epoch[finished.objective.metric] for epoch in again.curve), default=None)
-    return Compared(then, now, None if then is None or now is None else _gap(then, now))
-
-
-def _gap(then: float, now: float) -> float:
-    return abs(then - now)
+    return Compared(then, now, None if then is None or now is None else abs(then - now))
 
 
 def _of_metric(name: str, then: Sequence[Metrics], now: Sequence[Metrics], best: int) -> Compared:
-    gaps = [_gap(a[name], b[name]) for a, b in zip(then, now, strict=False)]
+    gaps = [abs(a[name] - b[name]) for a, b in zip(then, now, strict=False)]
     return Compared(then[best][name], now[best][name] if best < len(now) else None, max(gaps, default=None))
-
-
-def _other_device(then: Sequence[str], now: str) -> list[Change]:
-    return [] if not then or list(then) == [now] else [Change("device", ", ".join(then), now)]
