@@ -66,7 +66,7 @@ def test_the_json_has_what_scripts_rely_on(digits: Study) -> None:
 
     assert set(report) == {
         "study", "trial", "objective", "direction", "value", "params", "metrics", "best_epoch", "epochs", "seconds",
-        "parameters", "test", "trials",
+        "parameters", "test", "trials", "confirmed", "lead", "refit",
     }  # fmt: skip
     assert set(report["metrics"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert set(report["test"]) == {"loss", "accuracy"}

@@ -85,11 +85,11 @@ def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None
             with store.database.write() as session:
                 store._replace_model(session, record.id, number, model)
     complete = [number for number, trial in enumerate(found) if trial.state == TrialState.COMPLETE]
-    if complete and numbers.draw(st.booleans()):
-        number = numbers.draw(st.sampled_from(complete))
-        model = write_model(store.artifacts.refit_path(record.id, number), numbers.draw(TEXT))
+    winner = numbers.draw(st.sampled_from([None, *complete]))
+    if winner is not None:
+        model = write_model(store.artifacts.refit_path(record.id, winner), numbers.draw(TEXT))
         store.set_refit(
-            record.id, RefitEnd(number, {"loss": numbers.draw(NUMBERS)}, 3, 60000, model, seconds=0.1 + 0.2)
+            record.id, RefitEnd(winner, {"loss": numbers.draw(NUMBERS)}, 3, 60000, model, seconds=0.1 + 0.2)
         )
     lines[RunRow].append({"owner": "host:1:2", "workers": 2, "started": record.created, "timing": {"train": 1.5}})
     with store.database.write() as session:

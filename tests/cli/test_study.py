@@ -39,7 +39,7 @@ def test_start_prints_the_best_configurations_and_the_next_commands(home: Path) 
         main, ["study", "start", "digits", "--name", "two", "--trials", "2", *QUICK, "--home", str(home)]
     )
     assert result.exit_code == 0
-    assert "The best configurations" in result.stdout
+    assert "The best trials" in result.stdout
     assert "test accuracy" in result.stdout
     assert "learning_rate" in result.stdout
     assert "2 trials of up to 2 epochs, 1 at a time; roughly" in result.stderr
