@@ -11,7 +11,7 @@ from sqlalchemy import Select, String, and_, cast, column, desc, func, select, t
 
 from storage.engine import Database
 from storage.tables import StudyRow
-from tuner.records import PAUSED
+from tuner.records import PAUSED, REFUSED
 
 # What we read of Optuna's tables; they are Optuna's to change, which its storage checks when it is opened.
 _STUDIES = table("studies", column("study_id"), column("study_name"))
@@ -23,7 +23,7 @@ _STATE = cast(_TRIALS.c.state, String)  # PostgreSQL has a type of its own for i
 
 @dataclass(frozen=True, slots=True)
 class StudyLine:
-    """One study: ``states`` counts its trials by Optuna's state; those that wait because they are paused apart."""
+    """One study: ``states`` counts its trials by Optuna's state; paused and refused ones are apart."""
 
     id: int
     name: str
@@ -46,8 +46,9 @@ def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
         # Sorted here: each server has an order of its own for text.
         for optuna_id, study_name, row in sorted(session.execute(query).all(), key=lambda found: str(found[1])):
             states: dict[str, int] = dict(session.execute(_count(optuna_id)).all())
-            paused = session.scalar(_count_paused(optuna_id)) or 0
-            states |= {"PAUSED": paused, "WAITING": states.get("WAITING", 0) - paused}
+            for special, among, attribute in (("PAUSED", "WAITING", PAUSED), ("REFUSED", "PRUNED", REFUSED)):
+                states[special] = session.scalar(_count_with(optuna_id, among, attribute)) or 0
+                states[among] = states.get(among, 0) - states[special]
             lowest, highest = (
                 session.execute(_extreme(optuna_id, largest=largest)).first() for largest in (False, True)
             )
@@ -69,10 +70,11 @@ def _count(optuna_id: int) -> Select[str, int]:
     return select(_STATE, func.count()).where(_TRIALS.c.study_id == optuna_id).group_by(_TRIALS.c.state)
 
 
-def _count_paused(optuna_id: int) -> Select[int]:
-    attribute = and_(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == PAUSED)
-    waiting = (_TRIALS.c.study_id == optuna_id, _STATE == "WAITING")
-    return select(func.count()).select_from(_TRIALS).join(_ATTRIBUTES, attribute).where(*waiting)
+def _count_with(optuna_id: int, state: str, attribute: str) -> Select[int]:
+    """Count the trials in a state that have an attribute."""
+    has = and_(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == attribute)
+    counted = select(func.count()).select_from(_TRIALS).join(_ATTRIBUTES, has)
+    return counted.where(_TRIALS.c.study_id == optuna_id, _STATE.in_([state]))
 
 
 def _extreme(optuna_id: int, *, largest: bool) -> Select[Any]:

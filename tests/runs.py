@@ -55,6 +55,7 @@ def run_scripted(
     test_all: bool = False,
     location: Location | None = None,
     take_over: bool = False,
+    **sampling_options: Any,
 ) -> Coordinator:
     """Run a study to its end in ``location``, or in ``home``; ``workers`` 0 is inline, else that many processes."""
     if executor is None:
@@ -63,7 +64,7 @@ def run_scripted(
         _, study, record = stored.create_or_resume(store, name, recipe, "0" * 64)
         with store.lease(record.id, name, wait=take_over) as lease:
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
-            sampling = Sampling(study, recipe)
+            sampling = Sampling(study, recipe, **sampling_options)
             ledger = Ledger(store, record, lease, sampling, recipe)
             services = Services(ledger, lease, sampling, executor, recorder or Recorder(), stop)
             coordinator = Coordinator(name, recipe, services)

@@ -43,6 +43,7 @@ class ScriptedTrainer:
 
     Parameters steer it: ``batch_size`` 1 fails, 2 kills its process (once per trial), 3 takes 0.2 s per epoch, 4 hangs,
     5 runs out of memory, 6 kills its process after 2 epochs of each attempt; 3 and 6 keep a checkpoint of each epoch.
+    A model has 125 weights per unit, and takes a nanosecond for each where its latency is asked for.
     A refit fails with 1, kills its process with 2, takes 0.2 s per epoch with 3 and runs out of memory with 5.
     """
 
@@ -86,6 +87,7 @@ class ScriptedTrainer:
                     kept = write_checkpoint(job, epoch + 1)
                 return TrialEnd(job.number, ENDED[said], None, metrics, epoch, epoch + 1, checkpoint=kept)
         model = write_model(job.model_path, f"{job.number} {job.seed}")
+        parameters = weights(job)
         return TrialEnd(
             job.number,
             Outcome.COMPLETE,
@@ -93,9 +95,10 @@ class ScriptedTrainer:
             metrics,
             job.epochs - 1,
             job.epochs,
-            1000,
+            parameters,
             (0.2 if kind == 3 else 0.01) * job.epochs,
             model,
+            latency_ms=parameters / 1e6 if job.latency else None,
         )
 
     def _refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> RefitEnd:
@@ -115,6 +118,11 @@ class ScriptedTrainer:
                 return RefitEnd(job.number, metrics, epoch + 1, REFIT_ROWS, reason=ASKED_TO_STOP)
         model = write_model(job.model_path, f"refit {job.number} {job.seed} {job.epochs}")
         return RefitEnd(job.number, metrics, job.epochs, REFIT_ROWS, model, seconds=0.01 * job.epochs)
+
+
+def weights(job: TrialJob) -> int:
+    """Return how many weights a model is said to have: 1000 with 8 units in all, or with no hidden layer."""
+    return 125 * sum(int(width) for name, width in job.params.items() if name.startswith("units_")) or 1000
 
 
 def write_checkpoint(job: TrialJob, epochs: int) -> CheckpointFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -61,6 +62,19 @@ class Hyperparameters(BaseModel):
     def hidden(self) -> tuple[int, ...]:
         """The width of each hidden layer, shape ``(layers,)``."""
         return self.units if isinstance(self.units, tuple) else (self.units,) * self.layers
+
+    def weights(self, inputs: int, classes: int) -> int:
+        """Return how many weights the model has, those of batch normalisation that are not trained among them.
+
+        Args:
+            inputs: Values per row.
+            classes: How many labels.
+        """
+        widths = (inputs, *self.hidden)
+        # Offset, scale, mean and variance of batch normalisation, and no bias before it; or the bias.
+        beside = 4 if self.batch_norm else 1
+        hidden = sum((before + beside) * width for before, width in itertools.pairwise(widths))
+        return hidden + (widths[-1] + 1) * classes
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:

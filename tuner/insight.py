@@ -15,6 +15,8 @@ from optuna.importance import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from tuner.records import REFUSED
+
 # In simulated studies of 10 parameters, the one that mattered most was among the first three of a measure in 75 to 95 %
 # of the cases with 8 trials, and in 25 to 80 % with 5.
 MIN_FOR_IMPORTANCE = 8
@@ -49,12 +51,14 @@ def importances(study: optuna.Study) -> Importances:
     which compares the best trials with all: in simulated studies of 12 trials, 5 of them complete, the parameter that
     mattered most was among its first three in 90 % of the cases with pruned trials, and in 60 % without.
 
+    Of several objectives the first one counts, by which trials are pruned: it is the only one of a study in memory.
     Neither measure is given a ``target``: PED-ANOVA takes one for a loss, even if the study maximises, but without one
     it goes by the study's direction.
 
     Source: Watanabe, Bansal, Hutter 2023, PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
     Subspaces. Hutter, Hoos, Leyton-Brown 2014, An Efficient Approach for Assessing Hyperparameter Importance (fANOVA).
     """
+    study = _by_first_objective(study)
     judged, complete = _judged(study)
     trials = judged.get_trials(deepcopy=False)
     names = sorted({name for trial in trials for name in trial.params})
@@ -69,13 +73,31 @@ def importances(study: optuna.Study) -> Importances:
     return Importances(_shares(judged, ped_anova, varied), _fanova(study, varied), partial, constant)
 
 
+def _by_first_objective(study: optuna.Study) -> optuna.Study:
+    """Return a study with one objective as it is, any other as one in memory with its first objective alone."""
+    if len(study.directions) == 1:
+        return study
+    alone = optuna.create_study(direction=study.directions[0])
+    alone.add_trials(
+        create_trial(
+            state=trial.state,
+            value=trial.values[0] if trial.state == TrialState.COMPLETE else None,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs=trial.user_attrs,
+        )
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    )
+    return alone
+
+
 def _judged(study: optuna.Study) -> tuple[optuna.Study, int]:
     """Return the complete and pruned trials as a study in memory, and how many are complete.
 
     A pruned trial has a value there that is worse than any.
     """
     states = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = study.get_trials(deepcopy=False, states=states)
+    trials = [t for t in study.get_trials(deepcopy=False, states=states) if REFUSED not in t.user_attrs]
     values = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and _finite(trial.value)]
     worse = _worst(study, [value for value in values if value is not None]) + (-1 if _maximizes(study) else 1)
     judged = optuna.create_study(direction=study.direction)

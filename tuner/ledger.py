@@ -12,6 +12,8 @@ from storage.lease import Lease
 from storage.retry import persistent
 from storage.runs import Run
 from tuner.files import is_intact
+from tuner.front import pareto_front
+from tuner.objectives import LATENCY
 from tuner.recipe import Recipe
 from tuner.records import (
     CONFIRMS,
@@ -49,7 +51,11 @@ class Ledger:
         self._lease = lease
         self._sampling = sampling
         self._recipe = recipe
-        self._values = sampling.values()
+        objectives = sampling.values()
+        self._values = {number: values[0] for number, values in objectives.items()}
+        self._front: dict[int, tuple[float, ...]] = {}  # of several objectives
+        for number, values in objectives.items():
+            self._join_front(number, values)
         self._before: dict[int, list[dict[str, float]]] = {}
         self._best = min(self._values, key=self._rank, default=None)
         self._seconds = {number: float(sampling.facts(number).get("seconds", 0.0)) for number in self._values}
@@ -67,9 +73,9 @@ class Ledger:
         for number in self._sampling.left_behind():
             attempts = self._store.attempts(self._study_id, number)
             ended = attempts[-1].outcome if attempts else None
-            value = self._sampling.settle(number, Outcome(ended or Outcome.INTERRUPTED))
-            if value is not None:
-                self._count(number, value)
+            values = self._sampling.settle(number, Outcome(ended or Outcome.INTERRUPTED))
+            if values is not None:
+                self._count(number, values)
 
     def begin_run(self, workers: int) -> Run:
         """Note that a run begins."""
@@ -101,6 +107,7 @@ class Ledger:
             model_path=self._store.artifacts.model_path(self._study_id, asked.number, attempt),
             checkpoint=checkpoint,
             rungs=asked.rungs,
+            latency=LATENCY in self._recipe.objective.names,
         )
 
     def values_before(self, number: int) -> list[float]:
@@ -126,17 +133,17 @@ class Ledger:
 
     def end(self, asked: Asked, end: TrialEnd) -> float | None:
         """Write a result or a pause down, with its model or checkpoint: neither is ever without. Returns its value."""
-        value = end.metrics.get(self._recipe.objective.metric) if end.outcome is Outcome.COMPLETE else None
         earlier = sum(epoch["seconds"] for epoch in self._before.pop(end.number, []))
         facts = _facts(asked, end, end.seconds + earlier)
+        values = self._recipe.objective.values(facts) if end.outcome is Outcome.COMPLETE else None
         self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), facts)
-        self._sampling.tell(end.number, end.outcome, value)
-        if value is not None:
+        self._sampling.tell(end.number, end.outcome, values)
+        if values is not None:
             self._seconds[end.number] = end.seconds + earlier
-            self._count(end.number, value)
+            self._count(end.number, values)
             self._drop_models()
         self.give_up_hopeless()
-        return value
+        return None if values is None else values[0]
 
     def give_up_hopeless(self) -> None:
         """End as pruned the paused trials that nothing can promote any more."""
@@ -145,10 +152,18 @@ class Ledger:
             del facts[PAUSED]
             self._store.add_result(self._study_id, self.pruned(number), self._sampling.trial_id(number), facts)
 
-    def _count(self, number: int, value: float) -> None:
-        self._values[number] = value
+    def _count(self, number: int, values: tuple[float, ...]) -> None:
+        self._values[number] = values[0]
+        self._join_front(number, values)
         if self._best is None or self._rank(number) < self._rank(self._best):
             self._best = number
+
+    def _join_front(self, number: int, values: tuple[float, ...]) -> None:
+        """Let a complete trial compete with those that nothing so far is better than."""
+        objective = self._recipe.objective
+        if objective.several:
+            candidates = {**self._front, number: values}
+            self._front = {each: candidates[each] for each in pareto_front(candidates, objective.larger_is_better)}
 
     def interrupt(self, number: int, reason: str, checkpoint: CheckpointFile | None = None) -> None:
         """End an attempt without a result; the trial waits in the queue again, with the state that it left."""
@@ -232,9 +247,9 @@ class Ledger:
             self._store.set_test(self._study_id, end.number, end.metrics)
 
     def _drop_models(self) -> None:
-        """Keep the best few models on disk, and those that may be the winner's."""
+        """Keep the best few models on disk, those that may be the winner's, and those on the Pareto front."""
         models = self._models()
-        needed = {*self._sampling.confirms.values(), *(each.representative for each in self._standings())}
+        needed = {*self._sampling.confirms.values(), *(each.representative for each in self._standings()), *self._front}
         for number in sorted(models, key=self._rank)[max(self._recipe.budget.keep, self._recipe.winner.confirm) :]:
             if number not in needed:
                 self._store.drop_model(self._study_id, models[number])
@@ -266,6 +281,7 @@ def _facts(asked: Asked, end: TrialEnd, seconds: float) -> dict[str, object]:
         "seed": asked.seed,
         "asked_epochs": asked.epochs,
         "parameters": end.parameters,
+        LATENCY: end.latency_ms,
         "epochs": end.epochs,
         "best_epoch": end.best_epoch,
         "seconds": round(seconds, 3),

@@ -80,9 +80,9 @@ class OptunaTrials:
         self._storage.set_trial_state_values(self.id_of(number), TrialState.WAITING)
         self._note(number, TrialState.WAITING)
 
-    def finish(self, number: int, state: TrialState, value: float | None = None) -> None:
-        """End a running trial; a pruned one keeps its last reported value."""
-        self._study.tell(number, value, state=state, skip_if_finished=False)
+    def finish(self, number: int, state: TrialState, values: float | Sequence[float] | None = None) -> None:
+        """End a running trial; a pruned one keeps its last reported value, where there is one objective."""
+        self._study.tell(number, values, state=state, skip_if_finished=False)
         self._note(number, state)
 
     def _any(self, *states: TrialState) -> bool:

@@ -16,7 +16,10 @@ from tuner.records import Counts
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now."""
+    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now.
+
+    ``objective`` is the first of the ``objectives``, by which the best trial is the best.
+    """
 
     name: str
     data: str
@@ -27,6 +30,7 @@ class StudySummary:
     best: tuple[int, float] | None
     created: datetime  # UTC
     running: str | None
+    objectives: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -34,6 +38,7 @@ class StudySummary:
             "study": self.name,
             "data": self.data,
             "objective": self.objective,
+            **({"objectives": list(self.objectives)} if len(self.objectives) > 1 else {}),
             "direction": self.direction,
             "best": None if self.best is None else {"trial": self.best[0], "value": self.best[1]},
             "trials": trials_json(self.counts, self.limit),
@@ -76,10 +81,11 @@ def _summary(store: Store, line: StudyLine) -> StudySummary:
         objective=recipe.objective.metric,
         direction=recipe.objective.direction,
         counts=_counts(line.states),
-        limit=recipe.trials,
+        limit=recipe.room(line.states["REFUSED"]),
         best=line.highest if recipe.objective.maximize else line.lowest,
         created=line.created,
         running=None if owner is None else describe_owner(owner),
+        objectives=recipe.objective.names,
     )
 
 

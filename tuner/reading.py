@@ -13,7 +13,8 @@ from tuner.errors import UsageError
 from tuner.insight import Importances, importances
 from tuner.overview import StudySummary
 from tuner.recipe import Recipe
-from tuner.results import TrialResult, best_json, read_trial, standings_of, winner
+from tuner.records import LEARNED_FROM
+from tuner.results import TrialResult, best_json, front_of, read_trial, standings_of, winner
 from tuner.timing import total
 from tuner.winner import Standing
 
@@ -56,6 +57,10 @@ class StudyReader:
         """Return the configurations that were trained with further seeds, the best mean first."""
         return standings_of(self.trials(), self.recipe)
 
+    def front(self) -> list[TrialResult]:
+        """Return the Pareto front, best in the first objective first; nothing where there is one objective."""
+        return front_of(self.trials(), self.recipe)
+
     def refit(self) -> KeptRefit | None:
         """Return the model of the best trial that was trained on all rows, if there is one."""
         best = winner(self.trials(), self.recipe)
@@ -74,12 +79,15 @@ class StudyReader:
 
     def as_json(self) -> dict[str, Any]:
         """Return the best trial and the counts: the object that scripts rely on; its values are null without one."""
+        from tuner.report.front import front_json
         from tuner.report.winner import lead_json, refit_json, standings_json
 
         best, found, refit = winner(self.trials(), self.recipe), self.standings(), self.refit()
         told = best_json(best, self.recipe, self.summary())
         if refit is not None:
             told["test"] = refit.test
+        if self.recipe.objective.several:
+            told |= {"objectives": list(self.recipe.objective.names), "front": front_json(self.front())}
         return {**told, "confirmed": standings_json(found), "lead": lead_json(found), "refit": refit_json(refit)}
 
     def importances(self) -> Importances:
@@ -111,6 +119,11 @@ class StudyReader:
         """Return which versions, and what of the machine, are not as they were when the study began."""
         with stored.existing(self.location, self.name) as found:
             return changes(found.record.environment)
+
+    def learned_from(self) -> dict[str, str]:
+        """Return the studies that this one learned from, and what."""
+        with stored.existing(self.location, self.name) as found:
+            return dict(found.study.user_attrs.get(LEARNED_FROM, {}))
 
     def devices(self) -> list[str]:
         """Return what the trials ran on, the first one first."""

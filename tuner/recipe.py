@@ -17,10 +17,10 @@ from tuner.entries import contains, flat, parse_entry
 from tuner.errors import RecipeError
 from tuner.explain import explain
 from tuner.hyperparameters import DEFAULTS, PER_LAYER, Hyperparameters
+from tuner.objectives import Objective, with_objective
 from tuner.records import ParamValue
 from tuner.space import AnyDimension, SearchSpace
 
-Metric = Literal["val_accuracy", "val_loss"]
 SamplerName = Literal["auto", "tpe", "gp", "random", "qmc", "cmaes", "grid", "nsga2"]
 PrunerName = Literal[
     "asha", "hyperband", "none", "median", "percentile", "sha", "optuna-hyperband", "patient", "threshold"
@@ -52,29 +52,14 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Objective(_Table):
-    """What makes one trial better than another: a validation metric of its best epoch."""
-
-    metric: Metric = "val_accuracy"
-
-    @property
-    def maximize(self) -> bool:
-        """Whether larger is better."""
-        return self.metric == "val_accuracy"
-
-    @property
-    def direction(self) -> Literal["maximize", "minimize"]:
-        """``maximize`` or ``minimize``."""
-        return "maximize" if self.maximize else "minimize"
-
-
 class Budget(_Table):
     """How much may be spent. ``trials`` is the study's total, ``timeout`` the seconds of one run.
 
     ``patience`` counts epochs without improvement before a trial stops early (0: never); ``keep`` is the number of
     best models that stay on disk. ``retries`` is how often a trial is tried again whose process died, and
     ``trial_timeout`` the seconds that one attempt may take. The study ends early once its best objective is as good as
-    ``target``, or once ``plateau`` trials have ended without a better one.
+    ``target``, or once ``plateau`` trials have ended without a better one. A configuration with more than
+    ``max_parameters`` weights is refused before training and counts as no trial.
     """
 
     trials: int = Field(default=40, ge=1)
@@ -86,6 +71,7 @@ class Budget(_Table):
     trial_timeout: Seconds | None = None
     target: float | None = None
     plateau: int | None = Field(default=None, ge=1)
+    max_parameters: int | None = Field(default=None, ge=1)
 
 
 class Winner(_Table):
@@ -104,7 +90,8 @@ class Search(_Table):
     """Who proposes configurations, who stops bad trials, and the seed of both.
 
     ``threshold`` is the worst value of the objective that the ``threshold`` pruner lets live. ``chosen`` is what
-    ``auto`` came to when the study began: a run writes it into the snapshot.
+    ``auto`` came to when the study began: a run writes it into the snapshot. ``learn_from`` names earlier studies of
+    the same database: see :mod:`tuner.learning`.
     """
 
     sampler: SamplerName = "auto"
@@ -112,6 +99,7 @@ class Search(_Table):
     pruner: PrunerName = "asha"
     threshold: float | None = None
     seed: int = Field(default=0, ge=0)
+    learn_from: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _threshold(self) -> Self:
@@ -128,13 +116,15 @@ class Search(_Table):
 class Start(_Table):
     """A configuration that is tried first; parameters that it leaves open are sampled.
 
-    ``reference`` is a published test accuracy to stand beside ours.
+    ``reference`` is a published test accuracy to stand beside ours. ``origin`` is the earlier study among whose best it
+    was, if that is where it comes from.
     """
 
     label: str
     params: dict[str, Any]
     epochs: int | None = Field(default=None, ge=1)
     reference: float | None = Field(default=None, ge=0, le=1)
+    origin: str | None = None
 
 
 class Recipe(_Table):
@@ -155,6 +145,11 @@ class Recipe(_Table):
     winner: Winner = Winner()
     space: dict[str, Any]
     start: tuple[Start, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_objectives(cls, raw: object) -> object:
+        return with_objective(raw) if isinstance(raw, Mapping) and "objectives" in raw else raw
 
     @field_validator("space", mode="before")
     @classmethod
@@ -187,6 +182,16 @@ class Recipe(_Table):
     def _grid_is_finite(self) -> Self:
         if self.search.sampler == "grid":
             _ = self.grid
+        return self
+
+    @model_validator(mode="after")
+    def _several_objectives(self) -> Self:
+        if self.objective.several:
+            what = f"with the objectives {', '.join(self.objective.names)}"
+            if self.search.sampler == "cmaes":
+                raise RecipeError(f"sampler 'cmaes' does not work {what}", hint="use --sampler tpe, gp or nsga2")
+            if self.search.pruner == "optuna-hyperband":
+                raise RecipeError(f"pruner 'optuna-hyperband' does not work {what}", hint="use --pruner hyperband")
         return self
 
     @cached_property
@@ -230,7 +235,11 @@ class Recipe(_Table):
     @property
     def trials(self) -> int:
         """How many trials there can be: the budget, or the size of the grid when that is smaller."""
-        return min(self.budget.trials, len(self.grid)) if self.sampler == "grid" else self.budget.trials
+        return self.room(0)
+
+    def room(self, refused: int) -> int:
+        """Return how many trials there can be where so many configurations were refused, which are no trials."""
+        return min(self.budget.trials, len(self.grid) - refused) if self.sampler == "grid" else self.budget.trials
 
     def hyperparameters(self, params: Mapping[str, ParamValue]) -> Hyperparameters:
         """Complete drawn ``params`` with the fixed values and the defaults."""
@@ -242,10 +251,17 @@ class Recipe(_Table):
 
     def going_on(self, before: Recipe) -> Recipe:
         """Return this recipe with what a study began with and must keep for its trials to be comparable."""
+        same = self.objective.metric == before.objective.metric and not self.objective.several
+        own = [start for start in self.start if start.origin is None]
+        starts = [*own, *(start for start in before.start if start.origin is not None)]
         return self.changed(
-            recipe={"validation": before.validation},
-            budget={"epochs": before.budget.epochs},
+            recipe={
+                "validation": before.validation,
+                "start": [start.model_dump(mode="json") for start in starts],
+            },
+            budget={"epochs": before.budget.epochs, "max_parameters": before.budget.max_parameters},
             search=before.search.model_dump(mode="json"),
+            objective=before.objective.model_dump(mode="json") if same else {},
         )
 
     def settled(self, before: Recipe | None) -> Recipe:

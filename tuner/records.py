@@ -22,6 +22,8 @@ ASKED_TO_STOP = "asked to stop"
 PAUSED = "paused"
 PROMOTED = "promoted"
 CONFIRMS = "confirms"  # the trial whose configuration this one trains with another seed
+LEARNED_FROM = "learned from"  # of a study: what it learned from which other ones
+REFUSED = "refused"  # how many weights were allowed, of a trial that has more and was never trained
 
 
 class Outcome(enum.StrEnum):
@@ -56,16 +58,17 @@ class Counts:
     running: int
     waiting: int
     paused: int = 0
+    refused: int = 0  # never trained: too large
 
     @property
     def ended(self) -> int:
-        """Trials that have a result for good."""
+        """Trials that were tried and have a result for good."""
         return self.complete + self.pruned + self.failed
 
     @property
     def total(self) -> int:
         """All trials that there are."""
-        return self.ended + self.running + self.waiting + self.paused
+        return self.ended + self.running + self.waiting + self.paused + self.refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ class TrialJob:
     ``patience`` counts epochs without improvement before the trial stops early; ``None`` never stops it.
     ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file. ``checkpoint`` is the state
     to go on from, if there is one; a new one is written every ``checkpoint_seconds`` of training. ``rungs`` are the
-    numbers of epochs after which the trial waits to hear whether it goes on.
+    numbers of epochs after which the trial waits to hear whether it goes on. ``latency`` asks how long the model takes
+    for one row.
     """
 
     number: int
@@ -115,6 +119,7 @@ class TrialJob:
     checkpoint: CheckpointFile | None = None
     checkpoint_seconds: float = 2.0
     rungs: tuple[int, ...] = ()
+    latency: bool = False
 
     def checkpoint_path(self, epochs: int) -> Path:
         """Where the state after so many epochs goes."""
@@ -187,7 +192,8 @@ class TrialEnd:
 
     ``epochs`` counts those of earlier attempts that this one went on from, ``seconds`` does not. ``phases`` says where
     the seconds went, and ``traced`` whether a program had to be traced for this trial. ``checkpoint`` is the state of
-    an interrupted or paused trial, ``traceback`` what Python said of a failed one.
+    an interrupted or paused trial, ``traceback`` what Python said of a failed one. ``latency_ms`` is how long the model
+    of a complete one takes for one row, where that was asked: see :mod:`tuner.training.latency`.
     """
 
     number: int
@@ -203,6 +209,7 @@ class TrialEnd:
     traced: bool = False
     checkpoint: CheckpointFile | None = None
     traceback: str | None = None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

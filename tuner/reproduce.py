@@ -23,7 +23,7 @@ from tuner.environment import Change, changes
 from tuner.errors import RunError, UsageError
 from tuner.executors import Executor
 from tuner.executors.local import threads_each
-from tuner.recipe import Objective
+from tuner.objectives import Objective
 from tuner.records import EpochEnd, TrainerLost, TrainerReady, TrainerRefused, TrialEnd, TrialJob, Verdict
 from tuner.results import TrialResult
 from tuner.samplers import trial_seed

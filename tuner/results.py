@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.front import pareto_front
 from tuner.overview import StudySummary, trials_json
 from tuner.recipe import Recipe
-from tuner.records import CONFIRMS, PAUSED, PROMOTED, ParamValue
+from tuner.records import CONFIRMS, PAUSED, PROMOTED, REFUSED, ParamValue
 from tuner.winner import Standing, standings
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer measures in each epoch
@@ -30,8 +31,10 @@ class TrialResult:
     ``params`` holds what was searched; fixed and default values are in ``all_params``. ``kept`` tells whether its
     model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated. ``repeats`` is the first
     trial with just these parameters, of which this one is another seed. A ``paused`` trial waits after ``epochs``
-    epochs; ``promoted`` is after how many a trial was that went on. ``confirms`` is the trial that it trains again with
-    another seed.
+    epochs; ``promoted`` is after how many a trial was that went on. A ``refused`` one is too large to be trained.
+    ``confirms`` is the trial that it trains again with another seed.
+
+    ``values`` are the objectives of a complete trial by name, the first of which is ``value``.
     """
 
     number: int
@@ -51,6 +54,7 @@ class TrialResult:
     repeats: int | None = None
     promoted: int | None = None
     confirms: int | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -86,10 +90,11 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
     metrics = {name: float(attrs[name]) for name in METRICS if name in attrs}
     best = metrics.get(recipe.objective.metric)
     finished = trial.state.is_finished()
+    told = trial.values if trial.state == TrialState.COMPLETE else None
     return TrialResult(
         number=trial.number,
-        state="paused" if trial.state == TrialState.WAITING and PAUSED in attrs else STATES[trial.state],
-        value=trial.value if trial.state == TrialState.COMPLETE else best,
+        state=_state(trial),
+        value=told[0] if told else best,
         params=dict(trial.params),
         all_params=recipe.hyperparameters(trial.params).as_params() if finished else dict(trial.params),
         metrics=metrics,
@@ -104,7 +109,15 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         repeats=attrs.get("repeats"),
         promoted=attrs.get(PROMOTED),
         confirms=attrs.get(CONFIRMS),
+        values=dict(zip(recipe.objective.names, told, strict=True)) if told else {},
     )
+
+
+def _state(trial: FrozenTrial) -> str:
+    """Name the state: of those that wait some are paused, and of those that were pruned some refused."""
+    if trial.state == TrialState.WAITING and PAUSED in trial.user_attrs:
+        return "paused"
+    return "refused" if trial.state == TrialState.PRUNED and REFUSED in trial.user_attrs else STATES[trial.state]
 
 
 def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
@@ -112,6 +125,18 @@ def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
     sign = -1 if recipe.objective.maximize else 1
     done = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
     return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+
+def front_of(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
+    """Return the complete trials that none is better than in every objective, best in the first one first.
+
+    With one objective there is nothing to choose from, and no front.
+    """
+    if not recipe.objective.several:
+        return []
+    done = {trial.number: trial for trial in trials if trial.values}
+    values = {number: tuple(trial.values.values()) for number, trial in done.items()}
+    return [done[number] for number in pareto_front(values, recipe.objective.larger_is_better)]
 
 
 def standings_of(trials: list[TrialResult], recipe: Recipe) -> list[Standing]:

@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from tuner.errors import RecipeError
 from tuner.recipe import Recipe
-from tuner.records import ParamValue
+from tuner.records import REFUSED, ParamValue
 from tuner.scheduling import Rungs
+from tuner.space import AnyDimension, Choice, Float
 
 STARTUP = 10  # trials from which a model of the objective learns before it proposes any
 _LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
@@ -46,13 +47,13 @@ def check_sampler(recipe: Recipe, *, server: str | None, asked: bool) -> None:
         )
 
 
-def make_sampler(recipe: Recipe, number: int) -> optuna.samplers.BaseSampler:
-    """Make the sampler that proposes trial ``number``.
+def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> optuna.samplers.BaseSampler:
+    """Make the sampler that proposes trial ``number``; with ``at_random`` it is chance, whatever the recipe says.
 
     ``gp`` models the parameters that every trial has; those that exist in some trials alone (``units_1``, ``momentum``)
     are drawn at random, always. ``tpe`` models those too.
     """
-    sampler, seed = recipe.sampler, trial_seed(recipe.search.seed, number)
+    sampler, seed = "random" if at_random else recipe.sampler, trial_seed(recipe.search.seed, number)
     if sampler == "tpe":
         # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
         return optuna.samplers.TPESampler(
@@ -75,7 +76,26 @@ def make_sampler(recipe: Recipe, number: int) -> optuna.samplers.BaseSampler:
 def spreads(recipe: Recipe, study: optuna.Study) -> bool:
     """Tell whether the next trial is one of the first, from which the sampler will learn: they cover the space."""
     states = _LEARNS_FROM.get(recipe.sampler)
-    return states is not None and len(study.get_trials(deepcopy=False, states=states)) < STARTUP
+    if states is None:
+        return False
+    tried = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
+    return len(tried) < STARTUP
+
+
+def learns(recipe: Recipe) -> bool:
+    """Tell whether the sampler of a search learns from whatever trials it is shown."""
+    return recipe.sampler in _LEARNS_FROM
+
+
+def distribution(dimension: AnyDimension) -> optuna.distributions.BaseDistribution:
+    """Return a dimension as Optuna stores it with a trial."""
+    if isinstance(dimension, Choice):
+        return optuna.distributions.CategoricalDistribution(dimension.choices)
+    if isinstance(dimension, Float):
+        return optuna.distributions.FloatDistribution(
+            dimension.low, dimension.high, log=dimension.log, step=dimension.step
+        )
+    return optuna.distributions.IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
 
 def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) -> dict[str, ParamValue]:

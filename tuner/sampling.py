@@ -15,7 +15,8 @@ from tuner import winner
 from tuner.optuna_trials import OptunaTrials
 from tuner.recipe import Recipe, Start
 from tuner.records import CONFIRMS, PAUSED, PROMOTED, Counts, Outcome, ParamValue, Verdict
-from tuner.sampler_view import SamplerView
+from tuner.refusal import AT_ONCE, Refusals, Weights
+from tuner.sampler_view import SamplerView, StudyView
 from tuner.samplers import make_pruner, make_rungs, make_sampler, shuffled_grid, sobol_point, spreads, trial_seed
 from tuner.space import AnyDimension, Choice, Float
 
@@ -60,20 +61,32 @@ class Sampling:
     Args:
         study: The Optuna study.
         recipe: What is searched, and how.
+        weights: Counts those of a configuration; without it none is refused for having too many.
+        foreign: Trials of earlier studies that samplers learn from: see :mod:`tuner.learning`.
 
     Attributes:
         confirms: The trial that each further seed confirms: see :mod:`tuner.winner`.
     """
 
-    def __init__(self, study: optuna.Study, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        study: optuna.Study,
+        recipe: Recipe,
+        *,
+        weights: Weights | None = None,
+        foreign: Sequence[FrozenTrial] = (),
+    ) -> None:
         storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
         self._rungs = make_rungs(recipe)
-        self._study = optuna.Study(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs)))
-        self._study.pruner = make_pruner(recipe)
+        self._study = StudyView(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs, foreign)))
+        # Pruners compare a trial with those of its own study, as rungs do.
+        self._alone = StudyView(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs)))
+        self._alone.pruner = self._study.pruner = make_pruner(recipe)
         self._storage = storage
         self._trials = OptunaTrials(self._study, storage)
         self._recipe = recipe
         self._running: dict[int, _Running] = {}
+        self._refusals = Refusals(recipe, weights)
         self._grid = shuffled_grid(recipe) if recipe.sampler == "grid" else None
         self._first: dict[Hashable, int] = {}
         self.confirms: dict[int, int] = {}
@@ -82,55 +95,60 @@ class Sampling:
 
     @property
     def limit(self) -> int:
-        """How many trials there can be."""
-        return self._recipe.trials + len(self.confirms)
+        """How many trials there can be; refused ones are none."""
+        return self._recipe.room(len(self._refusals.numbers)) + len(self.confirms)
+
+    @property
+    def _full(self) -> bool:
+        return len(self._trials) - len(self._refusals.numbers) >= self.limit
 
     @property
     def exhausted(self) -> bool:
         """Whether the search is over: no trial waits, none can be promoted and no new one may be made."""
-        return len(self._trials) >= self.limit and not self._queue() and self._next_paused(late=True) is None
+        return self._full and not self._queue() and self._next_paused(late=True) is None
 
     def counts(self) -> Counts:
         """Count the trials by state."""
         paused = len(self._rungs.paused)
         return Counts(
             complete=self._trials.count(TrialState.COMPLETE),
-            pruned=self._trials.count(TrialState.PRUNED),
+            pruned=self._trials.count(TrialState.PRUNED) - len(self._refusals.numbers),
             failed=self._trials.count(TrialState.FAIL),
             running=self._trials.count(TrialState.RUNNING),
             waiting=self._trials.count(TrialState.WAITING) - paused,
             paused=paused,
+            refused=len(self._refusals.numbers),
         )
 
     def finished_after(self, number: int) -> int:
         """Count the complete, pruned and paused trials of the search with a higher number."""
         finished = {*self._trials.of(TrialState.COMPLETE, TrialState.PRUNED), *self._rungs.paused}
-        return sum(other > number and other not in self.confirms for other in finished)
+        return sum(other > number for other in finished - self.confirms.keys() - self._refusals.numbers)
 
-    def values(self) -> dict[int, float]:
-        """Return the objective of every complete trial by number."""
+    def values(self) -> dict[int, tuple[float, ...]]:
+        """Return the objectives of every complete trial by number."""
         done = (trial for trial in self._trials.all() if trial.state == TrialState.COMPLETE)
-        return {trial.number: trial.value for trial in done if trial.value is not None}
+        return {trial.number: tuple(trial.values) for trial in done}
 
     def left_behind(self) -> list[int]:
         """Return the trials that a dead run left running."""
         return self._trials.of(TrialState.RUNNING)
 
-    def settle(self, number: int, outcome: Outcome) -> float | None:
-        """End a trial that a dead run left running as its attempt had ended; returns its value if it is complete.
+    def settle(self, number: int, outcome: Outcome) -> tuple[float, ...] | None:
+        """End a trial that a dead run left running as its attempt had ended; returns its objectives if it is complete.
 
-        Its result was written before it was told to Optuna: the objective is among its attributes.
+        Its result was written before it was told to Optuna: the objectives are among its attributes.
         """
         attributes = self._trials.get(number).user_attrs
-        value = attributes.get(self._recipe.objective.metric) if outcome is Outcome.COMPLETE else None
+        values = self._recipe.objective.values(attributes) if outcome is Outcome.COMPLETE else None
         if PAUSED in attributes:
             self._trials.requeue(number)
             self._rungs.pause(number)
-        elif outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and value is None):
+        elif outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and values is None):
             self._trials.requeue(number)
         else:
-            self._trials.finish(number, _STATES[outcome], value)
-        return value
+            self._trials.finish(number, _STATES[outcome], values)
+        return values
 
     def ask(self, *, late: bool = False, confirming: bool = False) -> Asked | None:
         """Return the next trial of the search: one that waits, else one to promote, else a new one.
@@ -140,25 +158,45 @@ class Sampling:
             confirming: Ask for the trials of :meth:`confirm` instead.
 
         Returns:
-            ``None`` where there is none.
+            ``None`` where there is none, or where many were refused and the next call goes on.
+
+        Raises:
+            RunError: If nothing but configurations that are too large come.
         """
+        for _ in range(AT_ONCE):
+            taken = self._take(late=late, confirming=confirming)
+            if taken is None:
+                return None
+            trial, promoted = taken
+            drawn = self._draw(trial)
+            running = _Running(trial, self._trials.get(trial.number))
+            begun = confirming or promoted is not None or running.frozen.intermediate_values
+            if begun or not self._refusals.refuse(trial, self._recipe.hyperparameters(drawn).as_params()):
+                self._running[trial.number] = running
+                return self._asked(trial.number, drawn, promoted=promoted)
+            self._trials.finish(trial.number, TrialState.PRUNED)
+            self._refusals.check()
+        return None
+
+    def _take(self, *, late: bool, confirming: bool) -> tuple[optuna.Trial, int | None] | None:
+        """Let the next trial run, if there is one; returns it, and the epochs after which it was paused."""
         promoted = None
         queue = self._queue(confirming=confirming)
         if queue:
             trial = self._run(queue[0])
         elif confirming:
             return None
-        elif (paused := self._next_paused(late=late or len(self._trials) >= self.limit)) is not None:
+        elif (paused := self._next_paused(late=late or self._full)) is not None:
             promoted = self._rungs.promote(paused)
             trial = self._run(paused)
-        elif len(self._trials) >= self.limit:
+        elif self._full:
             return None
         else:
             trial = self._run(len(self._trials), new=True)
-        number = trial.number
-        drawn = self._recipe.search_space.draw(lambda name, dimension: _suggest(trial, name, dimension))
-        self._running[number] = _Running(trial, self._trials.get(number))
-        return self._asked(number, drawn, promoted=promoted)
+        return trial, promoted
+
+    def _draw(self, trial: optuna.Trial) -> dict[str, ParamValue]:
+        return self._recipe.search_space.draw(lambda name, dimension: _suggest(trial, name, dimension))
 
     def _asked(self, number: int, drawn: Mapping[str, ParamValue], *, promoted: int | None) -> Asked:
         start = self._start(number)
@@ -183,7 +221,7 @@ class Sampling:
         """
         trials = {trial.number: trial for trial in self._trials.all()}
         chosen = winner.chosen(
-            self.values(),
+            {number: values[0] for number, values in self.values().items()},
             self.confirms,
             {number: _identity(trial.params) for number, trial in trials.items()},
             best=best,
@@ -206,7 +244,7 @@ class Sampling:
         goes_on = self._rungs.reach(number, _in_order(frozen))
         if goes_on is not None:
             return Verdict.GO_ON if goes_on else Verdict.PAUSE
-        return Verdict.PRUNE if self._study.pruner.prune(self._study, frozen) else None
+        return Verdict.PRUNE if self._alone.pruner.prune(self._alone, frozen) else None
 
     def restart(self, number: int, values: Sequence[float] = ()) -> None:
         """Forget what earlier attempts at a running trial reported, but for the ``values`` of the epochs that count."""
@@ -222,15 +260,18 @@ class Sampling:
         """Return Optuna's row of a trial."""
         return self._trials.id_of(number)
 
-    def tell(self, number: int, outcome: Outcome, value: float | None) -> None:
-        """End a running trial. A pruned trial keeps its last reported value; an interrupted or paused one waits."""
+    def tell(self, number: int, outcome: Outcome, values: float | Sequence[float] | None) -> None:
+        """End a running trial, a complete one with all its objectives; an interrupted or paused one waits.
+
+        A pruned trial keeps its last reported value, where there is one objective.
+        """
         running = self._running.pop(number)
         if outcome is Outcome.COMPLETE:
             self._rungs.complete(number, _in_order(running.frozen))
         elif outcome is Outcome.FAILED:
             self._rungs.forget(number)
         if outcome in _STATES:
-            self._trials.finish(number, _STATES[outcome], value if outcome is Outcome.COMPLETE else None)
+            self._trials.finish(number, _STATES[outcome], values if outcome is Outcome.COMPLETE else None)
         else:
             self._trials.requeue(number)
         if outcome is Outcome.PAUSED:
@@ -263,6 +304,8 @@ class Sampling:
     def _take_up(self, trial: FrozenTrial) -> None:
         """Learn where an earlier run left a trial."""
         number = trial.number
+        if self._refusals.restore(trial):
+            return
         if CONFIRMS in trial.user_attrs:
             self._exempt(number, trial.user_attrs[CONFIRMS])
         elif self._has_own_epochs(number):
@@ -282,8 +325,16 @@ class Sampling:
     def _start(self, number: int) -> Start | None:
         """Return the recipe's own configuration that a trial has, or confirms."""
         number = self.confirms.get(number, number)
-        place = number - sum(each < number for each in self.confirms)
+        place = self._place(number)
         return self._recipe.start[place] if place < len(self._recipe.start) else None
+
+    def _place(self, number: int) -> int:
+        """Return which of the recipe's configurations a trial has: where a draw was refused, the next trial has it.
+
+        But a point of the grid, or of a sequence, that was refused is not tried again.
+        """
+        place = number - sum(each < number for each in self.confirms)
+        return place if self._grid is not None else place - self._refusals.before(number)
 
     def _has_own_epochs(self, number: int) -> bool:
         start = self._start(number)
@@ -311,16 +362,16 @@ class Sampling:
         """Let a trial run; the parameters of a new one are fixed where the recipe or the grid says what they are."""
         if new:
             place = number - len(self.confirms)
-            params = self._recipe.start_params(place) if self._grid is None else self._grid[place]
+            params = self._recipe.start_params(self._place(number)) if self._grid is None else self._grid[place]
             if spreads(self._recipe, self._study):
                 params = sobol_point(self._recipe, place, fixed=params or {})
             if self._has_own_epochs(number):
                 self._rungs.exempt(number)
-            self._study.sampler = make_sampler(self._recipe, number)
+            self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
             if params is None:
                 return self._trials.run_new()
             self._trials.add(params)
-        self._study.sampler = make_sampler(self._recipe, number)
+        self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
         return self._trials.run(number)
 
 

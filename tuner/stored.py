@@ -147,10 +147,10 @@ def delete(stored: Stored) -> None:
 
 
 def _create(store: Store, name: str, recipe: Recipe, fingerprint: str) -> Stored:
-    direction = recipe.objective.direction
-    study = optuna.create_study(storage=store.optuna, study_name=name, direction=direction, load_if_exists=True)
+    directions = list(recipe.objective.directions)
+    study = optuna.create_study(storage=store.optuna, study_name=name, directions=directions, load_if_exists=True)
     # Without trials it was left behind by a run that died here; with trials it is not ours to write to.
-    if study.get_trials(deepcopy=False) or study.direction.name.lower() != direction:
+    if study.get_trials(deepcopy=False) or [each.name.lower() for each in study.directions] != directions:
         raise UsageError(
             f"Optuna's study '{name}' in {store.database.location} was not made by tuner",
             hint="choose another name: --name NAME",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,18 +13,20 @@ from typing import TYPE_CHECKING, Literal
 import search_spaces
 from storage import Location, locate
 from storage.network import network_type
-from tuner import overview, stored
+from tuner import learning, overview, stored
 from tuner.coordinator import Coordinator, Services
 from tuner.errors import DataError, RecipeError, StorageError, did_you_mean
 from tuner.estimate import plan_run
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
 from tuner.ledger import Ledger
+from tuner.objectives import objective_table
 from tuner.overview import StudySummary
 from tuner.progress import Progress, Silent
 from tuner.reading import StudyReader
 from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
+from tuner.refusal import check_starts, weights_for
 from tuner.samplers import check_sampler
 from tuner.sampling import Sampling
 from tuner.signals import stop_on_signals
@@ -62,6 +65,8 @@ class Study(StudyReader):
         trial_timeout: float | str | None = None,
         target: float | None = None,
         plateau: int | None = None,
+        max_parameters: int | None = None,
+        learn_from: Sequence[str] | None = None,
         seed: int | None = None,
         confirm: int | None = None,
         seeds: int | None = None,
@@ -70,6 +75,7 @@ class Study(StudyReader):
         pruner: str | None = None,
         threshold: float | None = None,
         validation: float | None = None,
+        objectives: str | Sequence[str] | None = None,
         workers: int | None = None,
         device: Literal["auto", "cpu", "gpu"] = "auto",
         executor: Literal["local", "inline"] = "local",
@@ -92,6 +98,9 @@ class Study(StudyReader):
             trial_timeout: Seconds of one attempt at a trial, or text like ``"90s"``; it fails when they are over.
             target: End once the best objective is as good as this.
             plateau: End once so many trials have ended without a better one.
+            max_parameters: Refuse configurations with more weights; they count as no trials.
+            learn_from: Studies of the same database. Of the same data, validation rows and objective, their trials seed
+                the sampler; of others, the best configurations are tried first: see :mod:`tuner.learning`.
             confirm: After the search, train the best so many configurations again: the best mean wins.
             seeds: With how many further seeds each.
             refit: Train the winner once more, on the training and validation rows together.
@@ -101,6 +110,8 @@ class Study(StudyReader):
             pruner: asha, hyperband, none, or of Optuna's median, percentile, sha, optuna-hyperband, patient, threshold.
             threshold: Worst objective that the ``threshold`` pruner lets live.
             validation: Share (below 1) or number of the training rows that validate.
+            objectives: What trials are judged by, ``"val_accuracy,parameters"`` or a list: see
+                :class:`tuner.objectives.Objective`. Of a study that exists they cannot be changed.
             workers: Processes that train at the same time; ``None`` takes one per core.
             device: ``gpu`` fails where there is none.
             executor: ``inline`` trains in this process.
@@ -111,12 +122,15 @@ class Study(StudyReader):
 
         Raises:
             RecipeError: If a setting is not possible, or what is searched differs from what the study began with.
+            UsageError: If a study to learn from is unknown, or is not one that this one began with.
             DataError: If the data is missing or changed since the study began.
-            RunError: If another run holds the study, no trainer can be had, or every trial fails.
+            RunError: If another run holds the study, no trainer can be had, every trial fails, or nothing but
+                configurations that are too large come.
             StorageError: If the database cannot be used.
         """
         asked: dict[str, dict[str, object]] = {
             "recipe": {"validation": validation},
+            "objective": {} if objectives is None else objective_table(objectives),
             "budget": {
                 "trials": trials,
                 "epochs": epochs,
@@ -125,9 +139,16 @@ class Study(StudyReader):
                 "trial_timeout": trial_timeout,
                 "target": target,
                 "plateau": plateau,
+                "max_parameters": max_parameters,
             },
             "winner": {"confirm": confirm, "seeds": seeds, "refit": refit},
-            "search": {"sampler": sampler, "pruner": pruner, "threshold": threshold, "seed": seed},
+            "search": {
+                "sampler": sampler,
+                "pruner": pruner,
+                "threshold": threshold,
+                "seed": seed,
+                "learn_from": None if learn_from is None else list(learn_from),
+            },
         }
         self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
         data = self.load_data()
@@ -137,8 +158,14 @@ class Study(StudyReader):
         _refuse_network_folder(self.location)
         before = None if fresh else stored.recipe_of(self.location, self.name)
         if before is not None:
+            learning.check_same(self.name, before, learn_from)
             self.recipe = self.recipe.going_on(before).changed(**asked)
         self.recipe = self.recipe.settled(before)
+        weights = weights_for(math.prod(data.input_shape), data.classes)
+        sources = learning.recall(self.location, self.name, self.recipe, begins=before is None)
+        lessons = learning.Lessons(sources, data.fingerprint, weights)
+        self.recipe = lessons.first_of(self.recipe) if before is None else self.recipe
+        check_starts(self.recipe, weights)
         server = str(self.location) if self.location.is_server else None
         check_sampler(self.recipe, server=server, asked=sampler == "cmaes")
         with stored.opened(self.location, create=True) as store:
@@ -149,7 +176,9 @@ class Study(StudyReader):
             record = found.record
             with store.lease(record.id, self.name, wait=take_over) as lease, stop_on_signals() as wish:
                 store.change_recipe(record.id, self.recipe.model_dump(mode="json"))
-                sampling = Sampling(found.study, self.recipe)
+                foreign = lessons.foreign(self.recipe)
+                lessons.note(found.study, self.recipe, foreign)
+                sampling = Sampling(found.study, self.recipe, weights=weights, foreign=foreign)
                 if not sampling.exhausted:
                     trainers.warm_up()
                 progress = progress or Silent()

@@ -30,6 +30,7 @@ from tuner.archive.manifest import (
     parse_manifest,
 )
 from tuner.errors import RunError, UsageError
+from tuner.objectives import Direction, Objective
 from tuner.recipe import parse_recipe
 
 MAX_MANIFEST = 256 * 2**20  # bytes; ten thousand trials of a hundred epochs have less
@@ -49,8 +50,8 @@ def read_archive(file: Path, location: Location, name: str | None = None) -> tup
     with _opened(file) as archive:
         manifest = _manifest(archive, file)
         chosen = stored.check_name(manifest.study.name if name is None else name)
-        parse_recipe(manifest.study.recipe, f"the recipe in {file}")
-        trials = [_trial(trial, file) for trial in manifest.trials]
+        objective = parse_recipe(manifest.study.recipe, f"the recipe in {file}").objective
+        trials = [_trial(trial, file, len(objective.names)) for trial in manifest.trials]
         for model in manifest.files:
             _copy(archive, model, file, None)
         if has_database(location):
@@ -58,7 +59,7 @@ def read_archive(file: Path, location: Location, name: str | None = None) -> tup
                 if chosen in optuna.get_all_study_names(store.optuna):
                     raise taken(chosen)
         try:
-            _bring_in(_Source(archive, manifest, file), trials, location, chosen)
+            _bring_in(_Source(archive, manifest, file, objective), trials, location, chosen)
         except OSError as error:
             raise RunError(f"'{chosen}' cannot be imported: {error.strerror or error}", hint=_UNTOUCHED) from error
     return chosen, manifest
@@ -71,12 +72,18 @@ class _Source:
     archive: zipfile.ZipFile
     manifest: ArchiveManifest
     file: Path
+    objective: Objective
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Of every objective; the manifest tells that of the first one."""
+        return [self.manifest.study.direction, *self.objective.directions[1:]]
 
 
 def _bring_in(source: _Source, trials: list[FrozenTrial], location: Location, name: str) -> None:
     manifest = source.manifest
     with stored.opened(location, create=True) as store, arriving(store) as arrival:
-        study = optuna.create_study(storage=store.optuna, study_name=arrival.name, direction=manifest.study.direction)
+        study = optuna.create_study(storage=store.optuna, study_name=arrival.name, directions=source.directions)
         for key, value in manifest.study.user_attrs.items():
             study.set_user_attr(key, value)
         for key, value in carried(manifest.study.system_attrs).items():
@@ -171,8 +178,13 @@ def _copy(archive: zipfile.ZipFile, model: ArchivedModel | ArchivedRefit, file: 
         )
 
 
-def _trial(trial: ArchivedTrial, file: Path) -> FrozenTrial:
+def _trial(trial: ArchivedTrial, file: Path, objectives: int) -> FrozenTrial:
     """Return one of Optuna's trials, checked by Optuna itself."""
+    if trial.state == "COMPLETE" and len(trial.values or ()) != objectives:
+        raise UsageError(
+            f"{file}: trial {trial.number} has {len(trial.values or ())} values for {objectives} objectives",
+            hint=EXPECTED,
+        )
     try:
         frozen = create_trial(
             state=TrialState[trial.state],

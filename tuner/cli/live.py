@@ -105,6 +105,7 @@ def render(view: RunView) -> Group:
         Text(f"{counts.complete} complete", style="green"),
         Text(f"{counts.pruned} pruned", style="yellow"),
         *([Text(f"{counts.paused} paused", style="magenta")] if counts.paused else []),
+        *([Text(f"{counts.refused} refused", style="dim")] if counts.refused else []),
         Text(f"{counts.failed} failed", style="red" if counts.failed else "dim"),
         Text(f"{len(view.running)} running", style="cyan"),
     )

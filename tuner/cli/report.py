@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tuner.cli.common import as_json, print_json, print_next, print_rich, print_words, storage_options
-from tuner.cli.result import print_standings
+from tuner.cli.result import print_front, print_standings
 
 if TYPE_CHECKING:
     from tuner.insight import Importances
@@ -72,6 +72,7 @@ def report(
     print_rich(studies_table([opened.summary()]))
     if top:
         print_rich(trials_table(top, opened.recipe, f"The best {len(top)} of '{name}'"))
+        print_front(opened)
         print_standings(opened)
         _parameters(worth, lie)
     if rows:

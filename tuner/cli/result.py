@@ -23,9 +23,19 @@ def print_result(opened: Study) -> None:
         click.echo("No trial is complete yet.", err=True)
         return
     print_rich(trials_table(top, opened.recipe, "The best trials"))
+    print_front(opened)
     print_standings(opened)
     print_best(opened)
     print_next_of(opened)
+
+
+def print_front(opened: Study) -> None:
+    """Print the Pareto front, where there are several objectives."""
+    from tuner.report.front import front_table
+
+    if front := opened.front():
+        title = f"The Pareto front of '{opened.name}': export any of these with --trial N"
+        print_rich(front_table(front, opened.recipe.objective, title))
 
 
 def print_standings(opened: Study) -> None:

@@ -28,6 +28,14 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
 @click.option("--timeout", metavar="TIME", help="Stop this run after TIME: 90s, 10m, 1h30m.")
 @click.option("--target", type=float, help="End once the best objective is as good as this.")
 @click.option("--patience", "plateau", type=int, help="End once so many trials have ended without a better one.")
+@click.option("--max-parameters", type=int, metavar="N", help="Refuse models with more than N weights.")
+@click.option(
+    "--from",
+    "learn_from",
+    metavar="STUDIES",
+    callback=lambda _context, _option, names: _names(names),
+    help="Learn from earlier studies: OLD or OLD,OLDER.",
+)
 @click.option("--trial-timeout", metavar="TIME", help="Fail a trial that takes longer than TIME.")
 @click.option("--retries", type=int, help="Tries again of a trial whose process died.  [default: 2]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that train at the same time.  [default: cores]")
@@ -46,6 +54,12 @@ EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
 @click.option("--seeds", type=int, metavar="S", help="With S further seeds each.  [default: 2]")
 @click.option("--refit/--no-refit", default=None, help="Train the winner on the validation rows too, at the end.")
 @click.option("--threshold", type=float, help="Worst objective that the threshold pruner lets live.")
+@click.option(
+    "--objectives",
+    metavar="NAMES",
+    help="What trials are judged by, such as val_accuracy,parameters: val_accuracy or val_loss first, and up to two "
+    "more of these, parameters, latency_ms and seconds.",
+)
 @click.option("--validation", type=float, help="Share (0.2) or number (5000) of training rows that validate.")
 @click.option("--seed", type=int, help="Seed of everything random.  [default: 0]")
 @click.option(
@@ -140,6 +154,11 @@ def ladder(  # noqa: PLR0917
 
         print_rich(ladder_table(rows))
     _leave(result.stopped_by, _command("study", "ladder", data, home=home, storage=storage))
+
+
+def _names(names: str | None) -> list[str] | None:
+    """Return the names in a list that is separated by commas."""
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _load_data(opened: Study) -> None:

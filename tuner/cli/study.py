@@ -13,7 +13,7 @@ import click
 from tuner.cli.archive import export_archive, import_
 from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options
 from tuner.cli.reproduce import reproduce
-from tuner.cli.result import print_best, print_next_of
+from tuner.cli.result import print_best, print_front, print_next_of
 from tuner.cli.run import ladder, start
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
     if as_json:
         lease = None if held is None else {key: str(value) for key, value in asdict(held).items()}
         changed = {each.name: {"then": each.then, "now": each.now} for each in opened.changes()}
-        more = {"lease": lease, "changes": changed, "devices": opened.devices()}
+        more = {"learned_from": opened.learned_from(), "lease": lease, "changes": changed, "devices": opened.devices()}
         print_json({**summary.as_json(), **more, "recipe": opened.recipe.model_dump(mode="json")})
         return
     from tuner.report.tables import params_table, studies_table
@@ -73,6 +73,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
 
     print_rich(studies_table([summary]))
     budget = opened.recipe.budget
+    learned = [f"{earlier} ({what})" for earlier, what in opened.learned_from().items()]
     settings = {
         "started": f"{summary.created:%Y-%m-%d %H:%M} UTC",
         "sampler": opened.recipe.search.shown,
@@ -81,6 +82,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
         "epochs": budget.epochs,
         "timeout": duration(budget.timeout) if budget.timeout else "none",
         "validation": opened.recipe.validation,
+        **({"learned from": ", ".join(learned)} if learned else {}),
         "run by": "nobody" if held is None else str(held),
         "last run": opened.last_run(),
         **({"devices": ", ".join(devices)} if len(devices := opened.devices()) > 1 else {}),
@@ -143,7 +145,10 @@ def _plain(value: object) -> object:
 @as_json
 @storage_options
 def best(name: str, as_json: bool, home: Path | None, storage: str | None) -> None:
-    """Show the best trial of study NAME."""
+    """Show the best trial of study NAME.
+
+    With several objectives, every trial of the Pareto front is listed too.
+    """
     from tuner.study import load_study
 
     opened = load_study(name, storage=storage, home=home)
@@ -151,6 +156,7 @@ def best(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
         opened.best()  # the same error without a complete trial
         print_json(opened.as_json())
     else:
+        print_front(opened)
         print_best(opened)
         print_next_of(opened)
 

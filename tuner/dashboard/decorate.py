@@ -1,4 +1,4 @@
-"""What the dashboard cannot know by itself: a note, the objective's name, learning curves."""
+"""What the dashboard cannot know by itself: a note, the names of the objectives, learning curves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CURVES_ID = "learning-curves"
 
 
 def decorate(study: optuna.Study, recipe: Recipe, trials: Sequence[TrialResult], curves: Curves) -> None:
-    """Write note, objective name and learning curves of a study for the dashboard.
+    """Write note, names of the objectives and learning curves of a study for the dashboard.
 
     Args:
         study: Optuna's study; written to, so only its coordinator may call this.
@@ -28,7 +28,7 @@ def decorate(study: optuna.Study, recipe: Recipe, trials: Sequence[TrialResult],
         warnings.simplefilter("ignore")  # the dashboard and Optuna mark their newer functions as experimental
         from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
-        study.set_metric_names([recipe.objective.metric])
+        study.set_metric_names(list(recipe.objective.names))
         save_note(study, note(study.study_name, recipe, trials, before=get_note(study)))
         figure = learning_curves(recipe, trials, curves)
         if figure is not None:

@@ -6,9 +6,11 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tuner.objectives import Objective
 from tuner.recipe import Recipe
+from tuner.report.front import cells, front_in_words
 from tuner.report.text import brief, duration, metric, number
-from tuner.results import TrialResult, ranked
+from tuner.results import TrialResult, front_of, ranked
 
 TOP = 5
 BELOW = "*Every run rewrites what stands above this line. What you write below it stays.*"
@@ -25,9 +27,11 @@ def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], before: str =
     """
     budget, search, objective = recipe.budget, recipe.search, recipe.objective
     states = Counter(trial.state for trial in trials)
-    counts = ", ".join(f"{states[state]} {state}" for state in ("complete", "pruned", "failed") if states[state])
+    counts = ", ".join(
+        f"{states[state]} {state}" for state in ("complete", "pruned", "failed", "refused") if states[state]
+    )
     facts = (
-        f"Data **{recipe.data}**, objective **{objective.metric}** ({objective.direction}), "
+        f"Data **{recipe.data}**, {_objectives(objective)}, "
         f"sampler {search.sampler}, pruner {search.pruner}, seed {search.seed}, "
         f"{budget.trials} trials of up to {budget.epochs} epochs: {counts or 'none done yet'}."
     )
@@ -41,6 +45,11 @@ def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], before: str =
         _written_by_readers(before),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _objectives(objective: Objective) -> str:
+    told = [f"**{name}** ({direction})" for name, direction in zip(objective.names, objective.directions, strict=True)]
+    return f"{'objectives' if objective.several else 'objective'} {', '.join(told)}"
 
 
 def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[str]:
@@ -59,7 +68,19 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
         f"Get its model: `tuner export {shlex.quote(name)} -o model/`",
         "## The best trials",
         _table(("trial", objective, "best epoch", "time", "configuration"), rows),
+        *_front(trials, recipe),
     ]
+
+
+def _front(trials: Sequence[TrialResult], recipe: Recipe) -> list[str]:
+    """Return the trials that none is better than in every objective, where there are several."""
+    front, objective = front_of(trials, recipe), recipe.objective
+    if not front:
+        return []
+    table = _table(
+        ("trial", *objective.names, "configuration"), ((*cells(each, objective), _config(each)) for each in front)
+    )
+    return ["## The Pareto front", front_in_words(front, objective), table]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

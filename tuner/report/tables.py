@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tuner.report.text import brief, duration, metric, number
+from tuner.report.text import brief, duration, metric, number, shown
 
 if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does without
     from storage.copies import Attempt
@@ -24,6 +24,7 @@ _STYLES = {
     "running": "cyan",
     "waiting": "dim",
     "paused": "magenta",
+    "refused": "dim",
 }
 
 
@@ -44,9 +45,8 @@ def studies_table(studies: Iterable[StudySummary]) -> Table:
         best = (metric(study.best[1]), str(study.best[0])) if study.best else ("", "")
         counts = study.counts
         shown = (counts.complete, counts.pruned, counts.paused, counts.failed, study.limit)
-        table.add_row(
-            Text(study.name), study.data, study.objective, *best, *(str(count) for count in shown), study.running or ""
-        )
+        about = (Text(study.name), study.data, ", ".join(study.objectives))
+        table.add_row(*about, *best, *(str(count) for count in shown), study.running or "")
     return table
 
 
@@ -55,7 +55,8 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
     table = new_table(title)
     table.add_column("trial", justify="right")
     table.add_column("state")
-    for name in (recipe.objective.metric, "epochs", "time", "weights"):
+    others = [name for name in recipe.objective.also if name not in {"seconds", "parameters"}]  # these two are there
+    for name in (recipe.objective.metric, *others, "epochs", "time", "weights"):
         table.add_column(name, justify="right")
     table.add_column("configuration", overflow="fold")
     for trial in trials:
@@ -63,6 +64,7 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
             str(trial.number),
             Text(trial.state, style=_STYLES[trial.state]),
             metric(trial.value),
+            *(shown(name, trial.values[name]) if trial.values else "" for name in others),
             str(trial.epochs),
             duration(trial.seconds) if trial.seconds else "",
             f"{trial.parameters:,}" if trial.parameters else "",

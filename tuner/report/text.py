@@ -48,6 +48,15 @@ def metric(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
+def shown(name: str, value: float) -> str:
+    """Return the value of an objective as people read it."""
+    if name == "parameters":
+        return f"{value:,.0f}"
+    if name == "seconds":
+        return duration(value)
+    return f"{value:.3f}" if name == "latency_ms" else metric(value)
+
+
 def network(params: Mapping[str, ParamValue]) -> str:
     """Return the hidden layers as ``256-128``, ``-`` where there are none."""
     widths = [params[f"units_{i}"] for i in range(len(params)) if f"units_{i}" in params]

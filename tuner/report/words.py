@@ -11,8 +11,9 @@ from math import isfinite
 from tuner.insight import Importances
 from tuner.recipe import Recipe
 from tuner.regions import Interval, Region
+from tuner.report.front import front_in_words
 from tuner.report.text import metric, number, rough
-from tuner.results import TrialResult, ranked
+from tuner.results import TrialResult, front_of, ranked
 from tuner.stopping import REACHED, enough
 
 _ENDED = ("complete", "pruned", "failed")
@@ -27,7 +28,7 @@ _FEW = 3  # best trials that show whether there were epochs enough
 def in_words(
     name: str, recipe: Recipe, trials: Sequence[TrialResult], worth: Importances, regions: Sequence[Region]
 ) -> str:
-    """Return a study in two to six plain sentences, each of which is said only where the data say it.
+    """Return a study in two to seven plain sentences, each of which is said only where the data say it.
 
     ``worth`` says what each parameter is worth, ``regions`` where the best of the ``trials`` lie.
     """
@@ -35,6 +36,7 @@ def in_words(
     sentences = (
         _states(trials),
         _best(done, recipe),
+        front_in_words(front_of(trials, recipe), recipe.objective),
         _matters(worth, len(done), len(done) + sum(trial.state == "pruned" for trial in trials)),
         _where(worth, regions),
         _progress(trials, done, recipe),
@@ -146,7 +148,8 @@ def _next(
 ) -> str:
     """Say what to do next."""
     quoted, ended = shlex.quote(name), _ended(trials)
-    left = recipe.trials - len(ended) - sum(trial.state == "paused" for trial in trials)
+    refused = sum(trial.state == "refused" for trial in trials)
+    left = recipe.room(refused) - len(ended) - sum(trial.state == "paused" for trial in trials)
     if not done:
         return _without_result(quoted, ended, left)
     best, finished = done[0], [trial for trial in ended if trial.state != "failed"]

@@ -128,6 +128,7 @@ class Trainer:
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict, clock: Clock
     ) -> TrialEnd:
         from tuner.training.checkpoint import Best, Keeper, read
+        from tuner.training.latency import latency_ms
         from tuner.training.model import build_for
         from tuner.training.reporting import Reporter
 
@@ -158,6 +159,7 @@ class Trainer:
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
         with clock("save"):
             kept = save_model(predictor, job.model_path) if outcome is Outcome.COMPLETE else None
+        latency = latency_ms(predictor, self._validation[0][:1]) if kept and job.latency else None
         return TrialEnd(
             number=job.number,
             outcome=outcome,
@@ -169,6 +171,7 @@ class Trainer:
             model=kept,
             traced=model.traced,
             checkpoint=reporter.kept if outcome in {Outcome.INTERRUPTED, Outcome.PAUSED} else None,
+            latency_ms=latency,
         )
 
 

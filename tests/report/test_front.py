@@ -1,0 +1,135 @@
+"""The Pareto front as a sentence, a table and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.recipes import small_recipe
+from tests.report.test_words import TRIAL
+from tuner.insight import Importances
+from tuner.objectives import Objective
+from tuner.report.csv import write_csv
+from tuner.report.front import front_in_words, front_json, front_table
+from tuner.report.tables import trials_table
+from tuner.report.text import shown
+from tuner.report.words import in_words
+from tuner.results import TrialResult
+
+SIZE = Objective(also=("parameters",))
+ALL = Objective(also=("latency_ms", "seconds"))
+
+
+def trial(number: int, *values: float, objective: Objective = SIZE) -> TrialResult:
+    """Return a complete trial with these objectives."""
+    told: dict[str, float] = dict(zip(objective.names, values, strict=True))
+    return replace(TRIAL, number=number, value=values[0], values=told)
+
+
+def test_the_front_is_told_from_end_to_end() -> None:
+    """How many trials there are to choose from, the smallest and the best."""
+    front = [trial(9, 0.986, 1_234_567.0), trial(4, 0.984, 99_000.0), trial(3, 0.981, 25_450.0)]
+
+    assert front_in_words(front, SIZE) == (
+        "3 trials are on the Pareto front of val_accuracy and parameters: "
+        "from 0.9810 with 25,450 weights (trial 3) to 0.9860 with 1.2 million weights (trial 9)."
+    )
+
+
+def test_three_objectives_are_told() -> None:
+    """Each with its unit."""
+    front = [trial(9, 0.986, 0.51, 75.0, objective=ALL), trial(3, 0.981, 0.2, 3.0, objective=ALL)]
+
+    assert "from 0.9810 with 0.200 ms and 3.0 s of training (trial 3)" in front_in_words(front, ALL)
+    assert "to 0.9860 with 0.510 ms and 1:15 min of training (trial 9)." in front_in_words(front, ALL)
+
+
+def test_a_loss_may_stand_beside_the_accuracy() -> None:
+    """Then it is called by its name."""
+    objective = Objective(also=("val_loss",))
+    front = [trial(1, 0.9, 0.5, objective=objective), trial(2, 0.8, 0.4, objective=objective)]
+
+    assert "from 0.8000 with a val_loss of 0.4000 (trial 2)" in front_in_words(front, objective)
+
+
+def test_a_front_of_one_and_of_equals_are_told() -> None:
+    """There is nothing to choose."""
+    assert front_in_words([trial(3, 0.9, 100.0)], SIZE) == (
+        "Trial 3 is alone on the Pareto front: no other is better in any of val_accuracy and parameters."
+    )
+    assert front_in_words([trial(3, 0.9, 100.0), trial(5, 0.9, 100.0)], SIZE) == (
+        "2 trials with the same val_accuracy and parameters are the Pareto front."
+    )
+
+
+def test_nothing_is_said_without_a_front() -> None:
+    """With one objective, or before a trial is complete."""
+    assert front_in_words([], SIZE) == ""
+    assert front_in_words([trial(3, 0.9, objective=Objective())], Objective()) == ""
+
+
+def test_the_reading_of_a_study_names_its_front() -> None:
+    """After its best trial."""
+    recipe = small_recipe(objectives=["val_accuracy", "parameters"])
+    found = [trial(0, 0.9, 5000.0), trial(1, 0.8, 300.0), trial(2, 0.7, 400.0)]
+    said = in_words("small", recipe, found, Importances({}, {}), ())
+
+    assert "The best is trial 0" in said
+    assert "2 trials are on the Pareto front of val_accuracy and parameters" in said
+
+
+def test_the_table_has_a_column_per_objective() -> None:
+    """With the digits that each of them needs."""
+    console = Console(width=150, file=io.StringIO(), record=True)
+    console.print(front_table([trial(9, 0.986, 0.2, 3.0, objective=ALL)], ALL))
+    told = console.export_text()
+
+    assert all(name in told for name in ("trial", "val_accuracy", "latency_ms", "seconds", "configuration"))
+    assert all(value in told for value in ("9", "0.9860", "0.200", "3.0 s"))
+
+
+def test_the_table_of_trials_has_the_latency_too() -> None:
+    """Weights and time are in it anyway; a trial that was pruned has none."""
+    recipe = small_recipe(objectives=["val_accuracy", "latency_ms", "seconds"])
+    console = Console(width=150, file=io.StringIO(), record=True)
+    pruned = replace(TRIAL, number=1, state="pruned")
+    console.print(trials_table([trial(0, 0.9, 0.123, 3.0, objective=ALL), pruned], recipe))
+    told = console.export_text()
+
+    assert told.count("latency_ms") == told.count("0.123") == 1
+    assert "seconds" not in told
+
+
+def test_the_json_is_plain_data() -> None:
+    """Numbers are not rounded."""
+    told = json.loads(json.dumps(front_json([trial(9, 0.98612345, 25450.0)])))
+
+    assert told == [
+        {"trial": 9, "values": {"val_accuracy": 0.98612345, "parameters": 25450.0}, "params": dict(TRIAL.all_params)}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [("parameters", 25450.0, "25,450"), ("seconds", 75.0, "1:15 min"), ("latency_ms", 0.12345, "0.123"),
+     ("val_loss", 0.5, "0.5000")],
+)  # fmt: skip
+def test_each_objective_is_shown_in_its_way(name: str, value: float, told: str) -> None:
+    """Thousands are grouped, times have units, metrics four decimals."""
+    assert shown(name, value) == told
+
+
+def test_the_csv_has_the_objectives_that_are_no_other_column(tmp_path: Path) -> None:
+    """The latency is nowhere else; metric and seconds are there already."""
+    file = tmp_path / "trials.csv"
+    write_csv(file, [replace(trial(0, 0.9, 0.25, 3.0, objective=ALL), metrics={"val_accuracy": 0.9})])
+    with file.open(encoding="utf-8", newline="") as lines:
+        (row,) = csv.DictReader(lines)
+
+    assert (row["latency_ms"], row["val_accuracy"], list(row).count("seconds")) == ("0.25", "0.9", 1)
