@@ -200,8 +200,9 @@ def test_start_configurations_come_first(start: Starter) -> None:
             {"label": "open", "params": {"optimizer": "sgd", "momentum": 0.9}},
         ],
     )
+    known, half_open = finish(start(recipe)), finish(start(recipe))
     sampling = start(recipe)
-    known, half_open, sampled = finish(sampling), finish(start(recipe)), finish(sampling)
+    sampled = finish(sampling)
 
     assert (known.label, known.epochs) == ("known", 3)
     assert drawn(sampling, 0) == {"layers": 2, "units_0": 16, "units_1": 8, "optimizer": "adam", "learning_rate": 0.01}

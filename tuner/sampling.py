@@ -16,6 +16,7 @@ from tuner.optuna_trials import OptunaTrials
 from tuner.recipe import Recipe, Start
 from tuner.records import CONFIRMS, PAUSED, PROMOTED, Counts, Outcome, ParamValue, Verdict
 from tuner.refusal import AT_ONCE, Refusals, Weights
+from tuner.remembered import RememberedTrials
 from tuner.sampler_view import SamplerView, StudyView
 from tuner.samplers import make_pruner, make_rungs, make_sampler, shuffled_grid, sobol_point, spreads, trial_seed
 from tuner.space import AnyDimension, Choice, Float
@@ -76,7 +77,8 @@ class Sampling:
         weights: Weights | None = None,
         foreign: Sequence[FrozenTrial] = (),
     ) -> None:
-        storage = study._storage  # noqa: SLF001 - Optuna offers no other way to number and requeue trials
+        # Optuna offers no other way to number and requeue trials.
+        storage = cast("BaseStorage", RememberedTrials(study._storage, study._study_id))  # noqa: SLF001
         self._rungs = make_rungs(recipe)
         self._study = StudyView(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs, foreign)))
         # Pruners compare a trial with those of its own study, as rungs do.

@@ -43,7 +43,8 @@ def test_start_prints_the_best_configurations_and_the_next_commands(home: Path) 
     assert "test accuracy" in result.stdout
     assert "learning_rate" in result.stdout
     assert "2 trials of up to 2 epochs, 1 at a time; roughly" in result.stderr
-    assert "trial   0 complete" in result.stderr
+    assert "trial   0 paused " in result.stderr
+    assert " complete " in result.stderr
     assert "tuner export two -o model/" in result.stderr
     CliRunner().invoke(main, ["study", "delete", "two", "--yes", "--home", str(home)])
 
