@@ -93,7 +93,7 @@ def test_samplers_see_foreign_trials_as_the_new_space_would_have_drawn_them(home
     foreign = lessons_of(home, new).foreign(new)
     with stored.opened(locate(home=home)) as store:
         sampling = Sampling(stored.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
-        assert not spreads(new, sampling._study)
+        assert not spreads(new, sampling._study, 0)
         asked = sampling.ask()
         seen = sampling._study.get_trials(deepcopy=False)
         own = seen[-1]

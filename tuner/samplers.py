@@ -17,6 +17,7 @@ from tuner.scheduling import Rungs
 from tuner.space import AnyDimension, Choice, Float
 
 STARTUP = 10  # trials from which a model of the objective learns before it proposes any
+EXPLORE = 4  # one trial in so many is not the model's
 _LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 
 
@@ -73,11 +74,20 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def spreads(recipe: Recipe, study: optuna.Study) -> bool:
-    """Tell whether the next trial is one of the first, from which the sampler will learn: they cover the space."""
+def spreads(recipe: Recipe, study: optuna.Study, place: int) -> bool:
+    """Tell whether trial ``place`` covers the space instead of being proposed by a model.
+
+    It is one of the first, from which the model learns, or one of the fourth part that goes on covering the space: a
+    model that saw one good region early would else never learn of another, the less so where trials are compared after
+    few epochs.
+
+    Source: Falkner et al. 2018, BOHB, section 4.2, where a constant share of the configurations is drawn at random.
+    """
     states = _LEARNS_FROM.get(recipe.sampler)
     if states is None:
         return False
+    if place % EXPLORE == EXPLORE - 1:
+        return True
     tried = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
     return len(tried) < STARTUP
 

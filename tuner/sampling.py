@@ -365,7 +365,7 @@ class Sampling:
         if new:
             place = number - len(self.confirms)
             params = self._recipe.start_params(self._place(number)) if self._grid is None else self._grid[place]
-            if spreads(self._recipe, self._study):
+            if spreads(self._recipe, self._study, place):
                 params = sobol_point(self._recipe, place, fixed=params or {})
             if self._has_own_epochs(number):
                 self._rungs.exempt(number)

@@ -105,7 +105,7 @@ def test_a_real_study_leaves_the_password_nowhere(postgres_location: Location, h
     environment = {**os.environ, "TUNER_HOME": str(home), "TUNER_STORAGE": url_of(postgres_location)}
     outputs = []
     for words in (
-        ("--debug", "study", "start", "digits", "--trials", "2", "--epochs", "2", "--workers", "1", "--json"),
+        ("--debug", "study", "start", "digits", "--trials", "2", "--epochs", "1", "--workers", "1", "--json"),
         ("--debug", "study", "show", "digits"),
         ("study", "best", "digits", "--json"),
     ):
