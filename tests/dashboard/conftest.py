@@ -76,7 +76,9 @@ class Finished:
 @pytest.fixture(scope="package")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A study of twelve trials: complete, pruned and failed ones."""
-    recipe = small_recipe(description="Learns by a formula.", search={"sampler": "random"}, space=SPACE)
+    recipe = small_recipe(
+        description="Learns by a formula.", search={"sampler": "random", "pruner": "median"}, space=SPACE
+    )
     study = Finished(tmp_path_factory.mktemp("dashboard") / ".tuner", recipe)
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("TUNER_STORAGE", raising=False)

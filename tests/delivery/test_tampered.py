@@ -137,7 +137,8 @@ def entry(
         return end.reason
 
     def export_trial(model: Path, sha256: str) -> str:
-        study = SimpleNamespace(export=lambda folder, *, trial, refit, **kw: export(folder, model=model, sha256=sha256, **kw))
+        given = {"model": model, "sha256": sha256}
+        study = SimpleNamespace(export=lambda folder, *, trial, refit, **kw: export(folder, **given, **kw))
         monkeypatch.setitem(sys.modules, "tuner.study", SimpleNamespace(load_study=lambda _, **__: study))
         message = _command("export", "digits", "-o", model.parent / "exported")
         assert not (model.parent / "exported").exists()
