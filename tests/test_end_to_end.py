@@ -27,7 +27,7 @@ def trained(tuner: Command) -> int:
 
 def test_a_killed_run_goes_on_where_it_was(tuner: Command) -> None:
     """Finished trials are kept, no number is lost, nothing stays running, no process is left behind."""
-    process = tuner.start("--trials", "6", "--workers", "2")
+    process = tuner.start("--trials", "6", "--workers", "2", "--pruner", "none")
     tuner.until(lambda: len(tuner.rows("SELECT 1 FROM tuner_attempt WHERE outcome = 'complete'")) >= 2)
     process.kill()
     process.wait()

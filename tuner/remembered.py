@@ -46,7 +46,7 @@ class RememberedTrials:
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Return the trials of the study in one of the ``states``, in order."""
-        for trial_id in self._written:
+        for trial_id in sorted(self._written):  # new ones are appended in their order
             trial = self._storage.get_trial(trial_id)
             self._trials[trial.number] = trial
         self._written.clear()
