@@ -149,7 +149,7 @@ class Ledger:
         """End as pruned the paused trials that nothing can promote any more."""
         for number in self._sampling.hopeless():
             facts = self._sampling.give_up(number)
-            del facts[PAUSED]
+            facts.pop(PAUSED, None)
             self._store.add_result(self._study_id, self.pruned(number), self._sampling.trial_id(number), facts)
 
     def _count(self, number: int, values: tuple[float, ...]) -> None:
