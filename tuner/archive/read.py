@@ -106,13 +106,17 @@ def _bring_in(source: _Source, trials: list[FrozenTrial], location: Location, na
 
 def _opened(file: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(file)
     except (FileNotFoundError, IsADirectoryError):
         raise UsageError(f"there is no file {file}", hint=EXPECTED) from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
     except (*_BROKEN, ValueError) as error:
         raise UsageError(f"{file} is no archive, or not all of one: {error}", hint=EXPECTED) from None
+    if any(entry.header_offset < 0 for entry in archive.infolist()):  # zipfile would seek there
+        archive.close()
+        raise UsageError(f"{file} is no archive, or not all of one: a member begins before it", hint=EXPECTED)
+    return archive
 
 
 def _manifest(archive: zipfile.ZipFile, file: Path) -> ArchiveManifest:
