@@ -147,9 +147,13 @@ def test_early_stopping_at_a_rung_completes_the_trial(store: Store) -> None:
     assert sampling.counts().paused == 0
 
 
-def test_samplers_see_paused_trials_as_pruned_with_their_best_value_so_far(store: Store) -> None:
-    """At the highest rung reached; Optuna's tables say that they wait."""
-    recipe = recipe_of()
+@pytest.mark.parametrize(("sampler", "state"), [("tpe", TrialState.COMPLETE), ("random", TrialState.PRUNED)])
+@pytest.mark.parametrize("given_up", [False, True])
+def test_samplers_see_paused_trials_as_ended_with_their_best_value_so_far(
+    store: Store, sampler: str, state: TrialState, given_up: bool
+) -> None:
+    """At the highest rung reached, for TPE as good as complete; Optuna's tables say that they wait, or were pruned."""
+    recipe = recipe_of(sampler=sampler)
     study = stored.create_or_resume(store, "study", recipe, "0" * 64).study
     sampling = Sampling(study, recipe)
     asked = sampling.ask()
@@ -157,11 +161,13 @@ def test_samplers_see_paused_trials_as_pruned_with_their_best_value_so_far(store
     sampling._storage.set_trial_intermediate_value(sampling.trial_id(0), 0, 0.9)
     sampling.judge(0, 0, 0.9)
     sampling.tell(0, Outcome.PAUSED, None)
+    if given_up:
+        sampling.give_up(0)
     (seen,) = sampling._study.get_trials()
 
-    assert (seen.state, seen.value, seen.intermediate_values) == (TrialState.PRUNED, 0.9, {0: 0.9})
+    assert (seen.state, seen.value, seen.intermediate_values) == (state, 0.9, {0: 0.9})
     assert seen.params.items() <= asked.params.items()
-    assert study.get_trials()[0].state == TrialState.WAITING
+    assert study.get_trials()[0].state == (TrialState.PRUNED if given_up else TrialState.WAITING)
 
 
 def test_a_study_whose_pruner_changes_continues_its_paused_trials(home: Path) -> None:

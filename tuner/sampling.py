@@ -80,7 +80,9 @@ class Sampling:
         # Optuna offers no other way to number and requeue trials.
         storage = cast("BaseStorage", RememberedTrials(study._storage, study._study_id))  # noqa: SLF001
         self._rungs = make_rungs(recipe)
-        self._study = StudyView(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs, foreign)))
+        as_complete = recipe.sampler == "tpe" and not recipe.objective.several
+        view = SamplerView(storage, self._rungs, foreign, as_complete=as_complete)
+        self._study = StudyView(study.study_name, cast("BaseStorage", view))
         # Pruners compare a trial with those of its own study, as rungs do.
         self._alone = StudyView(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs)))
         self._alone.pruner = self._study.pruner = make_pruner(recipe)
