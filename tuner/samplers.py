@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import random
 from collections.abc import Callable, Mapping
 
@@ -58,7 +59,7 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
     if sampler == "tpe":
         # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
         return optuna.samplers.TPESampler(
-            n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
+            n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True, gamma=good_trials
         )
     if sampler == "gp":
         return optuna.samplers.GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
@@ -72,6 +73,17 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
     if sampler == "cmaes":
         return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     return optuna.samplers.RandomSampler(seed=seed)
+
+
+def good_trials(trials: int) -> int:
+    """Return how many of so many trials are the good ones, on which TPE fits where to look.
+
+    A third of the first, then eight, later 15 %, at most 25. Optuna's own share of 10 % is two of the first twenty: a
+    model of two points sees little but these two, and with a dozen parameters these two are there by luck.
+
+    Source: 15 % and a lower bound: Falkner et al. 2018, BOHB, section 4.1.
+    """
+    return min(max(math.ceil(0.15 * trials), min(8, math.ceil(trials / 3))), 25)
 
 
 def spreads(recipe: Recipe, study: optuna.Study, place: int) -> bool:
