@@ -23,7 +23,7 @@ from tuner.errors import RecipeError
 from tuner.executors import InlineExecutor
 from tuner.overview import list_studies
 from tuner.recipe import Recipe, load_recipe
-from tuner.samplers import check_sampler, sobol_point
+from tuner.samplers import check_sampler, good_trials, sobol_point
 from tuner.study import Study
 
 FLAT: dict[str, Any] = {
@@ -262,3 +262,12 @@ def rows_of(location: Location) -> list[str]:
     tables = tables_of(location)
     with closing(Database(location)) as database, database.read() as session:
         return sorted(row for name in tables for row in session.scalars(text(f'SELECT t::text FROM "{name}" AS t')))
+
+
+def test_tpe_is_fitted_to_enough_trials_and_never_to_half_of_them() -> None:
+    """Two points say little about a dozen parameters; the share of the good ones falls as trials come."""
+    counts = [good_trials(n) for n in range(1, 1000)]
+
+    assert counts == sorted(counts)
+    assert [good_trials(n) for n in (6, 12, 24, 60, 500)] == [2, 4, 8, 9, 25]
+    assert all(count <= 1 or count <= n / 2 for n, count in enumerate(counts, 1))
