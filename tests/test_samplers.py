@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from scipy.stats import qmc
 from sqlalchemy import text
@@ -23,7 +24,7 @@ from tuner.errors import RecipeError
 from tuner.executors import InlineExecutor
 from tuner.overview import list_studies
 from tuner.recipe import Recipe, load_recipe
-from tuner.samplers import check_sampler, good_trials, sobol_point
+from tuner.samplers import check_sampler, good_trials, make_sampler, sobol_point
 from tuner.study import Study
 
 FLAT: dict[str, Any] = {
@@ -271,3 +272,24 @@ def test_tpe_is_fitted_to_enough_trials_and_never_to_half_of_them() -> None:
     assert counts == sorted(counts)
     assert [good_trials(n) for n in (6, 12, 24, 60, 500)] == [2, 4, 8, 9, 25]
     assert all(count <= 1 or count <= n / 2 for n, count in enumerate(counts, 1))
+
+
+def test_tpe_asks_how_many_trials_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optuna's argument for it is on its way out; we set what it sets."""
+    asked: list[int] = []
+
+    def one(trials: int) -> int:
+        asked.append(trials)
+        return 1
+
+    monkeypatch.setattr("tuner.samplers.good_trials", one)
+    study = optuna.create_study(sampler=make_sampler(recipe_for("tpe", FLAT), 20))
+    for _ in range(10):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"x": 0.5}, distributions={"x": optuna.distributions.FloatDistribution(0, 1)}, value=1.0
+            )
+        )
+    study.ask().suggest_float("x", 0, 1)
+
+    assert set(asked) == {10}

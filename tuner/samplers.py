@@ -58,9 +58,11 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
     sampler, seed = "random" if at_random else recipe.sampler, trial_seed(recipe.search.seed, number)
     if sampler == "tpe":
         # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
-        return optuna.samplers.TPESampler(
-            n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True, gamma=good_trials
+        tpe = optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
         )
+        tpe._gamma = good_trials  # noqa: SLF001 - the argument of this name warns our users that it will go
+        return tpe
     if sampler == "gp":
         return optuna.samplers.GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
     if sampler == "nsga2":
