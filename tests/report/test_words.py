@@ -14,8 +14,10 @@ from tests.recipes import small_recipe
 from tuner.insight import Importances
 from tuner.recipe import Recipe
 from tuner.regions import Counted, Interval, Region, regions
+from tuner.report.winner import winner_in_words
 from tuner.report.words import in_words
 from tuner.results import TrialResult
+from tuner.winner import standings
 
 NOTHING = Importances({}, {}, missing="it takes more trials")
 TRIAL = TrialResult(
@@ -259,3 +261,11 @@ def test_whatever_became_of_the_trials_it_is_a_paragraph(drawn: list[TrialResult
     assert 2 <= text.count(". ") + 1 <= 6
     assert text.endswith((".", "`."))
     assert "  " not in text
+
+
+def test_the_winner_with_further_seeds_is_named() -> None:
+    """It need not be the trial with the single best value."""
+    found = standings({0: 0.9, 1: 0.95, 2: 0.91, 3: 0.93, 4: 0.94, 5: 0.90}, {2: 0, 3: 0, 4: 1, 5: 1}, maximize=True)
+
+    said = "With 2 further seeds, trial 0 has the best mean, 0.9200 ± 0.0158: it is the winner."
+    assert (winner_in_words(found[:1]), winner_in_words([])) == (said, "")

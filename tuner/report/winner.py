@@ -51,6 +51,16 @@ def lead_in_words(found: Sequence[Standing], recipe: Recipe) -> str:
     return f"{said}: more than the noise between seeds."
 
 
+def winner_in_words(found: Sequence[Standing]) -> str:
+    """Return which configuration won with further seeds; nothing where none was trained again."""
+    if not found:
+        return ""
+    first = found[0]
+    error = "" if first.error is None else f" ± {metric(first.error)}"
+    seeds = "one further seed" if len(first.seeds) == 1 else f"{len(first.seeds)} further seeds"
+    return f"With {seeds}, trial {first.trial} has the best mean, {metric(first.mean)}{error}: it is the winner."
+
+
 def standings_json(found: Sequence[Standing]) -> list[dict[str, object]]:
     """Return plain data for JSON, the winner first."""
     return [

@@ -13,7 +13,8 @@ from tuner.recipe import Recipe
 from tuner.regions import Interval, Region
 from tuner.report.front import front_in_words
 from tuner.report.text import metric, number, rough
-from tuner.results import TrialResult, front_of, ranked
+from tuner.report.winner import winner_in_words
+from tuner.results import TrialResult, front_of, ranked, standings_of
 from tuner.stopping import REACHED, enough
 
 _ENDED = ("complete", "pruned", "failed")
@@ -36,6 +37,7 @@ def in_words(
     sentences = (
         _states(trials),
         _best(done, recipe),
+        winner_in_words(standings_of(list(trials), recipe)),
         front_in_words(front_of(trials, recipe), recipe.objective),
         _matters(worth, len(done), len(done) + sum(trial.state == "pruned" for trial in trials)),
         _where(worth, regions),
