@@ -124,19 +124,11 @@ class Rungs:
 
     def promotable(self) -> int | None:
         """Return the trial to promote next, of the highest rung that has one; ``None`` where there is none."""
-        for rung in sorted(self._all(), key=lambda rung: -rung.level):
-            for number in rung.top():
-                if number in rung.paused:
-                    return number
-        return None
+        return self._first_paused(_Rung.top)
 
     def best_paused(self) -> int | None:
         """Return the best paused trial of the highest rung that has one, however many are better; ``None`` without."""
-        for rung in sorted(self._all(), key=lambda rung: -rung.level):
-            for number in rung.ranking():
-                if number in rung.paused:
-                    return number
-        return None
+        return self._first_paused(_Rung.ranking)
 
     def promote(self, number: int) -> int:
         """Let a paused trial go on; returns the epochs of the rung where it was."""
@@ -168,6 +160,11 @@ class Rungs:
 
     def _all(self) -> list[_Rung]:
         return [rung for bracket in self._brackets for rung in bracket]
+
+    def _first_paused(self, of: Callable[[_Rung], list[int]]) -> int | None:
+        """Return the first paused trial of what ``of`` names of each rung, the highest rung first."""
+        rungs = sorted(self._all(), key=lambda rung: -rung.level)
+        return next((number for rung in rungs for number in of(rung) if number in rung.paused), None)
 
     def _best(self, values: Sequence[float]) -> float:
         return max(self._sign * value for value in values)
