@@ -364,19 +364,16 @@ class Sampling:
 
     def _run(self, number: int, *, new: bool = False) -> optuna.Trial:
         """Let a trial run; the parameters of a new one are fixed where the recipe or the grid says what they are."""
-        if new:
-            place = number - len(self.confirms)
-            params = self._recipe.start_params(self._place(number)) if self._grid is None else self._grid[place]
-            if spreads(self._recipe, self._study, place):
-                params = sobol_point(self._recipe, place, fixed=params or {})
-            if self._has_own_epochs(number):
-                self._rungs.exempt(number)
-            self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
-            if params is None:
-                return self._trials.run_new()
-            self._trials.add(params)
         self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
-        return self._trials.run(number)
+        if not new:
+            return self._trials.run(number)
+        place = number - len(self.confirms)
+        params = self._recipe.start_params(self._place(number)) if self._grid is None else self._grid[place]
+        if spreads(self._recipe, self._study, place):
+            params = sobol_point(self._recipe, place, fixed=params or {})
+        if self._has_own_epochs(number):
+            self._rungs.exempt(number)
+        return self._trials.run_new() if params is None else self._trials.run(self._trials.add(params))
 
 
 @dataclass(frozen=True, slots=True)
