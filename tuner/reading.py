@@ -63,10 +63,7 @@ class StudyReader:
 
     def refit(self) -> KeptRefit | None:
         """Return the model of the best trial that was trained on all rows, if there is one."""
-        best = winner(self.trials(), self.recipe)
-        with stored.existing(self.location, self.name) as found:
-            refit = found.store.refit(found.record.id)
-        return refit if refit is not None and best is not None and refit.number == best.number else None
+        return self._refit_of(winner(self.trials(), self.recipe))
 
     def summary(self) -> StudySummary:
         """Return the study in a line.
@@ -82,12 +79,17 @@ class StudyReader:
         from tuner.report.front import front_json
         from tuner.report.winner import lead_json, refit_json, standings_json
 
-        best, found, refit = winner(self.trials(), self.recipe), self.standings(), self.refit()
+        trials = self.trials()
+        best, found = winner(trials, self.recipe), standings_of(trials, self.recipe)
+        refit = self._refit_of(best)
         told = best_json(best, self.recipe, self.summary())
         if refit is not None:
             told["test"] = refit.test
         if self.recipe.objective.several:
-            told |= {"objectives": list(self.recipe.objective.names), "front": front_json(self.front())}
+            told |= {
+                "objectives": list(self.recipe.objective.names),
+                "front": front_json(front_of(trials, self.recipe)),
+            }
         return {**told, "confirmed": standings_json(found), "lead": lead_json(found), "refit": refit_json(refit)}
 
     def importances(self) -> Importances:
@@ -169,3 +171,9 @@ class StudyReader:
         if not 0 <= number < len(trials):
             raise UsageError(f"study '{self.name}' has no trial {number}", hint=f"it has {len(trials)}, from 0 on")
         return trials[number]
+
+    def _refit_of(self, best: TrialResult | None) -> KeptRefit | None:
+        """Return the refit of the study if it is that of this trial."""
+        with stored.existing(self.location, self.name) as found:
+            refit = found.store.refit(found.record.id)
+        return refit if refit is not None and best is not None and refit.number == best.number else None

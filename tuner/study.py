@@ -221,10 +221,9 @@ class Study(StudyReader):
         from tuner.handover import hand_over
 
         chosen = self.best() if trial is None else self.trial(trial)
+        if refit is None:
+            refit = trial is None and self._refit_of(chosen) is not None
         with stored.existing(self.location, self.name) as found:
-            if refit is None:
-                kept = found.store.refit(found.record.id) if trial is None else None
-                refit = kept is not None and kept.number == chosen.number
             data = self.load_data()
             return hand_over(found, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
 
