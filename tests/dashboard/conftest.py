@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,12 +95,19 @@ def finished(original: Finished, home: Path) -> Finished:
     return replace(original, home=home)
 
 
-@pytest.fixture
-def address(finished: Finished) -> Iterator[str]:
-    """The address of the dashboard over ``finished``, without the path."""
-    with DashboardServer(locate(home=finished.home), port=0) as server:
+@contextmanager
+def served(study: Finished) -> Iterator[str]:
+    """Yield the address of a dashboard over a study, without the path."""
+    with DashboardServer(locate(home=study.home), port=0) as server:
         thread = threading.Thread(target=server.serve)
         thread.start()
         yield server.address.removesuffix("/dashboard")
         server.stop()
         thread.join()
+
+
+@pytest.fixture
+def address(finished: Finished) -> Iterator[str]:
+    """The address of the dashboard over ``finished``, without the path."""
+    with served(finished) as address:
+        yield address

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from storage import locate
-from tests.dashboard.conftest import Finished
+from tests.dashboard.conftest import Finished, served
 from tests.dashboard.test_browser import browser, wait_for_text
 from tests.dashboard.test_server import get
 from tests.recipes import small_recipe
 from tests.test_several import SPACE
 from tuner.dashboard.note import note
-from tuner.dashboard.server import DashboardServer
 from tuner.results import front_of
 
 __all__ = ["browser"]  # the fixture
@@ -39,12 +36,8 @@ def weighed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 @pytest.fixture(scope="module")
 def place(weighed: Finished) -> Iterator[str]:
     """The address of the dashboard over it, without the path."""
-    with DashboardServer(locate(home=weighed.home), port=0) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        yield server.address.removesuffix("/dashboard")
-        server.stop()
-        thread.join()
+    with served(weighed) as address:
+        yield address
 
 
 def test_the_study_page_answers_with_the_front(place: str, weighed: Finished) -> None:
