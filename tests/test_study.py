@@ -184,6 +184,9 @@ def test_a_study_goes_on_with_the_settings_that_it_had(tmp_path: Path) -> None:
     assert [trial.epochs for trial in again.trials()] == [1, 1]
     assert (again.recipe.search.seed, again.recipe.search.sampler, again.recipe.validation) == (9, "random", 300)
     assert again.recipe.budget.timeout == 60  # the recipe's own: the budget is for one run
+    accuracy = again.trials()[1].metrics["val_accuracy"]
+    assert 300 * accuracy == pytest.approx(round(300 * accuracy), abs=1e-3)  # of those 300 rows, and not of a fifth
+
     with pytest.raises(RecipeError, match="the validation of 'digits' changed since the study began"):
         again.run(validation=0.5, executor="inline", device="cpu")
 

@@ -153,8 +153,6 @@ class Study(StudyReader):
         self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
         data = self.load_data()
         workers = 1 if executor == "inline" else workers or default_workers()
-        setup = self._setup(device)
-        trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
         _refuse_network_folder(self.location)
         before = None if fresh else stored.recipe_of(self.location, self.name)
         if before is not None:
@@ -165,6 +163,8 @@ class Study(StudyReader):
         sources = learning.recall(self.location, self.name, self.recipe, begins=before is None)
         lessons = learning.Lessons(sources, data.fingerprint, weights)
         self.recipe = lessons.first_of(self.recipe) if before is None else self.recipe
+        setup = self._setup(device)  # of the rows that the study began with
+        trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
         check_starts(self.recipe, weights)
         server = str(self.location) if self.location.is_server else None
         check_sampler(self.recipe, server=server, asked=sampler == "cmaes")
