@@ -13,6 +13,7 @@ from tests.scripted import ScriptedTrainer
 from tuner import stored
 from tuner.coordinator import Coordinator, Services
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.finale import Finale
 from tuner.ledger import Ledger
 from tuner.progress import Ended, Plan, RunView
 from tuner.recipe import Recipe
@@ -66,7 +67,8 @@ def run_scripted(
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
             sampling = Sampling(study, recipe, **sampling_options)
             ledger = Ledger(store, record, lease, sampling, recipe)
-            services = Services(ledger, lease, sampling, executor, recorder or Recorder(), stop)
+            finale = Finale(store, record, sampling, ledger.leaders, recipe)
+            services = Services(ledger, finale, lease, sampling, executor, recorder or Recorder(), stop)
             coordinator = Coordinator(name, recipe, services)
             coordinator.run(test_all=test_all)
     return coordinator

@@ -13,6 +13,7 @@ from tuner.attempts import Attempts
 from tuner.display import Display
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
+from tuner.finale import Finale
 from tuner.ledger import Ledger
 from tuner.progress import Progress
 from tuner.recipe import Recipe
@@ -33,6 +34,7 @@ class Services:
     """What a coordinator works with; it is the only one to use them while it runs."""
 
     ledger: Ledger
+    finale: Finale
     lease: Lease
     sampling: Sampling
     executor: Executor
@@ -56,6 +58,8 @@ class Coordinator:
     def __init__(self, name: str, recipe: Recipe, services: Services) -> None:
         self._recipe = recipe
         self._ledger = services.ledger
+        self._leaders = services.ledger.leaders
+        self._finale = services.finale
         self._lease = services.lease
         self._sampling = services.sampling
         self._executor = services.executor
@@ -69,7 +73,7 @@ class Coordinator:
             slots=services.executor.slots,
             progress=services.progress,
             sampling=services.sampling,
-            ledger=services.ledger,
+            leaders=services.ledger.leaders,
             attempts=attempts,
         )
         self._timing = Timing(services.executor.slots)
@@ -96,11 +100,11 @@ class Coordinator:
             StorageError: If the database cannot be written.
         """
         self._ledger.take_up()
-        done = enough(self._recipe, self._ledger.best(), self._sampling.finished_after)
+        done = enough(self._recipe, self._leaders.best(), self._sampling.finished_after)
         if self._sampling.exhausted or done:
             self._ledger.give_up_hopeless()
             self.stopped_by = None if self._sampling.exhausted else done
-            if not (self._to_confirm() or self._ledger.refit_job() or self._ledger.untested(test_all=test_all)):
+            if not (self._to_confirm() or self._finale.refit_job() or self._finale.untested(test_all=test_all)):
                 return
         self._run = self._ledger.begin_run(self._executor.slots)
         self._executor.start()
@@ -120,10 +124,10 @@ class Coordinator:
             self._display.phase = f"confirming the best configurations with {waiting} further trials"
             self._work(self._ask_to_confirm, lambda: True, lambda: None)
         self._display.phase = ""
-        if self._may_finish and (refit := self._ledger.refit_job()):
+        if self._may_finish and (refit := self._finale.refit_job()):
             self._single(refit, f"training the winner on all rows ({refit.epochs} epochs)")
         if self._may_finish:
-            for job in self._ledger.untested(test_all=test_all):
+            for job in self._finale.untested(test_all=test_all):
                 self._single(job, "evaluating the winner on the test images")
 
     @property
@@ -185,10 +189,7 @@ class Coordinator:
                 hint="no trial is lost; `tuner doctor` looks at the file of every model",
             )
         self._timing.test(end.seconds)
-        if isinstance(end, TestEnd):
-            self._ledger.tested(end)
-        else:
-            self._ledger.refitted(end)
+        self._finale.done(end)
 
     def _keep_lease(self) -> None:
         if self._lease.check():
@@ -208,16 +209,16 @@ class Coordinator:
         """Say why the search may end: it found what was wanted, or the rest of the time is needed for its winner."""
         timeout = self._recipe.budget.timeout
         if timeout is not None:
-            rest = time_to_finish(self._recipe, self._ledger.seconds_of_best(), self._executor.slots)
+            rest = time_to_finish(self._recipe, self._leaders.seconds_of_best(), self._executor.slots)
             if self._display.elapsed > timeout - rest:
                 return "timeout"
-        return enough(self._recipe, self._ledger.best(), self._sampling.finished_after)
+        return enough(self._recipe, self._leaders.best(), self._sampling.finished_after)
 
     def _ask_to_confirm(self) -> Asked | None:
         """Return the next further seed, unless what is left of the time is needed for the winner; none is cut short."""
         timeout = self._recipe.budget.timeout
         if timeout is not None:
-            rest = time_to_finish(self._recipe, self._ledger.seconds_of_best(), self._executor.slots, confirmed=True)
+            rest = time_to_finish(self._recipe, self._leaders.seconds_of_best(), self._executor.slots, confirmed=True)
             if self._display.elapsed > timeout - rest:
                 self.stopped_by = "timeout"
                 return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tuner.attempts import Attempts
-from tuner.ledger import Ledger
+from tuner.leaders import Leaders
 from tuner.progress import Ended, Progress, RunView, Silent
 from tuner.recipe import Recipe
 from tuner.records import Counts, Outcome
@@ -23,7 +23,7 @@ class Display:
         slots: How many trials run at the same time.
         progress: Shows the views.
         sampling: Knows the trials by state.
-        ledger: Knows the best one.
+        leaders: Knows the best one.
         attempts: Knows those that run.
     """
 
@@ -35,7 +35,7 @@ class Display:
         slots: int,
         progress: Progress,
         sampling: Sampling,
-        ledger: Ledger,
+        leaders: Leaders,
         attempts: Attempts,
     ) -> None:
         self._study = study
@@ -43,7 +43,7 @@ class Display:
         self._slots = slots
         self._progress = progress
         self._sampling = sampling
-        self._ledger = ledger
+        self._leaders = leaders
         self._attempts = attempts
         self._began = time.monotonic()
         self.phase = ""  # what is being done after the search, for people
@@ -77,7 +77,7 @@ class Display:
             objective=self._recipe.objective.metric,
             counts=counts,
             limit=self._sampling.limit,
-            best=self._ledger.best(),
+            best=self._leaders.best(),
             running=tuple(active.shown for active in self._attempts.active.values() if not active.ended),
             elapsed=self.elapsed,
             remaining=self._remaining(counts),

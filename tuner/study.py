@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,24 +11,17 @@ from typing import TYPE_CHECKING, Literal
 
 import search_spaces
 from storage import Location, locate
-from storage.network import network_type
-from tuner import learning, overview, stored
-from tuner.coordinator import Coordinator, Services
-from tuner.errors import DataError, RecipeError, StorageError, did_you_mean
-from tuner.estimate import plan_run
+from tuner import overview, stored
+from tuner.errors import DataError, RecipeError, did_you_mean
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
-from tuner.ledger import Ledger
 from tuner.objectives import objective_table
 from tuner.overview import StudySummary
 from tuner.progress import Progress, Silent
 from tuner.reading import StudyReader
 from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
-from tuner.refusal import check_starts, weights_for
-from tuner.samplers import check_sampler
-from tuner.sampling import Sampling
-from tuner.signals import stop_on_signals
+from tuner.running import search, settle
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
@@ -152,46 +144,25 @@ class Study(StudyReader):
         }
         self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
         data = self.load_data()
-        workers = 1 if executor == "inline" else workers or default_workers()
-        _refuse_network_folder(self.location)
-        before = None if fresh else stored.recipe_of(self.location, self.name)
-        if before is not None:
-            learning.check_same(self.name, before, learn_from)
-            self.recipe = self.recipe.going_on(before).changed(**asked)
-        self.recipe = self.recipe.settled(before)
-        weights = weights_for(math.prod(data.input_shape), data.classes)
-        sources = learning.recall(self.location, self.name, self.recipe, begins=before is None)
-        lessons = learning.Lessons(sources, data.fingerprint, weights)
-        self.recipe = lessons.first_of(self.recipe) if before is None else self.recipe
+        settled = settle(self.name, self.location, self.recipe, asked, data, fresh=fresh)
+        self.recipe = settled.recipe
         setup = self._setup(device)  # of the rows that the study began with
-        trainers: Executor = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers)
-        check_starts(self.recipe, weights)
-        server = str(self.location) if self.location.is_server else None
-        check_sampler(self.recipe, server=server, asked=sampler == "cmaes")
-        with stored.opened(self.location, create=True) as store:
-            old = stored.find(store, self.name) if fresh else None
-            if old is not None:
-                stored.delete(old)
-            found = stored.create_or_resume(store, self.name, self.recipe, data.fingerprint)
-            record = found.record
-            with store.lease(record.id, self.name, wait=take_over) as lease, stop_on_signals() as wish:
-                store.change_recipe(record.id, self.recipe.model_dump(mode="json"))
-                foreign = lessons.foreign(self.recipe)
-                lessons.note(found.study, self.recipe, foreign)
-                sampling = Sampling(found.study, self.recipe, weights=weights, foreign=foreign)
-                if not sampling.exhausted:
-                    trainers.warm_up()
-                progress = progress or Silent()
-                progress.planned(plan_run(self.name, self.recipe, sampling.counts(), data, workers))
-                ledger = Ledger(store, record, lease, sampling, self.recipe)
-                services = Services(ledger, lease, sampling, trainers, progress, wish)
-                coordinator = Coordinator(self.name, self.recipe, services)
-                self._decorate(found)
-                try:
-                    coordinator.run(test_all=test_all)
-                finally:
-                    self._decorate(found)
-        return RunResult(coordinator.stopped_by)
+        trainers: Executor = (
+            InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers or default_workers())
+        )
+        stopped_by = search(
+            self.name,
+            self.location,
+            settled,
+            data,
+            trainers,
+            progress=progress or Silent(),
+            fresh=fresh,
+            take_over=take_over,
+            test_all=test_all,
+            decorate=self._decorate,
+        )
+        return RunResult(stopped_by)
 
     def export(
         self,
@@ -351,20 +322,6 @@ def load_study(
 def list_studies(*, storage: str | None = None, home: Path | None = None) -> list[StudySummary]:
     """Return every study in a line, by name; none where there is no database."""
     return overview.list_studies(locate(storage, home))
-
-
-def _refuse_network_folder(location: Location) -> None:
-    """Refuse to write SQLite where locks may not work.
-
-    Raises:
-        StorageError: If the database would lie on a network folder.
-    """
-    kind = None if location.is_server else network_type(location.file)
-    if kind is not None:
-        raise StorageError(
-            f"the database {location} would lie on a network folder ({kind}), where SQLite can be damaged",
-            hint="put it on a local disk with --home, or share a PostgreSQL database with --storage postgresql://…",
-        )
 
 
 def _data_dir(given: Path | None) -> Path | None:
