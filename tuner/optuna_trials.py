@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.records import ParamValue
+from tuner.space import AnyDimension, Choice, Float
 
 
 class OptunaTrials:
@@ -97,3 +99,12 @@ class OptunaTrials:
     def _forget_what_samplers_saw(self) -> None:
         """As ``study.ask`` does, which cannot be used: it takes whichever trial waits first."""
         self._study._thread_local.cached_all_trials = None  # noqa: SLF001
+
+
+def suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamValue:
+    """Return the value of one parameter: what was fixed beforehand, else what the sampler draws."""
+    if isinstance(dimension, Choice):
+        return cast("ParamValue", trial.suggest_categorical(name, dimension.choices))
+    if isinstance(dimension, Float):
+        return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+    return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)

@@ -18,7 +18,8 @@ from tuner.scheduling import Rungs
 from tuner.space import AnyDimension, Choice, Float
 
 STARTUP = 10  # trials from which a model of the objective learns before it proposes any
-EXPLORE = 4  # one trial in so many is not the model's
+COVER = 8  # one trial in so many covers the space,
+EXCHANGE = 4  # and one in so many is the best one but for one choice: the model proposes neither
 _LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 
 
@@ -91,19 +92,29 @@ def good_trials(trials: int) -> int:
 def spreads(recipe: Recipe, study: optuna.Study, place: int) -> bool:
     """Tell whether trial ``place`` covers the space instead of being proposed by a model.
 
-    It is one of the first, from which the model learns, or one of the fourth part that goes on covering the space: a
-    model that saw one good region early would else never learn of another, the less so where trials are compared after
-    few epochs.
+    It is one of the first, from which the model learns, or one of the few that go on covering the space: a model that
+    saw one good region early would else never learn of another, the less so where trials are compared after few epochs.
 
     Source: Falkner et al. 2018, BOHB, section 4.2, where a constant share of the configurations is drawn at random.
     """
-    states = _LEARNS_FROM.get(recipe.sampler)
-    if states is None:
+    if not learns(recipe):
         return False
-    if place % EXPLORE == EXPLORE - 1:
+    if place % COVER == COVER - 1:
         return True
+    states = _LEARNS_FROM[recipe.sampler]
     tried = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
     return len(tried) < STARTUP
+
+
+def exchanges(recipe: Recipe, place: int) -> bool:
+    """Tell whether trial ``place``, if it does not cover the space, is a neighbour of the best one.
+
+    Where the good trials agree in a choice, TPE asks for no other: the bad trials with the other value were bad for
+    another reason, but it cannot know. So the other values are tried with everything else as in the best trial.
+
+    Source: Hutter et al. 2011, section 4.3, where such neighbours compete with random configurations.
+    """
+    return learns(recipe) and place % EXCHANGE == 1
 
 
 def learns(recipe: Recipe) -> bool:

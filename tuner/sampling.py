@@ -12,14 +12,15 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner import winner
-from tuner.optuna_trials import OptunaTrials
-from tuner.recipe import Recipe, Start
+from tuner.exchange import identity
+from tuner.openings import Openings
+from tuner.optuna_trials import OptunaTrials, suggest
+from tuner.recipe import Recipe
 from tuner.records import CONFIRMS, PAUSED, PROMOTED, Counts, Outcome, ParamValue, Verdict
 from tuner.refusal import AT_ONCE, Refusals, Weights
 from tuner.remembered import RememberedTrials
 from tuner.sampler_view import SamplerView, StudyView
-from tuner.samplers import make_pruner, make_rungs, make_sampler, shuffled_grid, sobol_point, spreads, trial_seed
-from tuner.space import AnyDimension, Choice, Float
+from tuner.samplers import make_pruner, make_rungs, make_sampler, trial_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -91,9 +92,9 @@ class Sampling:
         self._recipe = recipe
         self._running: dict[int, _Running] = {}
         self._refusals = Refusals(recipe, weights)
-        self._grid = shuffled_grid(recipe) if recipe.sampler == "grid" else None
         self._first: dict[Hashable, int] = {}
         self.confirms: dict[int, int] = {}
+        self._openings = Openings(recipe, self._study, self.confirms, self._refusals)
         for trial in self._trials.all():
             self._take_up(trial)
 
@@ -200,16 +201,16 @@ class Sampling:
         return trial, promoted
 
     def _draw(self, trial: optuna.Trial) -> dict[str, ParamValue]:
-        return self._recipe.search_space.draw(lambda name, dimension: _suggest(trial, name, dimension))
+        return self._recipe.search_space.draw(lambda name, dimension: suggest(trial, name, dimension))
 
     def _asked(self, number: int, drawn: Mapping[str, ParamValue], *, promoted: int | None) -> Asked:
-        start = self._start(number)
-        first = self._first.setdefault(_identity(drawn), number)
+        start = self._openings.start(number)
+        first = self._first.setdefault(identity(drawn), number)
         return Asked(
             number=number,
             params=self._recipe.hyperparameters(drawn).as_params(),
             seed=trial_seed(self._recipe.search.seed, number),
-            epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
+            epochs=self._openings.epochs(number),
             label=start.label if start else None,
             repeats=first if first < number else None,
             rungs=self._rungs.ahead(number),
@@ -227,7 +228,7 @@ class Sampling:
         chosen = winner.chosen(
             {number: values[0] for number, values in self.values().items()},
             self.confirms,
-            {number: _identity(trial.params) for number, trial in trials.items()},
+            {number: identity(trial.params) for number, trial in trials.items()},
             best=best,
             maximize=self._recipe.objective.maximize,
         )
@@ -312,37 +313,19 @@ class Sampling:
             return
         if CONFIRMS in trial.user_attrs:
             self._exempt(number, trial.user_attrs[CONFIRMS])
-        elif self._has_own_epochs(number):
+        elif self._openings.has_own_epochs(number):
             self._rungs.exempt(number)
         elif trial.state != TrialState.FAIL:
             paused = trial.state == TrialState.WAITING and PAUSED in trial.user_attrs
             complete = trial.state == TrialState.COMPLETE
             self._rungs.restore(number, _in_order(trial), paused=paused, complete=complete)
         if trial.params:
-            self._first.setdefault(_identity(trial.params), number)
+            self._first.setdefault(identity(trial.params), number)
 
     def _exempt(self, number: int, original: int) -> None:
         """Note that a trial confirms another one: it is compared with nobody on its way."""
         self.confirms[number] = original
         self._rungs.exempt(number)
-
-    def _start(self, number: int) -> Start | None:
-        """Return the recipe's own configuration that a trial has, or confirms."""
-        number = self.confirms.get(number, number)
-        place = self._place(number)
-        return self._recipe.start[place] if place < len(self._recipe.start) else None
-
-    def _place(self, number: int) -> int:
-        """Return which of the recipe's configurations a trial has: where a draw was refused, the next trial has it.
-
-        But a point of the grid, or of a sequence, that was refused is not tried again.
-        """
-        place = number - sum(each < number for each in self.confirms)
-        return place if self._grid is not None else place - self._refusals.before(number)
-
-    def _has_own_epochs(self, number: int) -> bool:
-        start = self._start(number)
-        return start is not None and start.epochs is not None
 
     def _queue(self, *, confirming: bool = False) -> list[int]:
         """Return the trials that wait to be tried again, in order."""
@@ -363,15 +346,12 @@ class Sampling:
         return found
 
     def _run(self, number: int, *, new: bool = False) -> optuna.Trial:
-        """Let a trial run; the parameters of a new one are fixed where the recipe or the grid says what they are."""
+        """Let a trial run, a new one with the parameters that were decided beforehand."""
         self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
         if not new:
             return self._trials.run(number)
-        place = number - len(self.confirms)
-        params = self._recipe.start_params(self._place(number)) if self._grid is None else self._grid[place]
-        if spreads(self._recipe, self._study, place):
-            params = sobol_point(self._recipe, place, fixed=params or {})
-        if self._has_own_epochs(number):
+        params = self._openings.params(number)
+        if self._openings.has_own_epochs(number):
             self._rungs.exempt(number)
         return self._trials.run_new() if params is None else self._trials.run(self._trials.add(params))
 
@@ -387,16 +367,3 @@ class _Running:
 def _in_order(trial: FrozenTrial) -> list[float]:
     """Return the objective after each epoch."""
     return [value for _, value in sorted(trial.intermediate_values.items())]
-
-
-def _identity(params: Mapping[str, ParamValue]) -> Hashable:
-    """Return what two trials with just the same searched parameters have in common."""
-    return tuple(sorted(params.items()))
-
-
-def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> ParamValue:
-    if isinstance(dimension, Choice):
-        return cast("ParamValue", trial.suggest_categorical(name, dimension.choices))
-    if isinstance(dimension, Float):
-        return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
-    return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
