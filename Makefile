@@ -4,6 +4,7 @@ PYTHON ?= python3
 EXTRAS ?= test,onnx,litert,postgres
 UV ?= $(shell command -v uv 2>/dev/null)
 ARGS ?=
+JOBS ?= 2
 
 comma := ,
 RUNTIME := .venv/.installed
@@ -35,8 +36,9 @@ ifneq ($(wildcard ../shared/data/.),)
 test: export TUNER_DATA := $(shell cd ../shared/data && pwd)
 endif
 endif
-test: $(DEVELOPMENT) ## Run every test; a part of them with ARGS="tests/cli -k name".
-	.venv/bin/pytest $(ARGS)
+# Two at a time, as most tests wait for processes; a file's tests share what they need, so they stay together.
+test: $(DEVELOPMENT) ## Run every test; a part of them with ARGS="tests/cli -k name", one by one with JOBS=0.
+	.venv/bin/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 # 25 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12 about an hour.
 chaos: $(DEVELOPMENT) ## Kill trainers and runs at random moments, and look whether anything was lost.
