@@ -15,7 +15,7 @@ from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpo
 from storage.copies import Attempt, KeptModel, KeptRefit, StudyRecord
 from storage.engine import Database
 from storage.lease import Holding, Lease, holder, holding, request_stop
-from storage.refits import forget_refit, read_refit, replace_refit, write_refit_test
+from storage.refits import read_refit, replace_refit, write_refit_test
 from storage.runs import Run, RunRecord, read_runs
 from storage.tables import AttemptRow, CheckpointRow, EpochRow, ModelRow, StudyRow
 from tuner.records import PAUSED, PROMOTED, CheckpointFile, EpochEnd, ModelFile, Outcome, RefitEnd, TrialEnd
@@ -301,12 +301,6 @@ class Store:
         """Record the evaluation of the refit on the test split."""
         with self.database.write() as session:
             write_refit_test(session, study_id, metrics)
-
-    def drop_refit(self, study_id: int) -> None:
-        """Forget the refit of a study, then remove its file."""
-        with self.database.write() as session:
-            gone = forget_refit(session, study_id)
-        self._remove(gone)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.recipes import small_recipe
 from tests.runs import Recorder, run_scripted, trials_of
 from tuner.recipe import Recipe
@@ -99,6 +101,28 @@ def test_the_winner_is_trained_on_all_rows_and_evaluated_alone(home: Path) -> No
     assert all(trial.test is None for trial in study.trials())
     assert study.as_json()["test"] == refit.test
     assert study.as_json()["refit"]["epochs"] == 4
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_damaged_refit_is_trained_again(home: Path, damage: str) -> None:
+    """The next run sees it and does it once more; a run after that has nothing to do."""
+    run_scripted(home, recipe_of(refit=True))
+    (file,) = (home / "artifacts").rglob("refit-*")
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_text("something else")
+    first = study_of(home).refit()
+    run_scripted(home, recipe_of(refit=True))
+    second = study_of(home).refit()
+    run_scripted(home, recipe_of(refit=True))
+
+    assert first is not None
+    assert second is not None
+    assert (second.number, second.sha256, second.test) == (first.number, first.sha256, first.test)
+    assert [each.name for each in (home / "artifacts").rglob("refit-*")] == [Path(second.path).name]
+    assert second.path != first.path
+    assert study_of(home).refit() == second
 
 
 def test_the_models_that_may_be_the_winners_are_kept(home: Path) -> None:

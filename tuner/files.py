@@ -32,6 +32,14 @@ def is_intact(path: Path, *, size: int, sha256: str) -> bool:
     return path.stat().st_size == size and sha256_of(path) == sha256
 
 
+def is_whole(path: Path, *, size: int, sha256: str) -> bool:
+    """Tell whether a file can be read and is what was recorded."""
+    try:
+        return is_intact(path, size=size, sha256=sha256)
+    except OSError:
+        return False
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is flushed to disk and takes the name ``path``.

@@ -7,6 +7,7 @@ from statistics import fmean
 from storage import Store
 from storage.copies import StudyRecord
 from storage.retry import persistent
+from tuner.files import is_whole
 from tuner.leaders import Leaders
 from tuner.recipe import Recipe
 from tuner.records import RefitEnd, RefitJob, TestEnd, TestJob
@@ -32,13 +33,12 @@ class Finale:
         self._refits = recipe.winner.refit
 
     def refit_job(self) -> RefitJob | None:
-        """Return the job that trains the winner on all rows, where that is wanted and not done.
+        """Return the job that trains the winner on all rows, where that is wanted and not done, or its file is damaged.
 
         It trains for as many epochs as were best on the mean of all seeds of the winner.
         """
         number = self._leaders.winner()
-        done = self._store.refit(self._study_id)
-        if not self._refits or number is None or (done is not None and done.number == number):
+        if not self._refits or number is None or self._is_refitted(number):
             return None
         best = [int(self._sampling.facts(seed)["best_epoch"]) + 1 for seed in self._leaders.seeds_of_winner()]
         asked = self._sampling.trained(number)
@@ -79,3 +79,9 @@ class Finale:
             self._store.set_refit_test(self._study_id, end.metrics)
         else:
             self._store.set_test(self._study_id, end.number, end.metrics)
+
+    def _is_refitted(self, number: int) -> bool:
+        done = self._store.refit(self._study_id)
+        if done is None or done.number != number:
+            return False
+        return is_whole(self._store.artifacts.path(done.path), size=done.size, sha256=done.sha256)

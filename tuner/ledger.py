@@ -9,7 +9,7 @@ from storage.copies import StudyRecord
 from storage.lease import Lease
 from storage.retry import persistent
 from storage.runs import Run
-from tuner.files import is_intact
+from tuner.files import is_whole
 from tuner.leaders import Leaders
 from tuner.objectives import LATENCY
 from tuner.recipe import Recipe
@@ -75,8 +75,8 @@ class Ledger:
 
     def begin(self, asked: Asked, device: str | None = None) -> TrialJob:
         """Begin an attempt at a trial, from its newest sound checkpoint if it has one, and return the job for it."""
-        sound = (file for file in self._store.checkpoints(self._study_id, asked.number) if _is_sound(file))
-        checkpoint = next(sound, None)
+        files = self._store.checkpoints(self._study_id, asked.number)
+        checkpoint = next((each for each in files if is_whole(each.path, size=each.size, sha256=each.sha256)), None)
         first = checkpoint.epochs if checkpoint else 0
         before = self._store.epochs(self._study_id, [asked.number]).get(asked.number, [])[:first] if first else []
         self._before[asked.number] = before
@@ -159,13 +159,6 @@ class Ledger:
         models = self._store.models(self._study_id)
         for number in self.leaders.superfluous(models):
             self._store.drop_model(self._study_id, models[number])
-
-
-def _is_sound(file: CheckpointFile) -> bool:
-    try:
-        return is_intact(file.path, size=file.size, sha256=file.sha256)
-    except OSError:
-        return False
 
 
 def _facts(asked: Asked, end: TrialEnd, seconds: float) -> dict[str, object]:

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from pydantic import BaseModel
 
 from storage import locate
+from storage.refits import forget_refit
 from storage.tables import AttemptRow
 from storage.transfer import TABLES, columns_of
 from tests.archive.conftest import manifest_of, recipe, tampered
@@ -34,6 +35,12 @@ def export(home: Path, file: Path, name: str = "small") -> Path:
     with stored.existing(locate(home=home), name) as found:
         write_archive(found, file)
     return file
+
+
+def forget(found: stored.Stored) -> None:
+    """Let a study have no refit."""
+    with found.store.database.write() as session:
+        forget_refit(session, found.record.id)
 
 
 def test_exported_imported_and_exported_is_the_same(exported: Path, tmp_path: Path) -> None:
@@ -92,7 +99,7 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
     file.write_text("changed")
     with stored.existing(locate(home=home), "small") as found:
         damaged = write_archive(found, tmp_path / "damaged.zip")
-        found.store.drop_refit(found.record.id)
+        forget(found)
         none = write_archive(found, tmp_path / "none.zip")
 
     assert (damaged.refit, damaged.models, damaged.left_out) == (False, 3, ())
@@ -106,7 +113,7 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
 def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_path: Path) -> None:
     """Version 1 knew no refit; the study is the same."""
     with stored.existing(locate(home=home), "small") as found:
-        found.store.drop_refit(found.record.id)
+        forget(found)
         write_archive(found, exported, force=True)
 
     def older(manifest: dict[str, Any]) -> None:

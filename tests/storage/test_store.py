@@ -279,21 +279,6 @@ class StoreContract:
         assert kept.number == 4
         assert store.artifacts.path(kept.path).exists()
 
-    def test_a_refit_is_dropped_with_its_file(self, store: Store, study: StudyRecord) -> None:
-        """The model of the trial stays."""
-        model = write_model(store, study, 4, b"x")
-        keep(store, study.id, 4, model)
-        end = refit(store, study, 4, b"y")
-        store.set_refit(study.id, end)
-        store.drop_refit(study.id)
-        store.drop_refit(study.id)  # again, as after a crash in between
-
-        assert store.refit(study.id) is None
-        assert end.model is not None
-        assert not end.model.path.exists()
-        assert model.path.exists()
-        assert list(store.models(study.id)) == [4]
-
     def test_deleting_a_study_leaves_nothing_of_it_and_all_of_the_others(self, store: Store, add: StudyMaker) -> None:
         """Epochs, attempts, models with their files, the lease; also where some are missing."""
         study, other, empty = add("first"), add("second"), add("third")

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from storage.transfer import read_rows
 from tuner.archive.manifest import MANIFEST, REFIT, ArchivedStudy, ArchivedTrial, ArchiveManifest, carried, model_name
 from tuner.errors import RunError, UsageError
-from tuner.files import atomic_path, is_intact
+from tuner.files import atomic_path, is_whole
 from tuner.records import Outcome
 from tuner.stored import Stored
 
@@ -59,7 +59,7 @@ def write_archive(found: Stored, file: Path, *, force: bool = False) -> Written:
         with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for model in manifest.files:
                 source = found.store.artifacts.path(sources.get(model.path, model.path))
-                if _is_whole(source, model.size, model.sha256):
+                if is_whole(source, size=model.size, sha256=model.sha256):
                     _add(archive, model.path, source)
                     whole.add(model.path)
             models = tuple(model for model in manifest.models if model.path in whole)
@@ -134,13 +134,6 @@ def _attempt(row: Mapping[str, Any], ended: set[int]) -> dict[str, Any]:
     if row["trial_number"] in ended or row["outcome"] == Outcome.INTERRUPTED:
         return dict(row)
     return {**row, "outcome": str(Outcome.INTERRUPTED), "reason": _LEFT, "ended": row["ended"] or row["started"]}
-
-
-def _is_whole(path: Path, size: int, sha256: str) -> bool:
-    try:
-        return is_intact(path, size=size, sha256=sha256)
-    except OSError:
-        return False
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: Path) -> None:
