@@ -14,7 +14,8 @@ import search_spaces
 from tests.recipes import small_recipe
 from tuner.errors import RecipeError
 from tuner.hyperparameters import DEFAULTS
-from tuner.recipe import Recipe, load_recipe, parse_duration, parse_recipe
+from tuner.recipe import Recipe, load_recipe, parse_recipe
+from tuner.settings import parse_duration
 from tuner.space import Choice, Float, Int
 
 PARTS = st.none() | st.integers(0, 500) | st.floats(0, 500).map(lambda x: round(x, 2))

@@ -13,10 +13,11 @@ from optuna.trial import TrialState
 from storage import Store
 from tests.recipes import small_recipe
 from tuner import stored
-from tuner.recipe import PrunerName, Recipe, SamplerName
+from tuner.recipe import Recipe
 from tuner.records import Outcome, ParamValue, Verdict
 from tuner.samplers import sobol_point, trial_seed
 from tuner.sampling import Asked, Sampling
+from tuner.settings import PrunerName, SamplerName
 
 NO_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch of the extra 'gp', over 4 GB")
 SAMPLERS = [pytest.param(name, marks=NO_TORCH) if name == "gp" else name for name in get_args(SamplerName)]

@@ -14,10 +14,11 @@ from storage.opening import has_database
 from tuner import stored
 from tuner.entries import contains, flat
 from tuner.errors import UsageError, did_you_mean
-from tuner.recipe import Recipe, Start
+from tuner.recipe import Recipe
 from tuner.records import LEARNED_FROM, Params, ParamValue
 from tuner.refusal import Weights, too_large, was_refused
 from tuner.samplers import distribution, learns
+from tuner.settings import Start
 from tuner.space import AnyDimension
 
 _log = logging.getLogger(__name__)

@@ -8,10 +8,11 @@ import optuna
 from optuna.trial import TrialState
 
 from tuner.exchange import identity, untried_neighbour
-from tuner.recipe import Recipe, Start
+from tuner.recipe import Recipe
 from tuner.records import ParamValue
 from tuner.refusal import Refusals
 from tuner.samplers import exchanges, shuffled_grid, sobol_point, spreads, trial_seed
+from tuner.settings import Start
 
 
 class Openings:
