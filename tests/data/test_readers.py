@@ -108,6 +108,7 @@ def test_idx_files_give_the_same_arrays(tmp_path: Path, arrays: Arrays) -> None:
         (gzip.compress(b"\0\0\x08\x01\0\0\0\x05abc"), r"announces shape \(5,\) and holds 3 values"),
         (None, "No such file"),
     ],
+    ids=["no gzip", "cut off", "empty", "other type", "too short", "missing"],  # gzip writes the time: no name twice
 )
 def test_a_damaged_idx_file_is_refused_by_name(
     tmp_path: Path, arrays: Arrays, content: bytes | None, message: str
