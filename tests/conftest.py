@@ -21,6 +21,9 @@ from tests.postgres import Server, start_server
 
 ROOT = Path(__file__).parent.parent
 
+# A shell that starts the tests in the background ignores Ctrl-C for them, and for every command that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Time limits per example only tell how busy the machine is.
 hypothesis.settings.register_profile("tuner", deadline=None)
 hypothesis.settings.load_profile("tuner")
