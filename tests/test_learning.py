@@ -101,7 +101,7 @@ def test_samplers_see_foreign_trials_as_the_new_space_would_have_drawn_them(home
         assert asked is not None
         assert asked.number == own.number == 0
         assert len(sampling._trials) == 1
-        assert sampling.counts().total == 1
+        assert sampling.turns.counts().total == 1
         assert {trial.state for trial in sampling._alone.get_trials()} == {TrialState.RUNNING}
     assert [trial.user_attrs[FOREIGN] for trial in foreign] == [f"old#{i}" for i in range(20)]
     assert [trial.number for trial in foreign] == list(range(-20, 0))

@@ -16,11 +16,12 @@ from tuner import stored
 from tuner.cli.main import main
 from tuner.errors import RecipeError, RunError
 from tuner.hyperparameters import Hyperparameters
+from tuner.openings import Asked
 from tuner.recipe import Recipe
 from tuner.records import Outcome, Params
 from tuner.refusal import MOST, STUBBORN, Refusals, check_starts
 from tuner.samplers import sobol_point
-from tuner.sampling import Asked, Sampling
+from tuner.sampling import Sampling
 from tuner.study import load_study
 
 SPACE: dict[str, Any] = {
@@ -50,7 +51,7 @@ def sampling_of(store: Store, recipe: Recipe, name: str = "study") -> Sampling:
 def ask_all(sampling: Sampling, most: int | None = None) -> list[Asked]:
     """Run trials until there are no more, or so many are done."""
     done: list[Asked] = []
-    while not sampling.exhausted and (most is None or len(done) < most):
+    while not sampling.turns.exhausted and (most is None or len(done) < most):
         if asked := sampling.ask():
             sampling.tell(asked.number, Outcome.COMPLETE, 1 - float(asked.params["learning_rate"]))
             done.append(asked)
@@ -70,11 +71,11 @@ def test_what_is_too_large_is_refused_and_another_one_asked_for(store: Store, sa
     assert resumed == asked
     assert len(asked) == 14
     assert all(weights(each.params) <= 3000 for each in asked)
-    counts = whole.counts()
+    counts = whole.turns.counts()
     assert (counts.complete, counts.pruned, counts.failed) == (14, 0, 0)
     assert counts.refused > 0
     assert counts.total == 14 + counts.refused
-    assert whole.limit == 14
+    assert whole.turns.limit == 14
     assert {whole.trained(each.number).seed for each in asked} == {each.seed for each in asked}
 
 
@@ -145,11 +146,11 @@ def test_a_grid_leaves_out_what_is_too_large_and_ends(store: Store) -> None:
     sampling = sampling_of(store, recipe)
     asked += ask_all(sampling)
 
-    assert len(asked) == len(small) == sampling.limit
-    assert sampling.counts().refused == len(recipe.grid) - len(small)
+    assert len(asked) == len(small) == sampling.turns.limit
+    assert sampling.turns.counts().refused == len(recipe.grid) - len(small)
     assert all(weights(each.params) <= 3000 for each in asked)
     assert len({str(each.params) for each in asked}) == len(small)
-    assert sampling.exhausted
+    assert sampling.turns.exhausted
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
@@ -160,7 +161,7 @@ def test_a_search_that_finds_nothing_small_enough_ends_with_one_line(store: Stor
     with pytest.raises(RunError, match="200 configurations in a row have more than 100 weights") as caught:
         ask_all(sampling)
     assert caught.value.hint == "raise max_parameters, or lower `units` in [space]"
-    assert sampling.counts().refused == MOST
+    assert sampling.turns.counts().refused == MOST
 
 
 def test_a_start_that_is_too_large_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -143,8 +143,8 @@ def test_early_stopping_at_a_rung_completes_the_trial(store: Store) -> None:
     assert sampling.judge(asked.number, 0, 0.9) is Verdict.PAUSE
     sampling.tell(asked.number, Outcome.COMPLETE, 0.9)
 
-    assert sampling.counts().complete == 1
-    assert sampling.counts().paused == 0
+    assert sampling.turns.counts().complete == 1
+    assert sampling.turns.counts().paused == 0
 
 
 @pytest.mark.parametrize(("sampler", "state"), [("tpe", TrialState.COMPLETE), ("random", TrialState.PRUNED)])

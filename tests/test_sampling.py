@@ -13,10 +13,11 @@ from optuna.trial import TrialState
 from storage import Store
 from tests.recipes import small_recipe
 from tuner import stored
+from tuner.openings import Asked
 from tuner.recipe import Recipe
 from tuner.records import Outcome, ParamValue, Verdict
 from tuner.samplers import sobol_point, trial_seed
-from tuner.sampling import Asked, Sampling
+from tuner.sampling import Sampling
 from tuner.settings import PrunerName, SamplerName
 
 NO_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch of the extra 'gp', over 4 GB")
@@ -113,7 +114,7 @@ def test_a_trial_that_a_dead_run_left_behind_comes_back_unchanged(start: Starter
 
     assert sampling.left_behind() == [2]
     assert sampling.settle(2, Outcome.INTERRUPTED) is None
-    assert sampling.counts().waiting == 1
+    assert sampling.turns.counts().waiting == 1
     assert ask(sampling) == lost
     sampling.settle(2, Outcome.INTERRUPTED)
     assert [finish(sampling).number for _ in range(3)] == [2, 3, 4]
@@ -166,13 +167,13 @@ def test_the_number_of_trials_is_a_total(start: Starter) -> None:
     """Starting again tops up; a finished study asks for nothing more."""
     for trials, new in ((3, 3), (3, 0), (5, 2), (2, 0)):
         sampling = start(recipe_for(budget={"trials": trials}))
-        assert sampling.exhausted == (new == 0)
+        assert sampling.turns.exhausted == (new == 0)
         for _ in range(new):
             finish(sampling)
 
         assert sampling.ask() is None
-        assert sampling.exhausted
-    assert sampling.counts().total == 5
+        assert sampling.turns.exhausted
+    assert sampling.turns.counts().total == 5
 
 
 def test_failed_and_pruned_trials_count_and_a_waiting_one_is_still_asked(start: Starter) -> None:
@@ -186,9 +187,9 @@ def test_failed_and_pruned_trials_count_and_a_waiting_one_is_still_asked(start: 
     sampling.tell(last.number, Outcome.INTERRUPTED, None)
     smaller = start(recipe_for(budget={"trials": 1}))
 
-    assert not smaller.exhausted
+    assert not smaller.turns.exhausted
     assert ask(smaller) == last
-    counts = smaller.counts()
+    counts = smaller.turns.counts()
     assert (counts.failed, counts.pruned, counts.running, counts.waiting, counts.complete) == (1, 1, 1, 0, 0)
 
 
@@ -242,8 +243,8 @@ def test_the_grid_visits_every_configuration_once(start: Starter) -> None:
         pass
     found = [drawn(sampling, number) for number in range(len(grid))]
 
-    assert sampling.limit == len(grid) == sampling.counts().total
-    assert sampling.exhausted
+    assert sampling.turns.limit == len(grid) == sampling.turns.counts().total
+    assert sampling.turns.exhausted
     assert found != grid
     assert sorted(found, key=repr_of) == sorted(grid, key=repr_of)
 
@@ -271,7 +272,7 @@ def test_auto_is_a_grid_where_the_trials_suffice(start: Starter) -> None:
         visited.append(asked.params["batch_size"])
 
     assert sorted(visited) == [16, 32, 64]
-    assert sampling.exhausted
+    assert sampling.turns.exhausted
 
 
 @pytest.mark.parametrize("pruner", get_args(PrunerName))

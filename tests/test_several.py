@@ -104,7 +104,7 @@ def test_tpe_ranks_paused_trials_by_the_first_objective(home: Path) -> None:
     run_scripted(home, recipe, recorder=recorder, stop=lambda: "stop" if len(recorder.ends) > 14 else None)
     with stored.existing(locate(home=home), "small") as (_, study, _record):
         sampling = Sampling(study, recipe)
-        assert sampling.counts().paused
+        assert sampling.turns.counts().paused
         shown = sampling._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
 
         assert sampling._study.direction == study.directions[0]

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tuner.errors import RunError
+from tuner.openings import Asked
 from tuner.progress import RunningTrial
 from tuner.records import OUT_OF_MEMORY, TrainerLost
-from tuner.sampling import Asked
 
 FAILURES_IN_A_ROW = 5
 LOST_AT_START = 5  # trainers in a row that may die without a job before one is ready

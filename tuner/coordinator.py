@@ -15,10 +15,11 @@ from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.finale import Finale
 from tuner.ledger import Ledger
+from tuner.openings import Asked
 from tuner.progress import Progress
 from tuner.recipe import Recipe
 from tuner.records import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrainerLost
-from tuner.sampling import Asked, Sampling
+from tuner.sampling import Sampling
 from tuner.stopping import PLATEAU, REACHED, enough, time_to_finish
 from tuner.timing import Timing
 from tuner.trial_loop import TrialLoop
@@ -100,17 +101,17 @@ class Coordinator:
             StorageError: If the database cannot be written.
         """
         self._ledger.take_up()
-        done = enough(self._recipe, self._leaders.best(), self._sampling.finished_after)
-        if self._sampling.exhausted or done:
+        done = enough(self._recipe, self._leaders.best(), self._sampling.turns.finished_after)
+        if self._sampling.turns.exhausted or done:
             self._ledger.give_up_hopeless()
-            self.stopped_by = None if self._sampling.exhausted else done
+            self.stopped_by = None if self._sampling.turns.exhausted else done
             if not (self._to_confirm() or self._finale.refit_job() or self._finale.untested(test_all=test_all)):
                 return
         self._run = self._ledger.begin_run(self._executor.slots)
         self._executor.start()
         try:
             if not done:
-                self._work(self._ask, lambda: self._sampling.exhausted, self._enough)
+                self._work(self._ask, lambda: self._sampling.turns.exhausted, self._enough)
             if self._may_finish:
                 self._finish(test_all=test_all)
         finally:
@@ -212,7 +213,7 @@ class Coordinator:
             rest = time_to_finish(self._recipe, self._leaders.seconds_of_best(), self._executor.slots)
             if self._display.elapsed > timeout - rest:
                 return "timeout"
-        return enough(self._recipe, self._leaders.best(), self._sampling.finished_after)
+        return enough(self._recipe, self._leaders.best(), self._sampling.turns.finished_after)
 
     def _ask_to_confirm(self) -> Asked | None:
         """Return the next further seed, unless what is left of the time is needed for the winner; none is cut short."""

@@ -71,12 +71,12 @@ class Display:
             self._progress = Silent()
 
     def _view(self, note: str) -> RunView:
-        counts = self._sampling.counts()
+        counts = self._sampling.turns.counts()
         return RunView(
             study=self._study,
             objective=self._recipe.objective.metric,
             counts=counts,
-            limit=self._sampling.limit,
+            limit=self._sampling.turns.limit,
             best=self._leaders.best(),
             running=tuple(active.shown for active in self._attempts.active.values() if not active.ended),
             elapsed=self.elapsed,
@@ -90,6 +90,6 @@ class Display:
         left = max(0.0, timeout - self.elapsed) if timeout is not None else None
         if not self._seconds:
             return left
-        to_do = max(0, self._sampling.limit - counts.ended - counts.paused)
+        to_do = max(0, self._sampling.turns.limit - counts.ended - counts.paused)
         guess = to_do * sum(self._seconds.values()) / len(self._seconds) / self._slots
         return guess if left is None else min(guess, left)

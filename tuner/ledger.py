@@ -12,6 +12,7 @@ from storage.runs import Run
 from tuner.files import is_whole
 from tuner.leaders import Leaders
 from tuner.objectives import LATENCY
+from tuner.openings import Asked
 from tuner.recipe import Recipe
 from tuner.records import (
     CONFIRMS,
@@ -24,7 +25,7 @@ from tuner.records import (
     TrialJob,
     Verdict,
 )
-from tuner.sampling import Asked, Sampling
+from tuner.sampling import Sampling
 
 
 class Ledger:
@@ -141,7 +142,7 @@ class Ledger:
 
     def give_up_hopeless(self) -> None:
         """End as pruned the paused trials that nothing can promote any more."""
-        for number in self._sampling.hopeless():
+        for number in self._sampling.turns.hopeless():
             facts = self._sampling.give_up(number)
             facts.pop(PAUSED, None)
             self._store.add_result(self._study_id, self.pruned(number), self._sampling.trial_id(number), facts)

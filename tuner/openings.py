@@ -1,8 +1,9 @@
-"""What a new trial begins with: the recipe's own configuration, a point of a sequence, a neighbour of the best."""
+"""What trials are asked to be; what a new one begins with, where that is decided before any sampler is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 
 import optuna
 from optuna.trial import TrialState
@@ -15,8 +16,30 @@ from tuner.samplers import exchanges, shuffled_grid, sobol_point, spreads, trial
 from tuner.settings import Start
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A trial to run: its number, its complete parameters and its seed.
+
+    ``repeats`` is the first trial with just these parameters, where there is one: this is another seed of it.
+    ``rungs`` are the epochs after which it is compared with others; ``promoted`` is the one where it was paused.
+    ``confirms`` is the trial that it was made to confirm.
+    """
+
+    number: int
+    params: Mapping[str, ParamValue]
+    seed: int
+    epochs: int
+    label: str | None
+    repeats: int | None = None
+    rungs: tuple[int, ...] = ()
+    promoted: int | None = None
+    confirms: int | None = None
+
+
 class Openings:
-    """Says for each trial of one study what was decided before any sampler is asked.
+    """Says for each trial of one study what was decided before any sampler is asked, and what it is asked to be.
+
+    The configuration may be the recipe's own, a point of a sequence, or a neighbour of the best one.
 
     Args:
         recipe: The configurations to try first, and how the space is searched.
@@ -31,6 +54,7 @@ class Openings:
         self._confirms = confirms
         self._refusals = refusals
         self._grid = shuffled_grid(recipe) if recipe.sampler == "grid" else None
+        self._first: dict[Hashable, int] = {}
 
     def params(self, number: int) -> Mapping[str, ParamValue] | None:
         """Return the parameters that a new trial has; the sampler draws the others, or all where this is ``None``."""
@@ -44,6 +68,28 @@ class Openings:
             return self._neighbour_of_best(number)
         return params
 
+    def note(self, number: int, drawn: Mapping[str, ParamValue]) -> int:
+        """Note what was drawn for a trial; returns the first trial that had just this."""
+        return self._first.setdefault(identity(drawn), number)
+
+    def asked(
+        self, number: int, drawn: Mapping[str, ParamValue], *, rungs: tuple[int, ...], promoted: int | None
+    ) -> Asked:
+        """Return what a trial is asked to be, whose searched parameters were drawn."""
+        start = self.start(number)
+        first = self.note(number, drawn)
+        return Asked(
+            number=number,
+            params=self._recipe.hyperparameters(drawn).as_params(),
+            seed=trial_seed(self._recipe.search.seed, number),
+            epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
+            label=start.label if start else None,
+            repeats=first if first < number else None,
+            rungs=rungs,
+            promoted=promoted,
+            confirms=self._confirms.get(number),
+        )
+
     def start(self, number: int) -> Start | None:
         """Return the recipe's own configuration that a trial has, or confirms."""
         turn = self._turn(self._confirms.get(number, number))
@@ -53,11 +99,6 @@ class Openings:
         """Tell whether the recipe says for how many epochs just this configuration is trained."""
         start = self.start(number)
         return start is not None and start.epochs is not None
-
-    def epochs(self, number: int) -> int:
-        """Return for how many epochs a trial is trained at most."""
-        start = self.start(number)
-        return start.epochs if start and start.epochs else self._recipe.budget.epochs
 
     def _place(self, number: int) -> int:
         """Return which of the search's trials one is: a point of a sequence that was refused is not tried again."""

@@ -55,6 +55,11 @@ class OptunaTrials:
         """Return the trials in one of the states, in order."""
         return [number for number, state in self._states.items() if state in states] if self._any(*states) else []
 
+    def values(self) -> dict[int, tuple[float, ...]]:
+        """Return the objectives of every complete trial by number."""
+        done = (trial for trial in self.all() if trial.state == TrialState.COMPLETE)
+        return {trial.number: tuple(trial.values) for trial in done}
+
     def add(self, params: Mapping[str, ParamValue], attributes: Mapping[str, object] | None = None) -> int:
         """Add a trial that waits and will have these parameters; the sampler draws the others."""
         number = len(self._states)

@@ -118,9 +118,9 @@ def search(
             foreign = settled.lessons.foreign(recipe)
             settled.lessons.note(found.study, recipe, foreign)
             sampling = Sampling(found.study, recipe, weights=settled.weights, foreign=foreign)
-            if not sampling.exhausted:
+            if not sampling.turns.exhausted:
                 trainers.warm_up()
-            progress.planned(plan_run(name, recipe, sampling.counts(), data, trainers.slots))
+            progress.planned(plan_run(name, recipe, sampling.turns.counts(), data, trainers.slots))
             ledger = Ledger(store, record, lease, sampling, recipe)
             finale = Finale(store, record, sampling, ledger.leaders, recipe)
             coordinator = Coordinator(name, recipe, Services(ledger, finale, lease, sampling, trainers, progress, wish))

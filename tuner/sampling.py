@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import optuna
@@ -13,14 +14,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner import winner
 from tuner.exchange import identity
-from tuner.openings import Openings
+from tuner.openings import Asked, Openings
 from tuner.optuna_trials import OptunaTrials, suggest
 from tuner.recipe import Recipe
-from tuner.records import CONFIRMS, PAUSED, PROMOTED, Counts, Outcome, ParamValue, Verdict
+from tuner.records import CONFIRMS, PAUSED, PROMOTED, Outcome, Verdict
 from tuner.refusal import AT_ONCE, Refusals, Weights
 from tuner.remembered import RememberedTrials
 from tuner.sampler_view import SamplerView, StudyView
-from tuner.samplers import make_pruner, make_rungs, make_sampler, trial_seed
+from tuner.samplers import make_pruner, make_rungs, make_sampler
+from tuner.turns import Turns
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -30,26 +32,6 @@ _STATES = {
     Outcome.PRUNED: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A trial to run: its number, its complete parameters and its seed.
-
-    ``repeats`` is the first trial with just these parameters, where there is one: this is another seed of it.
-    ``rungs`` are the epochs after which it is compared with others; ``promoted`` is the one where it was paused.
-    ``confirms`` is the trial that it was made to confirm.
-    """
-
-    number: int
-    params: Mapping[str, ParamValue]
-    seed: int
-    epochs: int
-    label: str | None
-    repeats: int | None = None
-    rungs: tuple[int, ...] = ()
-    promoted: int | None = None
-    confirms: int | None = None
 
 
 class Sampling:
@@ -67,6 +49,7 @@ class Sampling:
         foreign: Trials of earlier studies that samplers learn from: see :mod:`tuner.learning`.
 
     Attributes:
+        turns: How many trials there are, and whose turn it is.
         confirms: The trial that each further seed confirms: see :mod:`tuner.winner`.
     """
 
@@ -92,48 +75,19 @@ class Sampling:
         self._recipe = recipe
         self._running: dict[int, _Running] = {}
         self._refusals = Refusals(recipe, weights)
-        self._first: dict[Hashable, int] = {}
         self.confirms: dict[int, int] = {}
+        self.turns = Turns(recipe, self._trials, self._rungs, self._refusals, self.confirms)
         self._openings = Openings(recipe, self._study, self.confirms, self._refusals)
         for trial in self._trials.all():
             self._take_up(trial)
 
-    @property
-    def limit(self) -> int:
-        """How many trials there can be; refused ones are none."""
-        return self._recipe.room(len(self._refusals.numbers)) + len(self.confirms)
-
-    @property
-    def _full(self) -> bool:
-        return len(self._trials) - len(self._refusals.numbers) >= self.limit
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the search is over: no trial waits, none can be promoted and no new one may be made."""
-        return self._full and not self._queue() and self._next_paused(late=True) is None
-
-    def counts(self) -> Counts:
-        """Count the trials by state."""
-        paused = len(self._rungs.paused)
-        return Counts(
-            complete=self._trials.count(TrialState.COMPLETE),
-            pruned=self._trials.count(TrialState.PRUNED) - len(self._refusals.numbers),
-            failed=self._trials.count(TrialState.FAIL),
-            running=self._trials.count(TrialState.RUNNING),
-            waiting=self._trials.count(TrialState.WAITING) - paused,
-            paused=paused,
-            refused=len(self._refusals.numbers),
-        )
-
-    def finished_after(self, number: int) -> int:
-        """Count the complete, pruned and paused trials of the search with a higher number."""
-        finished = {*self._trials.of(TrialState.COMPLETE, TrialState.PRUNED), *self._rungs.paused}
-        return sum(other > number for other in finished - self.confirms.keys() - self._refusals.numbers)
-
     def values(self) -> dict[int, tuple[float, ...]]:
         """Return the objectives of every complete trial by number."""
-        done = (trial for trial in self._trials.all() if trial.state == TrialState.COMPLETE)
-        return {trial.number: tuple(trial.values) for trial in done}
+        return self._trials.values()
+
+    def is_over(self, number: int) -> bool:
+        """Tell whether a trial has ended for good."""
+        return self._trials.state(number).is_finished()
 
     def left_behind(self) -> list[int]:
         """Return the trials that a dead run left running."""
@@ -173,50 +127,30 @@ class Sampling:
             if taken is None:
                 return None
             trial, promoted = taken
-            drawn = self._draw(trial)
+            drawn = self._recipe.search_space.draw(partial(suggest, trial))
             running = _Running(trial, self._trials.get(trial.number))
             begun = confirming or promoted is not None or running.frozen.intermediate_values
             if begun or not self._refusals.refuse(trial, self._recipe.hyperparameters(drawn).as_params()):
                 self._running[trial.number] = running
-                return self._asked(trial.number, drawn, promoted=promoted)
+                return self._openings.asked(
+                    trial.number, drawn, rungs=self._rungs.ahead(trial.number), promoted=promoted
+                )
             self._trials.finish(trial.number, TrialState.PRUNED)
             self._refusals.check()
         return None
 
     def _take(self, *, late: bool, confirming: bool) -> tuple[optuna.Trial, int | None] | None:
         """Let the next trial run, if there is one; returns it, and the epochs after which it was paused."""
-        promoted = None
-        queue = self._queue(confirming=confirming)
-        if queue:
-            trial = self._run(queue[0])
-        elif confirming:
+        waiting = self.turns.waiting(confirming=confirming)
+        if waiting:
+            return self._run(waiting[0]), None
+        if confirming:
             return None
-        elif (paused := self._next_paused(late=late or self._full)) is not None:
+        paused = self.turns.promotable(late=late)
+        if paused is not None:
             promoted = self._rungs.promote(paused)
-            trial = self._run(paused)
-        elif self._full:
-            return None
-        else:
-            trial = self._run(len(self._trials), new=True)
-        return trial, promoted
-
-    def _draw(self, trial: optuna.Trial) -> dict[str, ParamValue]:
-        return self._recipe.search_space.draw(lambda name, dimension: suggest(trial, name, dimension))
-
-    def _asked(self, number: int, drawn: Mapping[str, ParamValue], *, promoted: int | None) -> Asked:
-        start = self._openings.start(number)
-        first = self._first.setdefault(identity(drawn), number)
-        return Asked(
-            number=number,
-            params=self._recipe.hyperparameters(drawn).as_params(),
-            seed=trial_seed(self._recipe.search.seed, number),
-            epochs=self._openings.epochs(number),
-            label=start.label if start else None,
-            repeats=first if first < number else None,
-            rungs=self._rungs.ahead(number),
-            promoted=promoted,
-            confirms=self.confirms.get(number),
-        )
+            return self._run(paused), promoted
+        return None if self.turns.full else (self._run_new(len(self._trials)), None)
 
     def confirm(self, best: int, seeds: int) -> int:
         """Queue what is missing of ``seeds`` further seeds for each of the ``best`` configurations.
@@ -226,7 +160,7 @@ class Sampling:
         """
         trials = {trial.number: trial for trial in self._trials.all()}
         chosen = winner.chosen(
-            {number: values[0] for number, values in self.values().items()},
+            {number: values[0] for number, values in self._trials.values().items()},
             self.confirms,
             {number: identity(trial.params) for number, trial in trials.items()},
             best=best,
@@ -237,7 +171,7 @@ class Sampling:
                 if sum(each == original for each in self.confirms.values()) < turn:
                     number = self._trials.add(trials[original].params, {CONFIRMS: original})
                     self._exempt(number, original)
-        return len(self._queue(confirming=True))
+        return len(self.turns.waiting(confirming=True))
 
     def judge(self, number: int, epoch: int, value: float) -> Verdict | None:
         """Say what becomes of a trial, whose objective after an epoch the store has written; at a rung always."""
@@ -282,10 +216,6 @@ class Sampling:
         if outcome is Outcome.PAUSED:
             self._rungs.pause(number)
 
-    def hopeless(self) -> list[int]:
-        """Return the paused trials that cannot be promoted any more: all, once the search is exhausted."""
-        return sorted(self._rungs.paused) if self.exhausted and not self._running else self._rungs.hopeless()
-
     def give_up(self, number: int) -> dict[str, Any]:
         """End a paused trial as pruned, with its last value; returns its user attributes."""
         self._trials.run(number)  # else it cannot end
@@ -300,11 +230,8 @@ class Sampling:
     def trained(self, number: int) -> Asked:
         """Return what a trial was asked to be."""
         trial = self._trials.get(number)
-        return self._asked(number, trial.params, promoted=trial.user_attrs.get(PROMOTED))
-
-    def is_over(self, number: int) -> bool:
-        """Tell whether a trial has ended for good."""
-        return self._trials.state(number).is_finished()
+        rungs = self._rungs.ahead(number)
+        return self._openings.asked(number, trial.params, rungs=rungs, promoted=trial.user_attrs.get(PROMOTED))
 
     def _take_up(self, trial: FrozenTrial) -> None:
         """Learn where an earlier run left a trial."""
@@ -320,40 +247,28 @@ class Sampling:
             complete = trial.state == TrialState.COMPLETE
             self._rungs.restore(number, _in_order(trial), paused=paused, complete=complete)
         if trial.params:
-            self._first.setdefault(identity(trial.params), number)
+            self._openings.note(number, trial.params)
 
     def _exempt(self, number: int, original: int) -> None:
         """Note that a trial confirms another one: it is compared with nobody on its way."""
         self.confirms[number] = original
         self._rungs.exempt(number)
 
-    def _queue(self, *, confirming: bool = False) -> list[int]:
-        """Return the trials that wait to be tried again, in order."""
-        paused = self._rungs.paused
-        waiting = self._trials.of(TrialState.WAITING)
-        return sorted(each for each in waiting if each not in paused and (each in self.confirms) == confirming)
+    def _run(self, number: int) -> optuna.Trial:
+        """Let a trial run again."""
+        self._choose_sampler(number)
+        return self._trials.run(number)
 
-    def _next_paused(self, *, late: bool) -> int | None:
-        """Return the trial to promote; late in the search also one that has not earned it, where few are complete.
-
-        A search whose trials are all paused has no winner: at least one trial, and as many as are to be confirmed,
-        become complete.
-        """
-        found = self._rungs.promotable()
-        finalists = max(1, self._recipe.winner.confirm)
-        if found is None and late and self._trials.count(TrialState.COMPLETE) + len(self._running) < finalists:
-            return self._rungs.best_paused()
-        return found
-
-    def _run(self, number: int, *, new: bool = False) -> optuna.Trial:
-        """Let a trial run, a new one with the parameters that were decided beforehand."""
-        self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
-        if not new:
-            return self._trials.run(number)
+    def _run_new(self, number: int) -> optuna.Trial:
+        """Let a new trial run, with the parameters that were decided beforehand."""
+        self._choose_sampler(number)
         params = self._openings.params(number)
         if self._openings.has_own_epochs(number):
             self._rungs.exempt(number)
         return self._trials.run_new() if params is None else self._trials.run(self._trials.add(params))
+
+    def _choose_sampler(self, number: int) -> None:
+        self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tuner.display import Display
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.ledger import Ledger
+from tuner.openings import Asked
 from tuner.progress import Ended, RunningTrial
 from tuner.recipe import Recipe
 from tuner.records import (
@@ -27,7 +28,6 @@ from tuner.records import (
     TrialEnd,
     Verdict,
 )
-from tuner.sampling import Asked
 from tuner.timing import Timing
 
 
