@@ -36,10 +36,9 @@ ifneq ($(wildcard ../shared/data/.),)
 test: export TUNER_DATA := $(shell cd ../shared/data && pwd)
 endif
 endif
-# Two at a time, as most tests wait for processes; a file's tests share what they need, so they stay together. Files in
-# the order of their names: by their number of tests, the few that take minutes would come last, and one after the other.
+# Two at a time, as most tests wait for processes; a file's tests share what they need, so they stay together.
 test: $(DEVELOPMENT) ## Run every test; a part of them with ARGS="tests/cli -k name", one by one with JOBS=0.
-	.venv/bin/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	.venv/bin/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 # 25 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12 about an hour.
 chaos: $(DEVELOPMENT) ## Kill trainers and runs at random moments, and look whether anything was lost.
