@@ -18,7 +18,8 @@ INSTALL = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable
 else
 CREATE = "$(UV)" venv --quiet --no-project --python "$$(command -v "$(PYTHON)")" .venv
-INSTALL = "$(UV)" pip install --quiet --python .venv/bin/python \
+# Compiled as pip does it: else every process compiles TensorFlow and Keras again where PYTHONDONTWRITEBYTECODE is set.
+INSTALL = "$(UV)" pip install --quiet --compile-bytecode --python .venv/bin/python \
 	--constraint constraints.txt --build-constraint constraints.txt --editable
 endif
 
