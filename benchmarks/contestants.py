@@ -48,8 +48,8 @@ def read_mnist(folder: Path, validation: int = VALIDATION_ROWS) -> tuple[Any, An
 def run_tuner(folder: Path, workers: int | None) -> Outcome:
     """Run the grid by the public API with worker processes."""
     from storage import locate
-    from tuner.progress import Ended, Plan, RunView
-    from tuner.recipe import parse_recipe
+    from tuner.config.recipe import parse_recipe
+    from tuner.run.progress import Ended, Plan, RunView
     from tuner.study import Study
 
     class Clock:

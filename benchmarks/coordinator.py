@@ -21,14 +21,14 @@ from optuna.trial import create_trial
 from rich.console import Console
 
 from storage import locate
-from tuner import stored
-from tuner.coordinator import Coordinator, Services
-from tuner.ledger import Ledger
-from tuner.progress import Silent
-from tuner.recipe import Recipe, parse_recipe
-from tuner.records import EpochEnd, Event, Job, Outcome, TrainerReady, TrialEnd, Verdict
+from tuner import studies
+from tuner.config.recipe import Recipe, parse_recipe
+from tuner.records import EpochEnd, Event, Instruction, Job, Outcome, TrainerReady, TrialEnd
 from tuner.report.tables import new_table
-from tuner.sampling import Sampling
+from tuner.run.coordinator import Coordinator, Services
+from tuner.run.progress import Silent
+from tuner.run.trial_writer import TrialWriter
+from tuner.search.ask_tell import AskTell
 
 EPOCHS = 5
 
@@ -65,7 +65,7 @@ class InstantExecutor:
         self._busy = isinstance(event, EpochEnd)
         return [event]
 
-    def tell(self, number: int, verdict: Verdict) -> None:
+    def instruct(self, number: int, verdict: Instruction) -> None:
         pass
 
     def kill(self, number: int) -> None:
@@ -98,12 +98,12 @@ def recipe(trials: int, pruner: str) -> Recipe:
 def measure(size: int, further: int, pruner: str) -> tuple[float, float]:
     """Return milliseconds per trial beyond the first ``size``, and by how many MiB the process grew over them."""
     wanted = recipe(size + further, pruner)
-    with tempfile.TemporaryDirectory() as home, stored.opened(locate(home=Path(home)), create=True) as store:
-        _, study, record = stored.create_or_resume(store, "cost", wanted, "0" * 64)
+    with tempfile.TemporaryDirectory() as home, studies.opened(locate(home=Path(home)), create=True) as store:
+        _, study, record = studies.create_or_resume(store, "cost", wanted, "0" * 64)
         study.add_trials(finished(number) for number in range(size))
         with store.lease(record.id, "cost") as lease:
-            sampling = Sampling(study, wanted)
-            ledger = Ledger(store, record, lease, sampling, wanted)
+            sampling = AskTell(study, wanted)
+            ledger = TrialWriter(store, record, lease, sampling, wanted)
             services = Services(ledger, lease, sampling, InstantExecutor(), Silent(), lambda: None)
             coordinator = Coordinator("cost", wanted, services)
             began, before = time.perf_counter(), resident()

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import optuna
 
+from tuner.config.recipe import load_recipe
 from tuner.executors import LocalExecutor
-from tuner.recipe import load_recipe
 from tuner.records import TrainerSetup, TrialEnd, TrialJob
-from tuner.sampling import Sampling
+from tuner.search.ask_tell import AskTell
 from tuner.training.trainer import Trainer
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = load_recipe("digits")
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    sampling = Sampling(study, recipe.changed(budget={"trials": options.trials}, search={"sampler": "random"}))
+    sampling = AskTell(study, recipe.changed(budget={"trials": options.trials}, search={"sampler": "random"}))
     trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"), threads=1)
     seen: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -16,11 +16,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuner.entries import flat
-from tuner.hyperparameters import Hyperparameters
-from tuner.recipe import Recipe, load_recipe
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.config.parsing import flat
+from tuner.config.recipe import Recipe, load_recipe
+from tuner.config.space import AnyDimension, Choice, Float
 from tuner.records import ParamValue
-from tuner.space import AnyDimension, Choice, Float
 from tuner.training.optimizers import make_optimizer, make_schedule
 
 CLASSES = 10

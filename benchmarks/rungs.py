@@ -4,8 +4,9 @@ python benchmarks/rungs.py [--epochs 100 200 400 800] [--orders 200]
 python benchmarks/rungs.py --record [--trials 300]      trains the curves anew: about ten minutes
 
 Both rules see the configurations in the same random order and compare them at the same rungs: a trial that is not
-among the best third of its rung waits (`tuner.scheduling`), or has ended. While fewer than three have come to a rung,
-the best of them goes on where trials end for good, as with Optuna's SuccessiveHalvingPruner: it could not come back.
+among the best third of its rung waits (`tuner.search.successive_halving`), or has ended. While fewer than three have
+come to a rung, the best of them goes on where trials end for good, as with Optuna's SuccessiveHalvingPruner: it could
+not come back.
 
 Printed is the validation accuracy of the best complete trial when so many epochs were spent (of the best value so far
 where none is complete), on the mean over the orders, and the difference with its standard error: each order is a pair.
@@ -26,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tuner.report.tables import new_table
-from tuner.scheduling import REDUCTION, Rungs, rung_levels
+from tuner.search.successive_halving import REDUCTION, Rungs, rung_levels
 from tuner.study import open_study
 
 CURVES = Path(__file__).with_name("digits_curves.csv")

@@ -17,10 +17,10 @@ from rich.text import Text
 
 from tuner import open_study
 from tuner.cli.live import announce, render
-from tuner.progress import Ended, Plan, RunView
 from tuner.report.tables import trials_table
 from tuner.report.text import metric
-from tuner.results import ranked
+from tuner.results.trials import ranked
+from tuner.run.progress import Ended, Plan, RunView
 
 ENOUGH = 3  # epochs that make a curve
 

@@ -7,13 +7,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TypeVar
 
 from storage.faults import explain, is_transient
 from storage.location import Location
-
-if TYPE_CHECKING:
-    from storage.store import Store
 
 Result = TypeVar("Result")
 
@@ -77,19 +74,3 @@ class Retry:
     def _guarded(self, call: Callable[[], Result]) -> Result:
         self.guard()
         return call()
-
-
-def persistent(store: Store) -> Store:
-    """Return ``store`` with each of its methods repeated while the database is away."""
-    return cast("Store", _Persistent(store))
-
-
-class _Persistent:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._store, name)
-        if not callable(found):
-            return found
-        return lambda *args, **kwargs: self._store.database.retry(lambda: found(*args, **kwargs))

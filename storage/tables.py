@@ -108,7 +108,7 @@ class RunRow(Base):
     started: Mapped[datetime] = mapped_column(default=utc_now)
     ended: Mapped[datetime | None]
     stopped_by: Mapped[str | None] = mapped_column(String(20))
-    timing: Mapped[dict[str, Any] | None]  # see tuner.timing
+    timing: Mapped[dict[str, Any] | None]  # see tuner.run.timing
 
 
 class ModelRow(Base):

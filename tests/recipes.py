@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.recipe import Recipe, parse_recipe
+from tuner.config.recipe import Recipe, parse_recipe
 
 
 def small_recipe(**changes: Any) -> Recipe:

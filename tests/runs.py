@@ -10,16 +10,16 @@ from typing import Any
 
 from storage import Location, locate
 from tests.scripted import ScriptedTrainer
-from tuner import stored
-from tuner.coordinator import Coordinator, Services
+from tuner import studies
+from tuner.config.recipe import Recipe
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.finale import Finale
-from tuner.ledger import Ledger
-from tuner.progress import Ended, Plan, RunView
-from tuner.recipe import Recipe
 from tuner.records import TrainerSetup
-from tuner.results import TrialResult
-from tuner.sampling import Sampling
+from tuner.results.trials import TrialResult
+from tuner.run.coordinator import Coordinator, Services
+from tuner.run.final_jobs import FinalJobs
+from tuner.run.progress import Ended, Plan, RunView
+from tuner.run.trial_writer import TrialWriter
+from tuner.search.ask_tell import AskTell
 from tuner.study import Study
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
@@ -61,13 +61,13 @@ def run_scripted(
     """Run a study to its end in ``location``, or in ``home``; ``workers`` 0 is inline, else that many processes."""
     if executor is None:
         executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
-    with stored.opened(location or locate(home=home), create=True) as store:
-        _, study, record = stored.create_or_resume(store, name, recipe, "0" * 64)
+    with studies.opened(location or locate(home=home), create=True) as store:
+        _, study, record = studies.create_or_resume(store, name, recipe, "0" * 64)
         with store.lease(record.id, name, wait=take_over) as lease:
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
-            sampling = Sampling(study, recipe, **sampling_options)
-            ledger = Ledger(store, record, lease, sampling, recipe)
-            finale = Finale(store, record, sampling, ledger.leaders, recipe)
+            sampling = AskTell(study, recipe, **sampling_options)
+            ledger = TrialWriter(store, record, lease, sampling, recipe)
+            finale = FinalJobs(store, record, sampling, ledger.leaders, recipe)
             services = Services(ledger, finale, lease, sampling, executor, recorder or Recorder(), stop)
             coordinator = Coordinator(name, recipe, services)
             coordinator.run(test_all=test_all)

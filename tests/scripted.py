@@ -12,10 +12,11 @@ from tuner.files import atomic_path, sha256_of
 from tuner.records import (
     ASKED_TO_STOP,
     OUT_OF_MEMORY,
-    AskVerdict,
+    AskInstruction,
     CheckpointFile,
     End,
     EpochEnd,
+    Instruction,
     Job,
     ModelFile,
     Outcome,
@@ -26,13 +27,12 @@ from tuner.records import (
     TrainerSetup,
     TrialEnd,
     TrialJob,
-    Verdict,
 )
 
 ENDED = {
-    Verdict.PRUNE: Outcome.PRUNED,
-    Verdict.PAUSE: Outcome.PAUSED,
-    Verdict.INTERRUPT: Outcome.INTERRUPTED,
+    Instruction.PRUNE: Outcome.PRUNED,
+    Instruction.PAUSE: Outcome.PAUSED,
+    Instruction.INTERRUPT: Outcome.INTERRUPTED,
 }
 
 REFIT_ROWS = 1000  # that a refit says it trained on
@@ -52,15 +52,15 @@ class ScriptedTrainer:
         self.threads = threads
         self._setup = setup
 
-    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> End:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         if isinstance(job, TestJob):
             assert sha256_of(job.model_path) == job.sha256
             return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9})
         if isinstance(job, RefitJob):
-            return self._refit(job, on_epoch, verdict)
-        return self._train(job, on_epoch, verdict)
+            return self._refit(job, on_epoch, instruction)
+        return self._train(job, on_epoch, instruction)
 
-    def _train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd:
+    def _train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> TrialEnd:
         kind = job.params["batch_size"]
         if kind == 1:
             return TrialEnd(job.number, Outcome.FAILED, reason="loss was nan in epoch 1")
@@ -81,9 +81,9 @@ class ScriptedTrainer:
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
             kept = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
             on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, kept))
-            said = verdict(epoch + 1 in job.rungs)
+            said = instruction(epoch + 1 in job.rungs)
             if said in ENDED and epoch + 1 < job.epochs:
-                if said is Verdict.PAUSE and kept is None:
+                if said is Instruction.PAUSE and kept is None:
                     kept = write_checkpoint(job, epoch + 1)
                 return TrialEnd(job.number, ENDED[said], None, metrics, epoch, epoch + 1, checkpoint=kept)
         model = write_model(job.model_path, f"{job.number} {job.seed}")
@@ -101,7 +101,7 @@ class ScriptedTrainer:
             latency_ms=parameters / 1e6 if job.latency else None,
         )
 
-    def _refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> RefitEnd:
+    def _refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> RefitEnd:
         kind = job.params["batch_size"]
         if kind in {1, 5}:
             return RefitEnd(job.number, reason=OUT_OF_MEMORY if kind == 5 else "loss was nan in epoch 1")
@@ -114,7 +114,7 @@ class ScriptedTrainer:
             accuracy = (1 - float(job.params["learning_rate"])) * (1 - 0.5 ** (epoch + 1))
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy}
             on_epoch(EpochEnd(job.number, epoch, metrics, 0.01))
-            if verdict(False) is Verdict.INTERRUPT and epoch + 1 < job.epochs:  # noqa: FBT003
+            if instruction(False) is Instruction.INTERRUPT and epoch + 1 < job.epochs:  # noqa: FBT003
                 return RefitEnd(job.number, metrics, epoch + 1, REFIT_ROWS, reason=ASKED_TO_STOP)
         model = write_model(job.model_path, f"refit {job.number} {job.seed} {job.epochs}")
         return RefitEnd(job.number, metrics, job.epochs, REFIT_ROWS, model, seconds=0.01 * job.epochs)

@@ -22,7 +22,7 @@ from tests.recipes import always, small_recipe
 from tests.runs import Recorder, rows, run_scripted, trials_of
 from tuner.cli.main import main
 from tuner.errors import StorageError
-from tuner.progress import RunView
+from tuner.run.progress import RunView
 
 # Root may write what nobody may write, unless it gives up the right to.
 AS_A_PERSON = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner") if os.geteuid() == 0 else ()
@@ -116,7 +116,7 @@ def test_a_locked_database_is_waited_for_and_then_given_up(
 
 def test_a_study_never_starts_in_a_network_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 3, nothing is made, and PostgreSQL is the way out (fault 10)."""
-    monkeypatch.setattr("tuner.running.network_type", lambda path: "nfs4")
+    monkeypatch.setattr("tuner.run.session.network_type", lambda path: "nfs4")
     home = tmp_path / ".tuner"
     result = CliRunner().invoke(main, ["study", "start", "digits", "--trials", "1", "--home", str(home)])
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import search_spaces
+from tuner.config.recipe import load_recipe
 from tuner.errors import RecipeError
-from tuner.recipe import load_recipe
 
 
 @pytest.fixture

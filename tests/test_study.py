@@ -9,7 +9,7 @@ import pytest
 
 from tuner import open_study
 from tuner.errors import DataError, RecipeError, UsageError
-from tuner.progress import Plan
+from tuner.run.progress import Plan
 from tuner.study import Study, list_studies, load_study
 
 RUN = {"pruner": "none", "trials": 3, "epochs": 2, "executor": "inline", "device": "cpu"}

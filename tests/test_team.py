@@ -21,11 +21,11 @@ from storage.engine import Database
 from tests.postgres import Server
 from tests.recipes import small_recipe
 from tests.runs import Recorder, run_scripted
-from tuner import stored
+from tuner import studies
+from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
-from tuner.overview import list_studies
-from tuner.recipe import Recipe
 from tuner.records import Counts
+from tuner.results.overview import list_studies
 
 DUPLICATES = (
     "SELECT count(*) FROM (SELECT trial_number, epoch FROM tuner_epoch GROUP BY 1, 2 HAVING count(*) > 1) AS d",
@@ -38,7 +38,7 @@ import json, os, sys, time
 from pathlib import Path
 from storage import locate
 from tests.recipes import small_recipe
-from tuner import stored
+from tuner import studies
 from tuner.errors import TunerError
 
 folder, everybody, urls = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
@@ -51,8 +51,8 @@ def meet(where, racers):
 
 def start(url, met, racers):
     try:
-        with stored.opened(locate(url), create=True) as store:
-            record = stored.create_or_resume(store, "race", small_recipe(), "0" * 64).record
+        with studies.opened(locate(url), create=True) as store:
+            record = studies.create_or_resume(store, "race", small_recipe(), "0" * 64).record
             with store.lease(record.id, "race"):
                 meet(met, racers)  # holds the lease until the others have been told
                 return "ran"
@@ -88,7 +88,7 @@ def test_a_study_runs_to_its_end(postgres_location: Location, home: Path) -> Non
     assert (summary.name, summary.counts) == ("small", Counts(8, 0, 0, 0, 0))
     assert summary.best is not None
     assert summary.running is None
-    with stored.existing(postgres_location, "small") as found:
+    with studies.existing(postgres_location, "small") as found:
         assert set(found.store.epochs(found.record.id)) == set(range(8))
         assert all(found.store.artifacts.path(model.path).is_file() for model in found.store.models(1).values())
 
@@ -210,7 +210,7 @@ def test_of_runs_that_begin_at_the_same_moment_one_goes_on(
 def test_first_leases_at_the_same_moment_are_told_apart(any_location: Location) -> None:
     """The second waits for the first to be written, then hears who holds it; threads stand for two hosts."""
     with closing(open_store(any_location, create=True)) as store:
-        record = stored.create_or_resume(store, "first", small_recipe(), "0" * 64).record
+        record = studies.create_or_resume(store, "first", small_recipe(), "0" * 64).record
         barrier = threading.Barrier(4)
         results: list[str] = []
 

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tuner.executors.local import available_cores
-
 _VERSIONED = ("tuner", "keras", "tensorflow", "optuna", "numpy")
 
 
@@ -49,6 +47,11 @@ def changes(then: Mapping[str, Any]) -> list[Change]:
     """Return what differs now from what a study noted; what an older study did not note is left out."""
     now = environment()
     return [Change(name, str(then[name]), now[name]) for name in now if name in then and str(then[name]) != now[name]]
+
+
+def available_cores() -> int:
+    """Return how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _backend() -> str:

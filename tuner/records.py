@@ -36,16 +36,16 @@ class Outcome(enum.StrEnum):
     PAUSED = "paused"  # at a rung; it goes on if it is promoted
 
 
-class Verdict(enum.Enum):
+class Instruction(enum.Enum):
     """What the coordinator asks of a running trial; without one, it goes on. At a rung, a trial waits for one."""
 
-    GO_ON = "go on"
+    CONTINUE = "continue"
     PAUSE = "pause"
     PRUNE = "prune"
     INTERRUPT = "interrupt"
 
 
-AskVerdict = Callable[[bool], Verdict | None]  # with True it waits until there is one: the trial is at a rung
+AskInstruction = Callable[[bool], Instruction | None]  # with True it waits until there is one: the trial is at a rung
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Literal
 
 import search_spaces
 from storage import Location, locate
-from tuner import overview, stored
+from tuner import studies
+from tuner.config.objectives import objective_table
+from tuner.config.recipe import Recipe, load_recipe
 from tuner.errors import DataError, RecipeError, did_you_mean
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
-from tuner.objectives import objective_table
-from tuner.overview import StudySummary
-from tuner.progress import Progress, Silent
-from tuner.reading import StudyReader
-from tuner.recipe import Recipe, load_recipe
 from tuner.records import TrainerSetup
-from tuner.running import search, settle
+from tuner.results import overview
+from tuner.results.overview import StudySummary
+from tuner.results.reader import StudyReader
+from tuner.run.progress import Progress, Silent
+from tuner.run.session import search, settle
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
     from tuner.data.download import Progress as DownloadProgress
     from tuner.delivery.manifest import Manifest
-    from tuner.reproduce import OnEpoch, Reproduction
+    from tuner.results.reproduce import OnEpoch, Reproduction
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Study(StudyReader):
             plateau: End once so many trials have ended without a better one.
             max_parameters: Refuse configurations with more weights; they count as no trials.
             learn_from: Studies of the same database. Of the same data, validation rows and objective, their trials seed
-                the sampler; of others, the best configurations are tried first: see :mod:`tuner.learning`.
+                the sampler; of others, the best configurations are tried first: see :mod:`tuner.search.warm_start`.
             confirm: After the search, train the best so many configurations again: the best mean wins.
             seeds: With how many further seeds each.
             refit: Train the winner once more, on the training and validation rows together.
@@ -103,7 +104,7 @@ class Study(StudyReader):
             threshold: Worst objective that the ``threshold`` pruner lets live.
             validation: Share (below 1) or number of the training rows that validate.
             objectives: What trials are judged by, ``"val_accuracy,parameters"`` or a list: see
-                :class:`tuner.objectives.Objective`. Of a study that exists they cannot be changed.
+                :class:`tuner.config.objectives.Objective`. Of a study that exists they cannot be changed.
             workers: Processes that train at the same time; ``None`` takes one per core.
             device: ``gpu`` fails where there is none.
             executor: ``inline`` trains in this process.
@@ -189,12 +190,12 @@ class Study(StudyReader):
             UsageError: If there is no such trial, model or refit, or ``folder`` exists and ``force`` is not set.
             RunError: If a format cannot be written or disagrees with the original.
         """
-        from tuner.handover import hand_over
+        from tuner.delivery.handover import hand_over
 
         chosen = self.best() if trial is None else self.trial(trial)
         if refit is None:
             refit = trial is None and self._refit_of(chosen) is not None
-        with stored.existing(self.location, self.name) as found:
+        with studies.existing(self.location, self.name) as found:
             data = self.load_data()
             return hand_over(found, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
 
@@ -221,9 +222,9 @@ class Study(StudyReader):
             DataError: If the data is missing or changed since the study began.
             RunError: If no trainer can be had, or it dies.
         """
-        from tuner.reproduce import compare, recall, train_again
+        from tuner.results.reproduce import compare, recall, train_again
 
-        with stored.existing(self.location, self.name) as found:
+        with studies.existing(self.location, self.name) as found:
             self.recipe = found.recipe
             finished = recall(found, self.best() if trial is None else self.trial(trial))
         if self.load_data().fingerprint != finished.fingerprint:
@@ -251,7 +252,7 @@ class Study(StudyReader):
             self._data = load_dataset(self.recipe.data, self._data_dir, progress=progress)
         return self._data
 
-    def _decorate(self, found: stored.Stored) -> None:
+    def _decorate(self, found: studies.StoredStudy) -> None:
         """Bring what the dashboard shows up to date; without it every result is there all the same."""
         from tuner.dashboard.decorate import decorate
 
@@ -297,12 +298,12 @@ def open_study(
     """
     if search.endswith(".toml") or search in search_spaces.names():
         recipe = load_recipe(search)
-        chosen = stored.check_name(recipe.name if name is None else name)
+        chosen = studies.check_name(recipe.name if name is None else name)
         return Study(chosen, recipe, locate(storage, home), _data_dir(data_dir))
     location = locate(storage, home)
-    before = stored.recipe_of(location, search)
+    before = studies.recipe_of(location, search)
     if before is not None:
-        return Study(stored.check_name(name or search), before, location, _data_dir(data_dir))
+        return Study(studies.check_name(name or search), before, location, _data_dir(data_dir))
     raise RecipeError(f"there is no search or study '{search}'", hint=did_you_mean(search, search_spaces.names()))
 
 
@@ -315,7 +316,7 @@ def load_study(
         UsageError: If there is none of that name.
     """
     location = locate(storage, home)
-    with stored.existing(location, name) as found:
+    with studies.existing(location, name) as found:
         return Study(name, found.recipe, location, _data_dir(data_dir))
 
 

@@ -14,9 +14,9 @@ from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tests.scripted import write_model
-from tuner import stored
+from tuner import studies
 from tuner.archive.write import write_archive
-from tuner.recipe import Recipe
+from tuner.config.recipe import Recipe
 from tuner.records import RefitEnd
 
 Change = Callable[[dict[str, Any]], None]
@@ -42,7 +42,7 @@ def exported(home: Path, tmp_path: Path) -> Path:
     """An archive of the study ``small`` in ``home``, which has a refit."""
     run_scripted(home, recipe())
     file = tmp_path / "small.zip"
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         best, study_id = found.study.best_trial.number, found.record.id
         model = write_model(found.store.artifacts.refit_path(study_id, best), "trained again")
         found.store.set_refit(study_id, RefitEnd(best, {"loss": 0.5, "accuracy": 0.75}, 4, 1797, model, seconds=0.1))

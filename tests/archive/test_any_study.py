@@ -17,7 +17,7 @@ from storage import Store, locate
 from storage.tables import AttemptRow, EpochRow, RunRow
 from tests.recipes import small_recipe
 from tests.scripted import write_model
-from tuner import stored
+from tuner import studies
 from tuner.archive.read import read_archive
 from tuner.archive.write import write_archive
 from tuner.records import Outcome, RefitEnd
@@ -66,7 +66,7 @@ def trials(draw: st.DrawFn) -> FrozenTrial:
 
 def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None:
     """Make a study of these trials, with rows and models of its own."""
-    _, study, record = stored.create_or_resume(store, "any", small_recipe(), "0" * 64)
+    _, study, record = studies.create_or_resume(store, "any", small_recipe(), "0" * 64)
     study.set_user_attr("note", numbers.draw(TEXT))
     study.add_trials(found)
     lines: dict[type, list[dict[str, Any]]] = {EpochRow: [], AttemptRow: [], RunRow: []}
@@ -104,13 +104,13 @@ def test_every_study_survives_the_journey(found: list[FrozenTrial], numbers: st.
     """Exported, imported and exported again it is the same to the last byte, and Optuna reads the same trials."""
     with tempfile.TemporaryDirectory() as folder:
         here, there = locate(home=Path(folder, "here")), locate(home=Path(folder, "there"))
-        with stored.opened(here, create=True) as store:
+        with studies.opened(here, create=True) as store:
             fill(store, found, numbers)
         files = [Path(folder, name) for name in ("one.zip", "two.zip")]
-        with stored.existing(here, "any") as study:
+        with studies.existing(here, "any") as study:
             write_archive(study, files[0])
         read_archive(files[0], there)
-        with stored.existing(there, "any") as study:
+        with studies.existing(there, "any") as study:
             write_archive(study, files[1])
             arrived = study.study.get_trials()
         assert files[0].read_bytes() == files[1].read_bytes()

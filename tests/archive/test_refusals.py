@@ -21,11 +21,11 @@ from storage.tables import StudyRow
 from storage.transfer import Arrival, clear_dead
 from tests.archive.conftest import Change, manifest_of, recipe, tampered
 from tests.runs import trials_of
-from tuner import stored
+from tuner import studies
 from tuner.archive import read
 from tuner.archive.read import read_archive
 from tuner.errors import RunError, TunerError, UsageError
-from tuner.overview import list_studies
+from tuner.results.overview import list_studies
 
 
 def refused(file: Path, tmp_path: Path, kind: type[TunerError] = UsageError) -> str:
@@ -182,7 +182,7 @@ def test_pickles_of_a_sampler_are_never_taken_over(exported: Path, tmp_path: Pat
         manifest["trials"][0]["system_attrs"]["cma:optimizer:0"] = "80049503000000000000004b012e"
 
     read_archive(tampered(exported, plant), locate(home=tmp_path / "other"))
-    with stored.existing(locate(home=tmp_path / "other"), "small") as found:
+    with studies.existing(locate(home=tmp_path / "other"), "small") as found:
         assert not any("cma" in key for trial in found.study.trials for key in trial.system_attrs)
 
 
@@ -218,7 +218,7 @@ def test_a_manifest_that_lies_about_its_size_is_refused(exported: Path, tmp_path
 
 def _left(home: Path) -> tuple[list[str], list[str], int]:
     """Return Optuna's studies, the files of the artifact folder, and how many studies are ours."""
-    with stored.opened(locate(home=home)) as store:
+    with studies.opened(locate(home=home)) as store:
         names = optuna.get_all_study_names(store.optuna)
         with store.database.read() as session:
             ours = session.query(StudyRow).count()
@@ -263,7 +263,7 @@ def test_an_import_that_fails_leaves_nothing(
 def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path, table: str) -> None:
     """The files that are in place already go away again."""
     other = tmp_path / "other"
-    with stored.opened(locate(home=other), create=True):
+    with studies.opened(locate(home=other), create=True):
         pass
     with closing(sqlite3.connect(other / "studies.db")) as connection:
         connection.execute(f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
@@ -280,7 +280,7 @@ def test_what_a_dead_import_left_is_cleared_by_the_next(exported: Path, tmp_path
     """A crash leaves a study that no verb shows, and the next import removes it."""
     other = tmp_path / "other"
     token = "0" * 32
-    with stored.opened(locate(home=other), create=True) as store:
+    with studies.opened(locate(home=other), create=True) as store:
         optuna.create_study(storage=store.optuna, study_name=f"tuner-import nobody:1:1 {token}")
         store.artifacts.folder.joinpath(f".import-{token}").mkdir(parents=True)
         dead = f"tuner-import {socket.gethostname()}:1:never {'1' * 32}"

@@ -22,7 +22,7 @@ from storage.transfer import TABLES, columns_of
 from tests.archive.conftest import manifest_of, recipe, tampered
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
-from tuner import stored
+from tuner import studies
 from tuner.archive import manifest as m
 from tuner.archive.read import read_archive
 from tuner.archive.write import write_archive
@@ -32,12 +32,12 @@ from tuner.files import sha256_of
 
 def export(home: Path, file: Path, name: str = "small") -> Path:
     """Export a study."""
-    with stored.existing(locate(home=home), name) as found:
+    with studies.existing(locate(home=home), name) as found:
         write_archive(found, file)
     return file
 
 
-def forget(found: stored.Stored) -> None:
+def forget(found: studies.StoredStudy) -> None:
     """Let a study have no refit."""
     with found.store.database.write() as session:
         forget_refit(session, found.record.id)
@@ -59,7 +59,7 @@ def test_the_imported_study_is_read_like_the_first(exported: Path, home: Path, t
     read_archive(exported, locate(home=other))
 
     assert trials_of(other, recipe()) == trials_of(home, recipe())
-    with stored.existing(locate(home=home), "small") as one, stored.existing(locate(home=other), "small") as two:
+    with studies.existing(locate(home=home), "small") as one, studies.existing(locate(home=other), "small") as two:
         assert two.recipe == one.recipe
         assert two.record.environment == one.record.environment
         assert two.store.epochs(two.record.id) == one.store.epochs(one.record.id)
@@ -77,7 +77,7 @@ def test_the_refit_comes_along(exported: Path, home: Path, tmp_path: Path) -> No
     other = tmp_path / "other"
     run_scripted(other, small_recipe(), name="before")  # the rows have other numbers here
     read_archive(exported, locate(home=other))
-    with stored.existing(locate(home=home), "small") as one, stored.existing(locate(home=other), "small") as two:
+    with studies.existing(locate(home=home), "small") as one, studies.existing(locate(home=other), "small") as two:
         first, second = one.store.refit(one.record.id), two.store.refit(two.record.id)
         assert first is not None
         assert second is not None
@@ -97,7 +97,7 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
     """The rest is exported; a study without one, and an archive that was written without one, are as ever."""
     (file,) = (home / "artifacts").rglob("refit-*")
     file.write_text("changed")
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         damaged = write_archive(found, tmp_path / "damaged.zip")
         forget(found)
         none = write_archive(found, tmp_path / "none.zip")
@@ -106,13 +106,13 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
     assert (none.refit, none.models) == (None, 3)
     assert (tmp_path / "damaged.zip").read_bytes() == (tmp_path / "none.zip").read_bytes()
     read_archive(tmp_path / "damaged.zip", locate(home=tmp_path / "other"))
-    with stored.existing(locate(home=tmp_path / "other"), "small") as found:
+    with studies.existing(locate(home=tmp_path / "other"), "small") as found:
         assert found.store.refit(found.record.id) is None
 
 
 def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_path: Path) -> None:
     """Version 1 knew no refit; the study is the same."""
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         forget(found)
         write_archive(found, exported, force=True)
 
@@ -149,7 +149,7 @@ def test_a_name_of_its_own_makes_a_second_study(exported: Path, home: Path) -> N
 def test_trials_that_did_not_end_are_queued_again(home: Path, tmp_path: Path) -> None:
     """They keep their parameters, and what the broken attempt measured stays behind."""
     run_scripted(home, small_recipe())
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         trial = found.study.ask({"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.5)})
         rate = trial.params["learning_rate"]
         found.store.start_attempt(found.record.id, trial.number, "host:1:1")
@@ -158,7 +158,7 @@ def test_trials_that_did_not_end_are_queued_again(home: Path, tmp_path: Path) ->
     other = tmp_path / "other"
     read_archive(file, locate(home=other))
 
-    with stored.existing(locate(home=other), "small") as found:
+    with studies.existing(locate(home=other), "small") as found:
         last = found.study.get_trials()[-1]
         assert last.state == TrialState.WAITING
         assert last.params == {"learning_rate": rate}
@@ -205,7 +205,7 @@ def test_a_model_that_is_missing_does_not_keep_the_rest_back(home: Path, tmp_pat
     gone, changed, _ = sorted((home / "artifacts").rglob("*.keras"))
     gone.unlink()
     changed.write_text("x")
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         written = write_archive(found, tmp_path / "small.zip")
 
     assert written.models == 1
@@ -216,7 +216,7 @@ def test_a_model_that_is_missing_does_not_keep_the_rest_back(home: Path, tmp_pat
 def test_an_archive_replaces_nothing_unasked(exported: Path, home: Path) -> None:
     """`force` says that it may."""
     before = exported.read_bytes()
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         with pytest.raises(UsageError, match="exists"):
             write_archive(found, exported)
         write_archive(found, exported, force=True)

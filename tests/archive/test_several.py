@@ -10,13 +10,13 @@ import pytest
 from storage import locate
 from tests.archive.conftest import tampered
 from tests.recipes import small_recipe
+from tests.run.test_several import SPACE
 from tests.runs import run_scripted, trials_of
-from tests.test_several import SPACE
-from tuner import stored
+from tuner import studies
 from tuner.archive.read import read_archive
 from tuner.archive.write import write_archive
+from tuner.config.recipe import Recipe
 from tuner.errors import UsageError
-from tuner.recipe import Recipe
 
 
 def recipe(trials: int = 12) -> Recipe:
@@ -34,7 +34,7 @@ def archive(home: Path, tmp_path: Path) -> Path:
     run_scripted(home, recipe())
     assert {trial.state for trial in trials_of(home, recipe())} == {"complete", "pruned"}
     file = tmp_path / "small.zip"
-    with stored.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as found:
         write_archive(found, file)
     return file
 
@@ -43,7 +43,7 @@ def test_exported_imported_and_exported_is_the_same(archive: Path, home: Path, t
     """Directions, values and the models of the front come along, to the last byte."""
     other = locate(home=tmp_path / "other")
     read_archive(archive, other)
-    with stored.existing(other, "small") as found:
+    with studies.existing(other, "small") as found:
         write_archive(found, tmp_path / "again.zip")
         assert [each.name for each in found.study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
 

@@ -15,12 +15,12 @@ import pytest
 from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
-from tuner import stored
+from tuner import studies
+from tuner.config.recipe import Recipe
 from tuner.dashboard.curves import Curves
 from tuner.dashboard.decorate import decorate
 from tuner.dashboard.server import DashboardServer
-from tuner.recipe import Recipe
-from tuner.results import TrialResult, ranked
+from tuner.results.trials import TrialResult, ranked
 
 # Some trials fail (batch_size 1, see tests/scripted.py) and, from the sixth on, some are pruned.
 SPACE = {
@@ -49,27 +49,27 @@ class Finished:
 
     @property
     def curves(self) -> Curves:
-        with stored.existing(locate(home=self.home), self.name) as (store, _, record):
+        with studies.existing(locate(home=self.home), self.name) as (store, _, record):
             return store.epochs(record.id)
 
     def run(self, trials: int) -> None:
         """Go on until the study has that many trials, and decorate it as the end of every run does."""
         recipe = self.recipe.changed(budget={"trials": trials})
         run_scripted(self.home, recipe, name=self.name)
-        with stored.existing(locate(home=self.home), self.name) as (_, study, _record):
+        with studies.existing(locate(home=self.home), self.name) as (_, study, _record):
             decorate(study, recipe, self.trials, self.curves)
 
     def note(self, text: str | None = None) -> str:
         """Return the study's note, after replacing it with ``text``, as a reader may do in the dashboard."""
         from optuna_dashboard import get_note, save_note
 
-        with stored.existing(locate(home=self.home), self.name) as (_, study, _record):
+        with studies.existing(locate(home=self.home), self.name) as (_, study, _record):
             if text is not None:
                 save_note(study, text)
             return str(get_note(study))
 
     def system_attrs(self) -> dict[str, object]:
-        with stored.existing(locate(home=self.home), self.name) as (_, study, _record):
+        with studies.existing(locate(home=self.home), self.name) as (_, study, _record):
             storage: optuna.storages.BaseStorage = study._storage
             return storage.get_study_system_attrs(study._study_id)
 

@@ -7,19 +7,19 @@ import pytest
 
 from storage import locate
 from tests.dashboard.conftest import Finished
-from tuner import stored
+from tuner import studies
 from tuner.dashboard.decorate import decorate
 
 
 def test_the_objective_has_its_name(finished: Finished) -> None:
     """Axes and tables say val_accuracy, not Objective 0."""
-    with stored.existing(locate(home=finished.home), "small") as (_, study, _record):
+    with studies.existing(locate(home=finished.home), "small") as (_, study, _record):
         assert study.metric_names == ["val_accuracy"]
 
 
 def test_a_study_without_trials_can_be_decorated(finished: Finished) -> None:
     """Nothing has finished when a run is interrupted early."""
-    with stored.existing(locate(home=finished.home), "small") as (store, _, _record):
+    with studies.existing(locate(home=finished.home), "small") as (store, _, _record):
         empty = optuna.create_study(storage=store.optuna, study_name="empty", direction="maximize")
         decorate(empty, finished.recipe, [], {})
 

@@ -12,9 +12,9 @@ from tests.dashboard.conftest import Finished, served
 from tests.dashboard.test_browser import browser, wait_for_text
 from tests.dashboard.test_server import get
 from tests.recipes import small_recipe
-from tests.test_several import SPACE
+from tests.run.test_several import SPACE
 from tuner.dashboard.note import note
-from tuner.results import front_of
+from tuner.results.trials import front_of
 
 __all__ = ["browser"]  # the fixture
 

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from storage import locate
 from storage.tables import RefitRow
-from tuner import open_study, stored
+from tuner import open_study, studies
 from tuner.delivery.evaluate import evaluate
 from tuner.delivery.manifest import read_manifest
 from tuner.errors import UsageError
@@ -35,7 +35,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = open_study("digits", home=home)
     study.run(pruner="none", trials=2, epochs=2, executor="inline", device="cpu")
     best, trainer = study.best(), Trainer(SETUP, threads=1)
-    with stored.existing(locate(home=home), "digits") as (store, _, record):
+    with studies.existing(locate(home=home), "digits") as (store, _, record):
         path = store.artifacts.refit_path(record.id, best.number)
         job = RefitJob(best.number, 0, best.all_params, epochs=3, schedule_epochs=3, model_path=path)
         end = trainer.execute(job, lambda _: None, lambda _: None)
@@ -93,7 +93,7 @@ def test_a_refit_that_is_not_there_is_refused(study: Study, plain: Study, tmp_pa
 
 def test_a_refit_of_another_trial_than_the_best_is_not_taken_unasked(study: Study, tmp_path: Path) -> None:
     """As after a search that went on and found a better one."""
-    with stored.existing(study.location, "digits") as (store, _, record):
+    with studies.existing(study.location, "digits") as (store, _, record):
         before = store.refit(record.id)
         assert before is not None
         with store.database.write() as session:
@@ -101,5 +101,5 @@ def test_a_refit_of_another_trial_than_the_best_is_not_taken_unasked(study: Stud
     try:
         assert study.export(tmp_path / "model", formats=("keras",)).refit is None
     finally:
-        with stored.existing(study.location, "digits") as (store, _, record), store.database.write() as session:
+        with studies.existing(study.location, "digits") as (store, _, record), store.database.write() as session:
             session.execute(update(RefitRow).values(trial_number=before.number))

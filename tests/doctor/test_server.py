@@ -17,7 +17,7 @@ from storage.opening import HEAD, VERSION_TABLE
 from tests.archive.conftest import recipe
 from tests.postgres import PASSWORD
 from tests.runs import run_scripted
-from tuner import stored
+from tuner import studies
 from tuner.archive.read import read_archive
 from tuner.archive.write import write_archive
 from tuner.doctor import examine
@@ -28,14 +28,14 @@ from tuner.errors import UsageError
 def archive(tmp_path: Path) -> Path:
     """The archive of a study in SQLite."""
     run_scripted(tmp_path / "first", recipe())
-    with stored.existing(locate(home=tmp_path / "first"), "small") as found:
+    with studies.existing(locate(home=tmp_path / "first"), "small") as found:
         write_archive(found, tmp_path / "small.zip")
     return tmp_path / "small.zip"
 
 
 def trials_in(location: Location) -> list[str]:
     """Return the states of the trials."""
-    with stored.existing(location, "small") as found:
+    with studies.existing(location, "small") as found:
         return [trial.state.name for trial in found.study.get_trials()]
 
 
@@ -44,10 +44,10 @@ def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
 ) -> None:
     """Nothing is lost or rounded on the way."""
     read_archive(archive, postgres_location)
-    with stored.existing(postgres_location, "small") as found:
+    with studies.existing(postgres_location, "small") as found:
         write_archive(found, tmp_path / "second.zip")
     read_archive(tmp_path / "second.zip", locate(home=tmp_path / "third"))
-    with stored.existing(locate(home=tmp_path / "third"), "small") as found:
+    with studies.existing(locate(home=tmp_path / "third"), "small") as found:
         write_archive(found, tmp_path / "third.zip")
 
     for name in ("second.zip", "third.zip"):

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.scripted import ScriptedTrainer
+from tuner.environment import available_cores
 from tuner.errors import RunError, UsageError
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.executors.local import available_cores, default_workers
+from tuner.executors.local import default_workers
 from tuner.records import (
     ASKED_TO_STOP,
     EpochEnd,
     Event,
+    Instruction,
     Outcome,
     RefitEnd,
     RefitJob,
@@ -29,7 +31,6 @@ from tuner.records import (
     TrainerSetup,
     TrialEnd,
     TrialJob,
-    Verdict,
 )
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
@@ -110,47 +111,47 @@ class ExecutorContract:
         assert executor.free == free
 
     @pytest.mark.parametrize(
-        ("verdict", "outcome"),
+        ("instruction", "outcome"),
         [
-            (Verdict.PRUNE, Outcome.PRUNED),
-            (Verdict.INTERRUPT, Outcome.INTERRUPTED),
-            (Verdict.PAUSE, Outcome.PAUSED),
+            (Instruction.PRUNE, Outcome.PRUNED),
+            (Instruction.INTERRUPT, Outcome.INTERRUPTED),
+            (Instruction.PAUSE, Outcome.PAUSED),
         ],
     )
     def test_a_verdict_ends_the_trial_after_the_epoch_that_is_running(
-        self, executor: Executor, tmp_path: Path, verdict: Verdict, outcome: Outcome
+        self, executor: Executor, tmp_path: Path, instruction: Instruction, outcome: Outcome
     ) -> None:
-        """The trainer does not wait for a verdict, and obeys when it sees one."""
+        """The trainer does not wait for a instruction, and obeys when it sees one."""
         executor.submit([job(tmp_path, kind=3, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
-        executor.tell(0, verdict)
+        executor.instruct(0, instruction)
         end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
 
         assert isinstance(end, TrialEnd)
         assert end.outcome is outcome
         assert end.epochs < 50
 
-    @pytest.mark.parametrize(("verdict", "epochs"), [(Verdict.GO_ON, 3), (Verdict.PAUSE, 2)])
+    @pytest.mark.parametrize(("instruction", "epochs"), [(Instruction.CONTINUE, 3), (Instruction.PAUSE, 2)])
     def test_a_trial_waits_at_a_rung_for_its_verdict(
-        self, executor: Executor, tmp_path: Path, verdict: Verdict, epochs: int
+        self, executor: Executor, tmp_path: Path, instruction: Instruction, epochs: int
     ) -> None:
         """No epoch is trained that a pause would throw away, and a trial that goes on asks no more."""
         executor.submit([dataclasses.replace(job(tmp_path), rungs=(2,))])
         until(executor, lambda event: isinstance(event, EpochEnd) and event.epoch == 1)
-        executor.tell(0, verdict)
+        executor.instruct(0, instruction)
         end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
 
         assert isinstance(end, TrialEnd)
         assert end.epochs == epochs
-        assert (end.checkpoint is not None) == (verdict is Verdict.PAUSE)
+        assert (end.checkpoint is not None) == (instruction is Instruction.PAUSE)
 
     def test_a_verdict_on_an_earlier_attempt_does_not_reach_the_next(self, executor: Executor, tmp_path: Path) -> None:
         """A trial that comes back runs to its end."""
         executor.submit([job(tmp_path, kind=3, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
-        executor.tell(0, Verdict.INTERRUPT)
+        executor.instruct(0, Instruction.INTERRUPT)
         until(executor, lambda event: isinstance(event, TrialEnd))
-        executor.tell(0, Verdict.INTERRUPT)  # came too late for the first attempt
+        executor.instruct(0, Instruction.INTERRUPT)  # came too late for the first attempt
         executor.submit([job(tmp_path, attempt=1)])
         end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
 
@@ -187,7 +188,7 @@ class ExecutorContract:
         """After the epoch that is running, without a model."""
         executor.submit([refit_job(tmp_path, kind=3, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
-        executor.tell(4, Verdict.INTERRUPT)
+        executor.instruct(4, Instruction.INTERRUPT)
         end = until(executor, lambda event: isinstance(event, RefitEnd))[-1]
 
         assert isinstance(end, RefitEnd)
@@ -224,13 +225,13 @@ class TestInline(ExecutorContract):
         return InlineExecutor(setup, make_trainer)  # type: ignore[arg-type]
 
     def test_the_next_epoch_waits_for_the_coordinator(self, tmp_path: Path) -> None:
-        """A verdict on an epoch always comes before the next begins, so runs repeat exactly."""
+        """A instruction on an epoch always comes before the next begins, so runs repeat exactly."""
         executor = self.make()
         executor.start()
         until(executor, lambda event: isinstance(event, TrainerReady))
         executor.submit([job(tmp_path, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
-        executor.tell(0, Verdict.PRUNE)
+        executor.instruct(0, Instruction.PRUNE)
         end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
         executor.close()
 

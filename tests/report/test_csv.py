@@ -10,7 +10,7 @@ import pytest
 
 from tuner.errors import UsageError
 from tuner.report.csv import write_csv
-from tuner.results import TrialResult
+from tuner.results.trials import TrialResult
 
 TRIAL = TrialResult(
     number=0,

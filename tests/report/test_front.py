@@ -13,14 +13,15 @@ from rich.console import Console
 
 from tests.recipes import small_recipe
 from tests.report.test_words import TRIAL
-from tuner.insight import Importances
-from tuner.objectives import Objective
+from tuner.config.objectives import Objective
 from tuner.report.csv import write_csv
-from tuner.report.front import front_in_words, front_json, front_table
+from tuner.report.front import front_in_words, front_table
 from tuner.report.tables import trials_table
 from tuner.report.text import shown
 from tuner.report.words import in_words
-from tuner.results import TrialResult
+from tuner.results.importance import Importances
+from tuner.results.summary import front_json
+from tuner.results.trials import TrialResult
 
 SIZE = Objective(also=("parameters",))
 ALL = Objective(also=("latency_ms", "seconds"))

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.recipes import small_recipe
-from tuner.insight import Importances
-from tuner.recipe import Recipe
-from tuner.regions import Counted, Interval, Region, regions
+from tuner.config.recipe import Recipe
 from tuner.report.winner import winner_in_words
 from tuner.report.words import in_words
-from tuner.results import TrialResult
-from tuner.winner import standings
+from tuner.results.best_regions import Counted, Interval, Region, regions
+from tuner.results.importance import Importances
+from tuner.results.trials import TrialResult
+from tuner.search.confirmation import standings
 
 NOTHING = Importances({}, {}, missing="it takes more trials")
 TRIAL = TrialResult(

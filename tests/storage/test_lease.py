@@ -18,7 +18,7 @@ from storage.lease import DURATION, Lease
 from storage.owner import describe_owner, is_alive, this_owner
 from storage.tables import LeaseRow, utc_now
 from tests.recipes import small_recipe
-from tuner import stored
+from tuner import studies
 from tuner.errors import RunError
 
 ELSEWHERE = "another-host:12:345"  # of another machine nobody can tell whether it lives
@@ -44,7 +44,7 @@ def store(any_location: Location) -> Iterator[Store]:
 @pytest.fixture
 def study_id(store: Store) -> int:
     """A study that nobody runs."""
-    return stored.create_or_resume(store, "first", small_recipe(), "0" * 64).record.id
+    return studies.create_or_resume(store, "first", small_recipe(), "0" * 64).record.id
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_nobody_is_asked_to_stop_where_the_run_is_dead(store: Store, study_id: i
 
 def test_leases_of_different_studies_do_not_meet(store: Store, lease: Lease) -> None:
     """Two studies run at the same time in one database."""
-    other = stored.create_or_resume(store, "second", small_recipe(), "0" * 64).record.id
+    other = studies.create_or_resume(store, "second", small_recipe(), "0" * 64).record.id
     with lease, store.lease(other, "second"):
         assert store.lease_holder(other)
 
@@ -190,14 +190,14 @@ def test_leases_of_different_studies_do_not_meet(store: Store, lease: Lease) -> 
 def test_a_running_study_cannot_be_deleted(store: Store, lease: Lease) -> None:
     """The hint can be pasted into a shell, whatever the name."""
     name = "it's mine"
-    found = stored.create_or_resume(store, name, small_recipe(), "0" * 64)
+    found = studies.create_or_resume(store, name, small_recipe(), "0" * 64)
     with store.lease(found.record.id, name):
         with pytest.raises(RunError, match="study 'it's mine' is being run by process") as caught:
-            stored.delete(found)
+            studies.delete(found)
         assert str(caught.value.hint).startswith("""stop it first: tuner study stop 'it'"'"'s mine'""")
 
-    stored.delete(found)
-    assert stored.find(store, name) is None
+    studies.delete(found)
+    assert studies.find(store, name) is None
 
 
 def test_an_owner_is_one_process_and_no_later_one_with_its_number() -> None:

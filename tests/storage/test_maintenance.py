@@ -18,7 +18,7 @@ from storage.opening import HEAD, VERSION_TABLE
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tuner.errors import RunError, StorageError, UsageError
-from tuner.overview import list_studies
+from tuner.results.overview import list_studies
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from storage import Location, Store, locate, open_store
 from storage.copies import StudyRecord
 from storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, RefitRow, StudyRow
 from tests.recipes import small_recipe
-from tuner import stored
+from tuner import studies
 from tuner.errors import StorageError
 from tuner.files import sha256_of
 from tuner.records import EpochEnd, ModelFile, Outcome, RefitEnd, TrialEnd
@@ -67,8 +67,8 @@ class StoreContract:
         theirs = optuna.create_study(storage=store.optuna, study_name="theirs")
 
         assert store.find_study(theirs._study_id) is None
-        assert stored.find(store, "theirs") is None
-        assert stored.find(store, "absent") is None
+        assert studies.find(store, "theirs") is None
+        assert studies.find(store, "absent") is None
 
     def test_a_study_is_added_once(self, store: Store, study: StudyRecord) -> None:
         """A second record for the same study of Optuna is an error of storage, and the first one stays."""
@@ -330,12 +330,12 @@ class StoreContract:
     )
     def test_any_line_of_text_is_a_name(self, store: Store, home: Path, name: str) -> None:
         """It is stored, found and deleted as it is, and never becomes a path (fault 35)."""
-        made = stored.create_or_resume(store, stored.check_name(name), small_recipe(), "0" * 64)
+        made = studies.create_or_resume(store, studies.check_name(name), small_recipe(), "0" * 64)
         model = write_model(store, made.record, 0, b"x")
         keep(store, made.record.id, 0, model)
         with store.lease(made.record.id, name):
             assert store.lease_holder(made.record.id)
-        found = stored.find(store, name)
+        found = studies.find(store, name)
 
         assert found is not None
         assert (found.study.study_name, found.record) == (name, made.record)
@@ -343,24 +343,24 @@ class StoreContract:
         assert {path.name for path in home.iterdir()} - {"studies.db"} == {folder}
         assert model.path.relative_to(home).as_posix() == f"{folder}/study-{made.record.id:05d}/trial-00000.keras"
 
-        stored.delete(found)
-        assert stored.find(store, name) is None
+        studies.delete(found)
+        assert studies.find(store, name) is None
         assert optuna.get_all_study_names(store.optuna) == []
 
     def test_everything_is_there_after_opening_again(self, store: Store, location: Location) -> None:
         """Another process sees what was written, while this one still has the database open."""
-        made = stored.create_or_resume(store, "first", small_recipe(), "0" * 64)
+        made = studies.create_or_resume(store, "first", small_recipe(), "0" * 64)
         store.start_attempt(made.record.id, 0, "me")
         store.add_epoch(made.record.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
-        with stored.existing(location, "first") as again:
+        with studies.existing(location, "first") as again:
             assert again.record == made.record
             assert again.recipe == small_recipe()
             assert again.store.epochs(again.record.id) == {0: [{"loss": 0.5, "seconds": 1.0}]}
 
     def test_a_reader_is_not_in_the_way_of_a_writer(self, store: Store, location: Location) -> None:
         """Looking at a study never stops its run."""
-        made = stored.create_or_resume(store, "first", small_recipe(), "0" * 64)
-        with stored.existing(location, "first") as other, other.store.database.read() as session:
+        made = studies.create_or_resume(store, "first", small_recipe(), "0" * 64)
+        with studies.existing(location, "first") as other, other.store.database.read() as session:
             assert session.scalars(select(StudyRow)).all()
             session.rollback()
             store.add_epoch(made.record.id, EpochEnd(0, 0, {}, 1.0))
@@ -369,7 +369,7 @@ class StoreContract:
 
     def test_optuna_and_we_write_one_after_the_other(self, store: Store) -> None:
         """Both have connections of their own to the same file."""
-        made = stored.create_or_resume(store, "first", small_recipe(), "0" * 64)
+        made = studies.create_or_resume(store, "first", small_recipe(), "0" * 64)
         for number in range(3):
             trial = made.study.ask()
             store.start_attempt(made.record.id, number, "me")

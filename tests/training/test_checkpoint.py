@@ -21,7 +21,7 @@ import pytest
 from tests.training.test_trainer import SETUP, job
 from tuner.errors import RunError
 from tuner.files import sha256_of
-from tuner.records import CheckpointFile, EpochEnd, Outcome, TrialEnd, TrialJob, Verdict
+from tuner.records import CheckpointFile, EpochEnd, Instruction, Outcome, TrialEnd, TrialJob
 from tuner.training.checkpoint import read
 from tuner.training.trainer import Trainer
 
@@ -34,7 +34,7 @@ def trainer() -> Trainer:
 def run(trainer: Trainer, job: TrialJob, *, stop_after: int | None = None) -> tuple[list[EpochEnd], TrialEnd]:
     """Train a job, and interrupt it after so many epochs in all."""
     seen: list[EpochEnd] = []
-    end = trainer.train(job, seen.append, lambda _: Verdict.INTERRUPT if seen[-1].epoch + 1 == stop_after else None)
+    end = trainer.train(job, seen.append, lambda _: Instruction.INTERRUPT if seen[-1].epoch + 1 == stop_after else None)
     return seen, end
 
 
@@ -172,7 +172,7 @@ trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=
 params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.2, "schedule": "cosine", "batch_norm": True}
 def run(job, stop=None):
     seen = []
-    end = trainer.train(job, seen.append, lambda _: Verdict.INTERRUPT if seen[-1].epoch + 1 == stop else None)
+    end = trainer.train(job, seen.append, lambda _: Instruction.INTERRUPT if seen[-1].epoch + 1 == stop else None)
     return end, seen
 folder = pathlib.Path(tempfile.mkdtemp())
 job = TrialJob(0, 0, 1, params, 5, None, folder / "m.keras")

@@ -16,7 +16,7 @@ prepare("cpu", threads=1)
 
 import keras  # noqa: E402 - after the backend is set up
 
-from tuner.hyperparameters import Hyperparameters  # noqa: E402
+from tuner.config.hyperparameters import Hyperparameters  # noqa: E402
 from tuner.training.model import build, compile_model  # noqa: E402
 from tuner.training.rows import Rows, order_of, place  # noqa: E402
 

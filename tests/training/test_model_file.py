@@ -12,9 +12,9 @@ import pytest
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from tests.delivery.tampering import armed
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.errors import RunError
 from tuner.files import sha256_of
-from tuner.hyperparameters import Hyperparameters
 from tuner.training import model_file
 from tuner.training.model import build
 from tuner.training.model_file import load_model

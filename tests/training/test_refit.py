@@ -14,7 +14,7 @@ import pytest
 
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
-from tuner.records import ASKED_TO_STOP, EpochEnd, RefitEnd, RefitJob, TestJob, TrainerSetup, TrialJob, Verdict
+from tuner.records import ASKED_TO_STOP, EpochEnd, Instruction, RefitEnd, RefitJob, TestJob, TrainerSetup, TrialJob
 from tuner.training.trainer import Trainer
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu")
@@ -32,11 +32,11 @@ def job(folder: Path, *, epochs: int = 3, schedule_epochs: int | None = None, se
 
 
 def refit(
-    trainer: Trainer, job: RefitJob, verdicts: dict[int, Verdict] | None = None
+    trainer: Trainer, job: RefitJob, instructions: dict[int, Instruction] | None = None
 ) -> tuple[list[EpochEnd], RefitEnd]:
-    """Do a refit; ``verdicts`` are given after the epochs that they name."""
+    """Do a refit; ``instructions`` are given after the epochs that they name."""
     epochs: list[EpochEnd] = []
-    end = trainer.execute(job, epochs.append, lambda _: (verdicts or {}).get(epochs[-1].epoch))
+    end = trainer.execute(job, epochs.append, lambda _: (instructions or {}).get(epochs[-1].epoch))
     assert isinstance(end, RefitEnd)
     return epochs, end
 
@@ -70,7 +70,7 @@ def test_a_refit_equals_plain_training_on_all_rows(trainer: Trainer, tmp_path: P
     """Keras' own code, given the same batches, learns the same weights: with a schedule longer than the training."""
     import keras
 
-    from tuner.hyperparameters import Hyperparameters
+    from tuner.config.hyperparameters import Hyperparameters
     from tuner.training.model import build
     from tuner.training.rows import order_of
 
@@ -118,18 +118,18 @@ def test_a_refit_changes_no_trial_that_follows(trainer: Trainer, tmp_path: Path)
 
 def test_only_an_interruption_ends_a_refit(trainer: Trainer, tmp_path: Path) -> None:
     """A refit competes with nobody; one that was asked to stop leaves no model."""
-    told = {0: Verdict.PRUNE, 1: Verdict.PAUSE, 2: Verdict.GO_ON}
+    told = {0: Instruction.PRUNE, 1: Instruction.PAUSE, 2: Instruction.CONTINUE}
     assert refit(trainer, job(tmp_path, epochs=4), told)[1].epochs == 4
 
     (tmp_path / "refit.keras").unlink()
-    epochs, end = refit(trainer, job(tmp_path, epochs=4), {1: Verdict.INTERRUPT})
+    epochs, end = refit(trainer, job(tmp_path, epochs=4), {1: Instruction.INTERRUPT})
     assert (len(epochs), end.epochs, end.reason, end.model) == (2, 2, ASKED_TO_STOP, None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interruption_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
     """All was trained: there is a model."""
-    _, end = refit(trainer, job(tmp_path), {2: Verdict.INTERRUPT})
+    _, end = refit(trainer, job(tmp_path), {2: Instruction.INTERRUPT})
     assert (end.epochs, end.reason) == (3, None)
     assert end.model is not None
 
@@ -179,7 +179,7 @@ assert (end.epochs, end.reason, len(epochs)) == (5, None, 5), end
 assert set(end.metrics) == {"loss", "accuracy"}, end
 assert end.rows == len(trainer._data.y_train), end
 assert trainer.test(TestJob(4, end.model.path, end.model.sha256)).metrics["accuracy"] > 0.85
-stopped = trainer.execute(job, epochs.append, lambda wait: Verdict.INTERRUPT)
+stopped = trainer.execute(job, epochs.append, lambda wait: Instruction.INTERRUPT)
 assert (stopped.epochs, stopped.model) == (1, None), stopped
 """
 

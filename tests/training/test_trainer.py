@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tuner.errors import RunError
-from tuner.records import EpochEnd, Outcome, TestJob, TrainerSetup, TrialEnd, TrialJob, Verdict
+from tuner.records import EpochEnd, Instruction, Outcome, TestJob, TrainerSetup, TrialEnd, TrialJob
 from tuner.training.runtime import prepare
 from tuner.training.trainer import Trainer
 
@@ -31,11 +31,11 @@ def job(folder: Path, *, epochs: int = 4, patience: int | None = None, seed: int
 
 
 def train(
-    trainer: Trainer, job: TrialJob, verdicts: dict[int, Verdict] | None = None
+    trainer: Trainer, job: TrialJob, instructions: dict[int, Instruction] | None = None
 ) -> tuple[list[EpochEnd], TrialEnd]:
-    """Train a job; ``verdicts`` are given after the epochs that they name."""
+    """Train a job; ``instructions`` are given after the epochs that they name."""
     epochs: list[EpochEnd] = []
-    end = trainer.execute(job, epochs.append, lambda _: (verdicts or {}).get(epochs[-1].epoch))
+    end = trainer.execute(job, epochs.append, lambda _: (instructions or {}).get(epochs[-1].epoch))
     assert isinstance(end, TrialEnd)
     return epochs, end
 
@@ -106,26 +106,26 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_its_reason(trainer: Train
 
 
 @pytest.mark.parametrize(
-    ("verdict", "outcome"),
+    ("instruction", "outcome"),
     [
-        (Verdict.PRUNE, Outcome.PRUNED),
-        (Verdict.INTERRUPT, Outcome.INTERRUPTED),
-        (Verdict.PAUSE, Outcome.PAUSED),
+        (Instruction.PRUNE, Outcome.PRUNED),
+        (Instruction.INTERRUPT, Outcome.INTERRUPTED),
+        (Instruction.PAUSE, Outcome.PAUSED),
     ],
 )
 def test_a_verdict_ends_a_trial_after_its_epoch(
-    trainer: Trainer, tmp_path: Path, verdict: Verdict, outcome: Outcome
+    trainer: Trainer, tmp_path: Path, instruction: Instruction, outcome: Outcome
 ) -> None:
     """No model is kept of a trial that did not end by itself."""
-    epochs, end = train(trainer, job(tmp_path), {1: verdict})
+    epochs, end = train(trainer, job(tmp_path), {1: instruction})
 
     assert (len(epochs), end.outcome, end.model) == (2, outcome, None)
-    assert [path.suffix for path in tmp_path.iterdir()] == ([] if verdict is Verdict.PRUNE else [".npz"])
+    assert [path.suffix for path in tmp_path.iterdir()] == ([] if instruction is Instruction.PRUNE else [".npz"])
 
 
 def test_a_verdict_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
     """A trial that has trained all its epochs is a result."""
-    _, end = train(trainer, job(tmp_path), {3: Verdict.INTERRUPT})
+    _, end = train(trainer, job(tmp_path), {3: Instruction.INTERRUPT})
     assert end.outcome is Outcome.COMPLETE
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tuner.hyperparameters import Hyperparameters
+from tuner.config.hyperparameters import Hyperparameters
 
 
 @pytest.mark.parametrize(

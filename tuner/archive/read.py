@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from storage import Location
 from storage.opening import has_database
 from storage.transfer import TABLES, Arrival, StudyValues, arriving, settle, taken
-from tuner import stored
+from tuner import studies
 from tuner.archive.manifest import (
     EXPECTED,
     MANIFEST,
@@ -29,9 +29,9 @@ from tuner.archive.manifest import (
     carried,
     parse_manifest,
 )
+from tuner.config.objectives import Direction, Objective
+from tuner.config.recipe import parse_recipe
 from tuner.errors import RunError, UsageError
-from tuner.objectives import Direction, Objective
-from tuner.recipe import parse_recipe
 
 MAX_MANIFEST = 256 * 2**20  # bytes; ten thousand trials of a hundred epochs have less
 _CHUNK = 2**20
@@ -49,13 +49,13 @@ def read_archive(file: Path, location: Location, name: str | None = None) -> tup
     """
     with _opened(file) as archive:
         manifest = _manifest(archive, file)
-        chosen = stored.check_name(manifest.study.name if name is None else name)
+        chosen = studies.check_name(manifest.study.name if name is None else name)
         objective = parse_recipe(manifest.study.recipe, f"the recipe in {file}").objective
         trials = [_trial(trial, file, len(objective.names)) for trial in manifest.trials]
         for model in manifest.files:
             _copy(archive, model, file, None)
         if has_database(location):
-            with stored.opened(location) as store:
+            with studies.opened(location) as store:
                 if chosen in optuna.get_all_study_names(store.optuna):
                     raise taken(chosen)
         try:
@@ -82,7 +82,7 @@ class _Source:
 
 def _bring_in(source: _Source, trials: list[FrozenTrial], location: Location, name: str) -> None:
     manifest = source.manifest
-    with stored.opened(location, create=True) as store, arriving(store) as arrival:
+    with studies.opened(location, create=True) as store, arriving(store) as arrival:
         study = optuna.create_study(storage=store.optuna, study_name=arrival.name, directions=source.directions)
         for key, value in manifest.study.user_attrs.items():
             study.set_user_attr(key, value)

@@ -18,7 +18,7 @@ from tuner.archive.manifest import MANIFEST, REFIT, ArchivedStudy, ArchivedTrial
 from tuner.errors import RunError, UsageError
 from tuner.files import atomic_path, is_whole
 from tuner.records import Outcome
-from tuner.stored import Stored
+from tuner.studies import StoredStudy
 
 _LEFT = "left behind by an archive"
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the same study makes the same bytes
@@ -39,7 +39,7 @@ class Written:
     refit: bool | None = None
 
 
-def write_archive(found: Stored, file: Path, *, force: bool = False) -> Written:
+def write_archive(found: StoredStudy, file: Path, *, force: bool = False) -> Written:
     """Write a study with its models; a run of it may go on, whose trials that did not end are queued in the archive.
 
     Raises:
@@ -78,7 +78,7 @@ def write_archive(found: Stored, file: Path, *, force: bool = False) -> Written:
     )
 
 
-def describe(found: Stored) -> ArchiveManifest:
+def describe(found: StoredStudy) -> ArchiveManifest:
     """Return the manifest of a study as it is now."""
     trials = found.study.get_trials(deepcopy=False)  # first: rows of ours that come later are left out
     rows = read_rows(found.store.database, found.record.id)

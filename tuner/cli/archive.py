@@ -26,7 +26,7 @@ def export_archive(
     """
     from storage import locate
     from tuner.archive.write import write_archive
-    from tuner.stored import existing
+    from tuner.studies import existing
 
     with existing(locate(storage, home), name) as found:
         written = write_archive(found, file, force=force)

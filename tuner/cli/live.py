@@ -14,9 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.progress import Ended, Plan, RunView
 from tuner.report.tables import new_table
 from tuner.report.text import brief, duration, metric, sparkline
+from tuner.run.progress import Ended, Plan, RunView
 
 
 def announce(plan: Plan) -> str:

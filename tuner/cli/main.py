@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 class ErrorBoundary(click.Group):
-    """Turns errors into one line, a hint and an exit code; a traceback only with ``--debug``."""
+    """TrialQueue errors into one line, a hint and an exit code; a traceback only with ``--debug``."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; see the class."""

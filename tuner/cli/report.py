@@ -13,9 +13,9 @@ from tuner.cli.common import as_json, print_json, print_next, print_rich, print_
 from tuner.cli.result import print_front, print_standings
 
 if TYPE_CHECKING:
-    from tuner.insight import Importances
-    from tuner.regions import Region
     from tuner.report.ladder import LadderRow
+    from tuner.results.best_regions import Region
+    from tuner.results.importance import Importances
     from tuner.study import Study
 
 TOP = 10
@@ -35,9 +35,9 @@ def report(
     In a few sentences, then in tables: its best trials, what each parameter is worth, where the best trials lie, and
     the ladder for MNIST.
     """
-    from tuner.regions import regions
     from tuner.report.words import in_words
-    from tuner.results import ranked
+    from tuner.results.best_regions import regions
+    from tuner.results.trials import ranked
     from tuner.study import load_study
 
     opened = load_study(name, storage=storage, home=home)
@@ -119,8 +119,8 @@ def _timing(opened: Study, *, as_json: bool) -> None:
 def _ladder(opened: Study, home: Path | None, storage: str | None) -> list[LadderRow]:
     """Return the ladder of the study's data set, with our figures where it was run; nothing for other data."""
     import search_spaces
+    from tuner.config.recipe import load_recipe
     from tuner.errors import UsageError
-    from tuner.recipe import load_recipe
     from tuner.report.ladder import ladder_rows
     from tuner.study import load_study
 

@@ -15,7 +15,7 @@ from tuner.cli.common import as_json, data_dir, print_json, print_next, print_ri
 from tuner.errors import RunError
 
 if TYPE_CHECKING:
-    from tuner.reproduce import Reproduction
+    from tuner.results.reproduce import Reproduction
 
 
 @click.command()
@@ -127,7 +127,7 @@ def _print(found: Reproduction) -> None:
 
 
 def _verdict(found: Reproduction) -> str:
-    from tuner.reproduce import TOLERANCE
+    from tuner.results.reproduce import TOLERANCE
 
     epochs = "its epoch is" if found.epochs == 1 else f"all {found.epochs} epochs are"
     if found.verdict == "equal":

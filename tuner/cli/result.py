@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def print_result(opened: Study) -> None:
     """Print what a run leaves behind."""
     from tuner.report.tables import trials_table
-    from tuner.results import ranked
+    from tuner.results.trials import ranked
 
     top = ranked(opened.trials(), opened.recipe)[:5]
     if not top:

@@ -19,7 +19,7 @@ def space() -> None:
 def list_command(as_json: bool) -> None:
     """List the searches by name."""
     import search_spaces
-    from tuner.recipe import load_recipe
+    from tuner.config.recipe import load_recipe
 
     recipes = [load_recipe(name) for name in search_spaces.names()]
     if as_json:
@@ -40,7 +40,7 @@ def show(search: str, as_json: bool) -> None:
     Redirect it into a file and change what you like.
     """
     import search_spaces
-    from tuner.recipe import load_recipe
+    from tuner.config.recipe import load_recipe
 
     recipe = load_recipe(search)
     if as_json:
@@ -54,7 +54,7 @@ def show(search: str, as_json: bool) -> None:
 @as_json
 def check(path: Path, as_json: bool) -> None:
     """Check a TOML file at PATH without running it."""
-    from tuner.recipe import load_recipe
+    from tuner.config.recipe import load_recipe
 
     recipe = load_recipe(str(path))
     names = list(recipe.search_space.dimensions)

@@ -38,7 +38,7 @@ study.add_command(import_)
 def list_command(as_json: bool, home: Path | None, storage: str | None) -> None:
     """List the studies."""
     from storage import locate
-    from tuner.overview import list_studies
+    from tuner.results.overview import list_studies
 
     studies = list_studies(locate(storage, home))
     if as_json:
@@ -107,7 +107,7 @@ def trials(
     name: str, *, top: int | None, attempts: bool, as_json: bool, home: Path | None, storage: str | None
 ) -> None:
     """List the trials of study NAME."""
-    from tuner.results import ranked
+    from tuner.results.trials import ranked
     from tuner.study import load_study
 
     opened = load_study(name, storage=storage, home=home)

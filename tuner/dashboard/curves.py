@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from plotly.colors import qualitative
 from plotly.subplots import make_subplots
 
-from tuner.recipe import Recipe
+from tuner.config.recipe import Recipe
 from tuner.report.text import metric
-from tuner.results import TrialResult, ranked
+from tuner.results.trials import TrialResult, ranked
 
 Curves = Mapping[int, Sequence[Mapping[str, float]]]
 

@@ -6,11 +6,11 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tuner.objectives import Objective
-from tuner.recipe import Recipe
+from tuner.config.objectives import Objective
+from tuner.config.recipe import Recipe
 from tuner.report.front import cells, front_in_words
 from tuner.report.text import brief, duration, metric, number
-from tuner.results import TrialResult, front_of, ranked
+from tuner.results.trials import TrialResult, front_of, ranked
 
 TOP = 5
 BELOW = "*Every run rewrites what stands above this line. What you write below it stays.*"

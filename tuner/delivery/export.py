@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-import tuner
 from tuner.delivery.folder import check_target, publish, staging_folder
 from tuner.delivery.formats import FORMATS, Format, Probabilities, Rows, Runner, find_formats, load_runner
 from tuner.delivery.manifest import (
@@ -187,7 +186,7 @@ def _manifest(facts: ModelFacts, spec: InputSpec, entries: dict[Any, FormatEntry
         refit=facts.refit,
         data=DataSource(name=facts.data, fingerprint=facts.fingerprint),
         versions=Versions(
-            tuner=tuner.__version__,
+            tuner=version("tuner"),
             keras=version("keras"),
             tensorflow=version("tensorflow"),
             numpy=version("numpy"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tuner.records import AskVerdict, End, EpochEnd, Event, Job, TrainerSetup, Verdict
+from tuner.records import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup
 
 
 class TrainerLike(Protocol):
@@ -13,7 +13,7 @@ class TrainerLike(Protocol):
 
     device: str
 
-    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> End:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         """Do one job; whatever goes wrong in it is its result, not an exception."""
 
 
@@ -52,7 +52,7 @@ class Executor(Protocol):
     def poll(self, timeout: float) -> list[Event]:
         """Return what has happened, waiting up to ``timeout`` seconds for the first event."""
 
-    def tell(self, number: int, verdict: Verdict) -> None:
+    def instruct(self, number: int, instruction: Instruction) -> None:
         """Tell the trainer of trial ``number`` what becomes of it; it obeys after the epoch that it is in."""
 
     def kill(self, number: int) -> None:

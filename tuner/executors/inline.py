@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer, keras_trainer
-from tuner.records import EpochEnd, Event, Job, TrainerReady, TrainerRefused, TrainerSetup, Verdict
+from tuner.records import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
 
 
 class InlineExecutor:
     """Runs one job at a time in a thread that waits after each epoch until the coordinator polls again.
 
-    So the coordinator's verdict on an epoch always comes before the next one begins, and a run is repeatable.
+    So the coordinator's instruction on an epoch always comes before the next one begins, and a run is repeatable.
     """
 
     slots = 1
@@ -28,7 +28,7 @@ class InlineExecutor:
         self._waits_for_turn = False
         self._idle = False
         self._closing = False
-        self._verdicts: dict[int, Verdict] = {}
+        self._instructions: dict[int, Instruction] = {}
         self._thread = threading.Thread(target=self._work, name="tuner-trainer", daemon=True)
 
     @property
@@ -47,7 +47,7 @@ class InlineExecutor:
         """See :class:`Executor`."""
         for job in jobs:
             self._idle = False
-            self._verdicts.pop(job.number, None)  # left over from an earlier attempt
+            self._instructions.pop(job.number, None)  # left over from an earlier attempt
             self._jobs.put(job)
 
     def poll(self, timeout: float) -> list[Event]:
@@ -65,13 +65,13 @@ class InlineExecutor:
             self._idle = not isinstance(event, TrainerRefused)
         return [event]
 
-    def tell(self, number: int, verdict: Verdict) -> None:
+    def instruct(self, number: int, instruction: Instruction) -> None:
         """See :class:`Executor`."""
-        self._verdicts[number] = verdict
+        self._instructions[number] = instruction
 
     def kill(self, number: int) -> None:
         """Ask the trial to end after its epoch: a thread cannot be killed."""
-        self.tell(number, Verdict.INTERRUPT)
+        self.instruct(number, Instruction.INTERRUPT)
 
     def close(self) -> None:
         """Let a running trial end after its epoch, then end the thread: a thread cannot be killed."""
@@ -89,11 +89,11 @@ class InlineExecutor:
         self._events.put(TrainerReady(trainer.device))
         while (job := self._jobs.get()) is not None and not self._closing:
             number = job.number
-            self._events.put(trainer.execute(job, self._report, lambda _wait: self._verdict(number)))  # noqa: B023
+            self._events.put(trainer.execute(job, self._report, lambda _wait: self._instruction(number)))  # noqa: B023
 
     def _report(self, event: EpochEnd) -> None:
         self._events.put(event)
         self._turn.acquire()
 
-    def _verdict(self, number: int) -> Verdict | None:
-        return Verdict.INTERRUPT if self._closing else self._verdicts.pop(number, None)
+    def _instruction(self, number: int) -> Instruction | None:
+        return Instruction.INTERRUPT if self._closing else self._instructions.pop(number, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
+from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.memory import out_of_memory_kills
@@ -22,6 +22,7 @@ from tuner.records import (
     OUT_OF_MEMORY,
     EpochEnd,
     Event,
+    Instruction,
     Job,
     RefitEnd,
     TrainerLost,
@@ -29,7 +30,6 @@ from tuner.records import (
     TrainerRefused,
     TrainerSetup,
     TrialEnd,
-    Verdict,
 )
 
 MAX_WORKERS = 64
@@ -139,11 +139,11 @@ class LocalExecutor:
             events.append(event)
         return events
 
-    def tell(self, number: int, verdict: Verdict) -> None:
+    def instruct(self, number: int, instruction: Instruction) -> None:
         """See :class:`Executor`."""
         for worker in self._workers:
             if worker.job is not None and worker.job.number == number:
-                self._send(worker, (number, verdict))
+                self._send(worker, (number, instruction))
 
     def kill(self, number: int) -> None:
         """See :class:`Executor`; a process that hangs would not hear anything gentler."""
@@ -218,11 +218,6 @@ def threads_each(workers: int, cores: int | None = None) -> int:
     if not 1 <= workers <= MAX_WORKERS:
         raise UsageError(f"workers must lie in [1, {MAX_WORKERS}], got {workers}")
     return max(1, (cores or available_cores()) // workers)
-
-
-def available_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _end(process: ForkServerProcess) -> None:

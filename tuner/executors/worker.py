@@ -10,12 +10,12 @@ from multiprocessing.connection import Connection
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer
-from tuner.records import Job, TrainerReady, TrainerRefused, TrainerSetup, Verdict
+from tuner.records import Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
 from tuner.signals import ignore_signals
 
 _log = logging.getLogger(__name__)
 
-Order = Job | tuple[int, Verdict]  # what the coordinator sends: a job, or a verdict on a trial
+Order = Job | tuple[int, Instruction]  # what the coordinator sends: a job, or a instruction on a trial
 
 
 def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer, threads: int | None) -> None:
@@ -35,25 +35,25 @@ def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer,
     while True:
         job = inbox.jobs.get()
         number = job.number
-        connection.send(trainer.execute(job, connection.send, lambda wait: inbox.verdict(number, wait=wait)))  # noqa: B023
+        connection.send(trainer.execute(job, connection.send, lambda wait: inbox.instruction(number, wait=wait)))  # noqa: B023
 
 
 class _Inbox:
-    """Receives in a thread, because a verdict comes while the main thread trains."""
+    """Receives in a thread, because a instruction comes while the main thread trains."""
 
     def __init__(self, connection: Connection) -> None:
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._verdicts: dict[int, Verdict] = {}
+        self._instructions: dict[int, Instruction] = {}
         self._news = threading.Condition()
         self._connection = connection
         threading.Thread(target=self._listen, name="tuner-inbox", daemon=True).start()
 
-    def verdict(self, number: int, *, wait: bool) -> Verdict | None:
-        """Return the verdict on a trial; without ``wait``, ``None`` where there is none yet."""
+    def instruction(self, number: int, *, wait: bool) -> Instruction | None:
+        """Return the instruction on a trial; without ``wait``, ``None`` where there is none yet."""
         with self._news:
             if wait:
-                self._news.wait_for(lambda: number in self._verdicts)
-            return self._verdicts.pop(number, None)
+                self._news.wait_for(lambda: number in self._instructions)
+            return self._instructions.pop(number, None)
 
     def _listen(self) -> None:
         while True:
@@ -62,11 +62,11 @@ class _Inbox:
             except (EOFError, OSError):
                 os._exit(0)  # the coordinator is gone, however it went: no worker outlives it
             if isinstance(order, tuple):
-                number, verdict = order
+                number, instruction = order
                 with self._news:
-                    self._verdicts[number] = verdict
+                    self._instructions[number] = instruction
                     self._news.notify()
             else:
                 with self._news:
-                    self._verdicts.pop(order.number, None)  # left over from an earlier attempt
+                    self._instructions.pop(order.number, None)  # left over from an earlier attempt
                 self.jobs.put(order)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuner.errors import UsageError
 from tuner.files import atomic_path
-from tuner.results import TrialResult
+from tuner.results.trials import TrialResult
 
 _FACTS = ("number", "state", "value", "best_epoch", "epochs", "seconds", "parameters", "label", "reason")
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from tuner.objectives import Objective
+from tuner.config.objectives import Objective
 from tuner.report.tables import new_table
 from tuner.report.text import brief, duration, metric, shown
 
 if TYPE_CHECKING:
-    from tuner.results import TrialResult
+    from tuner.results.trials import TrialResult
 
 _MILLION = 1_000_000
 
@@ -46,11 +46,6 @@ def front_in_words(front: Sequence[TrialResult], objective: Objective) -> str:
         return f"{len(front)} trials with the same {names} are the Pareto front."
     ends = f"from {_told(other, objective)} to {_told(best, objective)}"
     return f"{len(front)} trials are on the Pareto front of {names}: {ends}."
-
-
-def front_json(front: Sequence[TrialResult]) -> list[dict[str, object]]:
-    """Return plain data for JSON, best in the first objective first."""
-    return [{"trial": trial.number, "values": dict(trial.values), "params": dict(trial.all_params)} for trial in front]
 
 
 def _told(trial: TrialResult, objective: Objective) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuner.recipe import Recipe
+from tuner.config.recipe import Recipe
 
 if TYPE_CHECKING:
-    from tuner.results import TrialResult
+    from tuner.results.trials import TrialResult
 
 LadderRow = tuple[str, float | None, float | None]  # label, published and own test accuracy
 

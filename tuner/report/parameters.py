@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from tuner.insight import MIN_FOR_IMPORTANCE, Importances
-from tuner.regions import Interval, Region
 from tuner.report.tables import new_table
 from tuner.report.text import number, rough
+from tuner.results.best_regions import Interval, Region
+from tuner.results.importance import MIN_FOR_IMPORTANCE, Importances
 
 _CELLS = 12  # of the picture of a searched range
 _BAR = 24

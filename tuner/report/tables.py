@@ -13,9 +13,9 @@ from tuner.report.text import brief, duration, metric, number, shown
 
 if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does without
     from storage.copies import Attempt
-    from tuner.overview import StudySummary
-    from tuner.recipe import Recipe
-    from tuner.results import TrialResult
+    from tuner.config.recipe import Recipe
+    from tuner.results.overview import StudySummary
+    from tuner.results.trials import TrialResult
 
 _STYLES = {
     "complete": "green",
@@ -108,7 +108,7 @@ def params_table(params: Mapping[str, object], title: str) -> Table:
 
 
 def timing_table(timing: Mapping[str, Any]) -> Table:
-    """Return where the seconds went, those of the trainers first; ``timing`` is that of :mod:`tuner.timing`."""
+    """Return where the seconds went, those of the trainers first; ``timing`` is that of :mod:`tuner.run.timing`."""
     table = new_table("Where the time went")
     table.add_column("")
     table.add_column("seconds", justify="right")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from tuner.report.tables import new_table
 from tuner.report.text import brief, metric
-from tuner.winner import Standing, lead
+from tuner.search.confirmation import Standing, lead
 
 if TYPE_CHECKING:
     from storage.copies import KeptRefit
-    from tuner.recipe import Recipe
-    from tuner.results import TrialResult
+    from tuner.config.recipe import Recipe
+    from tuner.results.trials import TrialResult
 
 
 def standings_table(found: Sequence[Standing], trials: Sequence[TrialResult], recipe: Recipe) -> Table:
@@ -61,34 +61,7 @@ def winner_in_words(found: Sequence[Standing]) -> str:
     return f"With {seeds}, trial {first.trial} has the best mean, {metric(first.mean)}{error}: it is the winner."
 
 
-def standings_json(found: Sequence[Standing]) -> list[dict[str, object]]:
-    """Return plain data for JSON, the winner first."""
-    return [
-        {
-            "trial": each.trial,
-            "mean": each.mean,
-            "standard_error": each.error,
-            "values": list(each.values),
-            "seeds": list(each.seeds),
-        }
-        for each in found
-    ]
-
-
-def lead_json(found: Sequence[Standing]) -> dict[str, object] | None:
-    """Return plain data for JSON; ``None`` where the lead cannot be judged."""
-    ahead = lead(list(found))
-    if ahead is None:
-        return None
-    return {"difference": ahead.difference, "standard_error": ahead.error, "within_noise": ahead.within_noise}
-
-
 def refit_in_words(refit: KeptRefit) -> str:
     """Return what the winner is once it was trained on all rows."""
     test = "".join(f"   test {name} {metric(value)}" for name, value in sorted((refit.test or {}).items()))
     return f"trained again on all {refit.rows} rows for {refit.epochs} epochs{test}"
-
-
-def refit_json(refit: KeptRefit | None) -> Mapping[str, object] | None:
-    """Return plain data for JSON."""
-    return None if refit is None else {"epochs": refit.epochs, "rows": refit.rows, "test": refit.test}

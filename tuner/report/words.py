@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from math import isfinite
 
-from tuner.insight import Importances
-from tuner.recipe import Recipe
-from tuner.regions import Interval, Region
+from tuner.config.recipe import Recipe
 from tuner.report.front import front_in_words
 from tuner.report.text import metric, number, rough
 from tuner.report.winner import winner_in_words
-from tuner.results import TrialResult, front_of, ranked, standings_of
-from tuner.stopping import REACHED, enough
+from tuner.results.best_regions import Interval, Region
+from tuner.results.importance import Importances
+from tuner.results.trials import TrialResult, front_of, ranked, standings_of
+from tuner.search.stopping import REACHED, enough
 
 _ENDED = ("complete", "pruned", "failed")
 _MANY = 20  # trials from which on importances are said without a reserve, and more of them are not the first advice

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from tuner.clock import Clock
-from tuner.hyperparameters import Hyperparameters
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.training.checkpoint import Arrays, State
 from tuner.training.rows import EVALUATION_BATCH, Rows, order_of, orders
 from tuner.training.structure import Settings, Structure

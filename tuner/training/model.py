@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.dataset import Dataset
-from tuner.hyperparameters import Hyperparameters
 from tuner.training.fused import FusedModel
 from tuner.training.optimizers import make_optimizer, make_schedule
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from tuner.hyperparameters import Hyperparameters
+from tuner.config.hyperparameters import Hyperparameters
 
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,

@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.dataset import Dataset
-from tuner.hyperparameters import Hyperparameters
-from tuner.records import ASKED_TO_STOP, AskVerdict, EpochEnd, Metrics, RefitEnd, RefitJob, Verdict
+from tuner.records import ASKED_TO_STOP, AskInstruction, EpochEnd, Instruction, Metrics, RefitEnd, RefitJob
 from tuner.training.model import build_for
 from tuner.training.model_file import save_model
 from tuner.training.reporting import what_broke
@@ -22,7 +22,11 @@ from tuner.training.rows import Rows
 
 
 def refit(
-    job: RefitJob, data: Dataset, parts: Sequence[Rows], on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict
+    job: RefitJob,
+    data: Dataset,
+    parts: Sequence[Rows],
+    on_epoch: Callable[[EpochEnd], None],
+    instruction: AskInstruction,
 ) -> RefitEnd:
     """Train the model of a job on all rows of ``parts`` and save that of the last epoch.
 
@@ -33,7 +37,7 @@ def refit(
         parts: Rows on the device. They stand one part after the other, in the order that each has: those that trained,
             then those that validated. Each epoch takes them in an order of its own, which follows from the seed.
         on_epoch: Called after each epoch, with ``loss`` and ``accuracy`` on the rows that are trained on.
-        verdict: Asked after each epoch but the last whether to end; only ``INTERRUPT`` is obeyed.
+        instruction: Called after each epoch but the last; only ``INTERRUPT`` ends the training.
 
     Raises:
         Exception: Whatever goes wrong in building, training and saving.
@@ -42,7 +46,7 @@ def refit(
     rows = len(x)
     hp = Hyperparameters.from_params(job.params)
     model, predictor = build_for(data, hp, rows=rows, epochs=job.schedule_epochs, seed=job.seed)
-    watch = _Watch(job, on_epoch, verdict)
+    watch = _Watch(job, on_epoch, instruction)
     model.fit_rows(hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=[watch])
     model_file = save_model(predictor, job.model_path) if watch.reason is None else None
     return RefitEnd(job.number, watch.metrics, watch.epochs, rows, model_file, watch.reason)
@@ -57,11 +61,11 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         reason: Why the training ended early, if it did.
     """
 
-    def __init__(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> None:
+    def __init__(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> None:
         super().__init__()
         self._job = job
         self._on_epoch = on_epoch
-        self._verdict = verdict
+        self._instruction = instruction
         self._began = time.monotonic()
         self.metrics: Metrics = {}
         self.epochs = 0
@@ -78,6 +82,6 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if self.reason is None:
             self.metrics, self.epochs = metrics, epoch + 1
             self._on_epoch(EpochEnd(self._job.number, epoch, metrics, time.monotonic() - self._began))
-            if self.epochs < self._job.epochs and self._verdict(False) is Verdict.INTERRUPT:  # noqa: FBT003
+            if self.epochs < self._job.epochs and self._instruction(False) is Instruction.INTERRUPT:  # noqa: FBT003
                 self.reason = ASKED_TO_STOP
         self.model.stop_training = self.reason is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tuner.records import AskVerdict, CheckpointFile, EpochEnd, Verdict
+from tuner.records import AskInstruction, CheckpointFile, EpochEnd, Instruction
 from tuner.training.checkpoint import Keeper
 
 
@@ -20,19 +20,19 @@ def what_broke(metrics: Mapping[str, float], epoch: int) -> str | None:
 
 
 class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each epoch, obeys verdicts, and stops a trial whose loss is no number.
+    """Reports each epoch, obeys instructions, and stops a trial whose loss is no number.
 
     Args:
         number: The trial.
         on_epoch: Called after each epoch.
-        verdict: Asked after each epoch; anything but ``None`` and ``GO_ON`` ends the training. Called with ``True`` at
-            a rung, where it waits for the answer.
+        instruction: Called after each epoch; anything but ``None`` and ``CONTINUE`` ends the training. At a rung it is
+            called with ``True`` and waits until there is an instruction.
         keeper: Writes checkpoints.
         history: The metrics of the epochs of earlier attempts that this one goes on from.
-        rungs: The numbers of epochs after which to wait for the verdict.
+        rungs: The numbers of epochs after which to wait for the instruction.
 
     Attributes:
-        ended_by: The verdict that ended the training, if one did.
+        ended_by: The instruction that ended the training, if one did.
         broken: What became not a number, for the trial's reason.
         epochs: The metrics of each finished epoch.
         kept: The checkpoint after the last epoch, if one was written.
@@ -42,7 +42,7 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         self,
         number: int,
         on_epoch: Callable[[EpochEnd], None],
-        verdict: AskVerdict,
+        instruction: AskInstruction,
         *,
         keeper: Keeper,
         history: Sequence[Mapping[str, float]] = (),
@@ -51,11 +51,11 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._number = number
         self._on_epoch = on_epoch
-        self._verdict = verdict
+        self._instruction = instruction
         self._keeper = keeper
         self._rungs = frozenset(rungs)
         self._began = time.monotonic()
-        self.ended_by: Verdict | None = None
+        self.ended_by: Instruction | None = None
         self.broken: str | None = None
         self.epochs = list(history)
         self.kept: CheckpointFile | None = None
@@ -78,10 +78,10 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         self._on_epoch(EpochEnd(self._number, epoch, metrics, seconds, self.kept))
         if self.model.stop_training:  # it has stopped early: nobody judges it any more
             return
-        said = self._verdict(len(self.epochs) in self._rungs)
-        if said in {None, Verdict.GO_ON}:
+        said = self._instruction(len(self.epochs) in self._rungs)
+        if said in {None, Instruction.CONTINUE}:
             return
         self.ended_by = said
         self.model.stop_training = True
-        if said in {Verdict.INTERRUPT, Verdict.PAUSE} and self.kept is None:
+        if said in {Instruction.INTERRUPT, Instruction.PAUSE} and self.kept is None:
             self.kept = self._keeper.keep(self.epochs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from tuner.hyperparameters import Hyperparameters
+from tuner.config.hyperparameters import Hyperparameters
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Settings:
     """What a program is told for each trial.
 
     ``scale`` is what raw values are multiplied with; the shares and rates are those of
-    :class:`~tuner.hyperparameters.Hyperparameters`; ``seed`` is that of the dropout masks.
+    :class:`~tuner.config.hyperparameters.Hyperparameters`; ``seed`` is that of the dropout masks.
     """
 
     scale: float

@@ -10,16 +10,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuner.clock import Clock
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
 from tuner.files import DISK_FULL_ERRORS
-from tuner.hyperparameters import Hyperparameters
 from tuner.records import (
     DISK_FULL,
     OUT_OF_MEMORY,
-    AskVerdict,
+    AskInstruction,
     End,
     EpochEnd,
+    Instruction,
     Job,
     Outcome,
     RefitEnd,
@@ -29,16 +30,15 @@ from tuner.records import (
     TrainerSetup,
     TrialEnd,
     TrialJob,
-    Verdict,
 )
 from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import prepare
 
 _log = logging.getLogger(__name__)
 _ENDED = {
-    Verdict.PRUNE: Outcome.PRUNED,
-    Verdict.PAUSE: Outcome.PAUSED,
-    Verdict.INTERRUPT: Outcome.INTERRUPTED,
+    Instruction.PRUNE: Outcome.PRUNED,
+    Instruction.PAUSE: Outcome.PAUSED,
+    Instruction.INTERRUPT: Outcome.INTERRUPTED,
 }
 
 
@@ -67,25 +67,25 @@ class Trainer:
         gc.collect()
         gc.freeze()
 
-    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> End:
+    def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         """Do one job; whatever goes wrong in it is its result, not an exception.
 
         Args:
             job: What to do.
             on_epoch: Called after each epoch of a trial or a refit.
-            verdict: Asked after each epoch whether to end early; waits for the answer when called with ``True``.
+            instruction: Called after each epoch. With ``True`` it waits until there is an instruction.
         """
         if isinstance(job, TestJob):
             return self.test(job)
         if isinstance(job, RefitJob):
-            return self.refit(job, on_epoch, verdict)
-        return self.train(job, on_epoch, verdict)
+            return self.refit(job, on_epoch, instruction)
+        return self.train(job, on_epoch, instruction)
 
-    def train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> TrialEnd:
+    def train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> TrialEnd:
         """Train one trial; arguments as in :meth:`execute`."""
         clock, began = Clock(), time.monotonic()
         try:
-            end = self._train_trial(job, on_epoch, verdict, clock)
+            end = self._train_trial(job, on_epoch, instruction, clock)
         except Exception as error:  # noqa: BLE001 - a trial that fails is a result
             _log.debug("trial %d failed", job.number, exc_info=True)
             told = "".join(traceback.format_exception(error))
@@ -93,13 +93,13 @@ class Trainer:
         gc.collect()  # models are cycles of objects; quick, because what the imports left behind is frozen
         return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
 
-    def refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict) -> RefitEnd:
+    def refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> RefitEnd:
         """Train the winner again on all rows but those of the test split; arguments as in :meth:`execute`."""
         from tuner.training.refit import refit
 
         began = time.monotonic()
         try:
-            end = refit(job, self._data, [self._train, self._validation], on_epoch, verdict)
+            end = refit(job, self._data, [self._train, self._validation], on_epoch, instruction)
         except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
             _log.debug("the refit of trial %d failed", job.number, exc_info=True)
             end = RefitEnd(job.number, reason=_describe(error))
@@ -125,7 +125,7 @@ class Trainer:
         return TestEnd(job.number, found, seconds=time.monotonic() - began)
 
     def _train_trial(
-        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], verdict: AskVerdict, clock: Clock
+        self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction, clock: Clock
     ) -> TrialEnd:
         from tuner.training.checkpoint import Best, Keeper, read
         from tuner.training.latency import latency_ms
@@ -145,7 +145,7 @@ class Trainer:
         )
         keeper = Keeper(job, model, best, clock)
         history = state.history if state else ()
-        reporter = Reporter(job.number, on_epoch, verdict, keeper=keeper, history=history, rungs=job.rungs)
+        reporter = Reporter(job.number, on_epoch, instruction, keeper=keeper, history=history, rungs=job.rungs)
         model.fit_rows(
             hp,
             self._train,
@@ -175,8 +175,8 @@ class Trainer:
         )
 
 
-def _outcome(ended_by: Verdict | None, done: int, asked: int) -> Outcome:
-    """A verdict that comes with the last epoch changes nothing: the trial is complete."""
+def _outcome(ended_by: Instruction | None, done: int, asked: int) -> Outcome:
+    """A instruction that comes with the last epoch changes nothing: the trial is complete."""
     return Outcome.COMPLETE if ended_by is None or done == asked else _ENDED[ended_by]
 
 

@@ -1,0 +1,337 @@
+"""A search space draws only what exists, in an order that conditions allow, and enumerates itself without repeats."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tuner.config.parsing import contains
+from tuner.config.space import AnyDimension, Choice, Float, Int, SearchSpace
+from tuner.errors import RecipeError
+from tuner.records import ParamValue
+
+NAMES = ("a", "b", "c", "d")
+BOUNDS = st.integers(1, 6)
+
+
+@st.composite
+def finite_dimensions(draw: st.DrawFn, conditions: Mapping[str, ParamValue]) -> AnyDimension:
+    """A dimension with a few values that exists under ``conditions``."""
+    low, extra = draw(BOUNDS), draw(st.integers(0, 3))
+    kinds: list[AnyDimension] = [
+        Int(low=low, high=low + extra, when=dict(conditions)),
+        Int(low=low, high=low * 2**extra, log=True, when=dict(conditions)),
+        Float(low=low / 10, high=(low + extra) / 10, step=0.1, when=dict(conditions)),
+        Choice(choices=tuple(range(low, low + extra + 1)), when=dict(conditions)),
+        Choice(choices=("x", "y", False)[: extra + 1], when=dict(conditions)),
+    ]
+    return draw(st.sampled_from(kinds))
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    """Up to four dimensions, each perhaps under a condition on another one, in any order; one may repeat per unit."""
+    dimensions: dict[str, AnyDimension] = {}
+    for name in NAMES[: draw(st.integers(1, len(NAMES)))]:
+        conditions: dict[str, ParamValue] = {}
+        conditional: bool = draw(st.booleans())
+        if dimensions and conditional:
+            other = draw(st.sampled_from(sorted(dimensions)))
+            conditions[other] = draw(st.sampled_from(points(dimensions[other])))
+        dimensions[name] = draw(finite_dimensions(conditions))
+    per = {}
+    if draw(st.booleans()):
+        dimensions |= {"many": Int(low=0, high=2), "each": draw(finite_dimensions({}))}
+        per = {"each": "many"}
+    order = draw(st.permutations(sorted(dimensions)))
+    return SearchSpace({name: dimensions[name] for name in order}, per=per)
+
+
+def points(dimension: AnyDimension) -> tuple[ParamValue, ...]:
+    """Return the values of a finite dimension."""
+    found = dimension.points()
+    assert found is not None
+    return found
+
+
+def is_possible(space: SearchSpace, params: Mapping[str, ParamValue]) -> bool:
+    """Tell, without the code under test, whether each parameter of a configuration exists and no other is missing."""
+    expected = set()
+    for name, dimension in space.dimensions.items():
+        if all(other in params and params[other] == value for other, value in dimension.when.items()):
+            expected |= {f"each_{i}" for i in range(int(params["many"]))} if name == "each" else {name}
+    return set(params) == expected
+
+
+@given(spaces())
+def test_every_grid_configuration_is_possible_and_distinct(space: SearchSpace) -> None:
+    """The grid never repeats itself, never holds a parameter whose condition fails, and stays inside the ranges."""
+    grid = list(space.grid())
+
+    assert len({tuple(sorted((name, repr(value)) for name, value in params.items())) for params in grid}) == len(grid)
+    assert all(is_possible(space, params) for params in grid)
+    assert all(
+        contains(space.dimensions["each" if name.startswith("each_") else name], value)
+        for params in grid
+        for name, value in params.items()
+    )
+
+
+@given(spaces(), st.randoms(use_true_random=False))
+def test_a_draw_never_holds_a_parameter_whose_condition_fails(space: SearchSpace, chance: random.Random) -> None:
+    """Each parameter that exists is drawn once; no other is; and the grid holds the same configuration."""
+    asked: list[str] = []
+
+    def draw(name: str, dimension: AnyDimension) -> ParamValue:
+        asked.append(name)
+        return chance.choice(points(dimension))
+
+    params = space.draw(draw)
+
+    assert sorted(asked) == sorted(params)
+    assert is_possible(space, params)
+    assert params in list(space.grid())
+
+
+@given(spaces())
+def test_whatever_a_dimension_depends_on_comes_before_it(space: SearchSpace) -> None:
+    """The order of the file does not matter."""
+    order = list(space.dimensions)
+
+    assert all(order.index(other) < order.index(name) for name in order for other in space.dimensions[name].when)
+    assert "each" not in order or order.index("many") < order.index("each")
+
+
+def test_dimensions_without_conditions_keep_the_order_of_the_file() -> None:
+    """Samplers see parameters as the person wrote them."""
+    space = SearchSpace({name: Int(low=0, high=1) for name in ("z", "a", "m")})
+
+    assert list(space.dimensions) == ["z", "a", "m"]
+
+
+def test_a_dimension_is_repeated_per_unit() -> None:
+    """Two layers have two widths of their own, none has none."""
+    space = SearchSpace({"units": Int(low=4, high=5), "layers": Int(low=0, high=2)}, per={"units": "layers"})
+
+    assert space.draw(lambda _, dimension: dimension.ends()[-1]) == {"layers": 2, "units_0": 5, "units_1": 5}
+    assert space.draw(lambda _, dimension: dimension.ends()[0]) == {"layers": 0}
+    assert len(list(space.grid())) == 1 + 2 + 4
+
+
+def test_conditions_see_fixed_values_and_defaults() -> None:
+    """A fixed value or a default switches a dimension on as a drawn one does; only drawn values are returned."""
+    space = SearchSpace(
+        {
+            "momentum": Float(low=0.5, high=0.9, when={"optimizer": "sgd"}),
+            "decay": Float(low=0.1, high=0.2, when={"schedule": "cosine"}),
+        },
+        fixed={"optimizer": "sgd"},
+        defaults={"optimizer": "adam", "schedule": "constant"},
+    )
+
+    assert space.draw(lambda _, dimension: dimension.ends()[0]) == {"momentum": 0.5}
+    assert space.fixed == {"optimizer": "sgd"}
+
+
+def test_one_of_several_values_is_enough_for_a_condition() -> None:
+    """A list in ``when`` means any of them; several keys must all hold."""
+    dimension = Float(low=0, high=1, when={"optimizer": ("sgd", "rmsprop"), "layers": 2})
+
+    assert dimension.applies({"optimizer": "rmsprop", "layers": 2})
+    assert not dimension.applies({"optimizer": "rmsprop", "layers": 1})
+    assert not dimension.applies({"optimizer": "adam", "layers": 2})
+    assert not dimension.applies({"layers": 2})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"a": {"b": 1}, "b": {"a": 1}}, "'a' in .space. depends on 'b'"),
+        ({"a": {"b": 1}, "b": {"c": 1}, "c": {"a": 1}}, "'a' in .space. depends on 'b'"),
+        ({"a": {"a": 1}}, "'a' in .space. depends on 'a'"),
+        ({"a": {"absent": 1}}, "'a' in .space. depends on 'absent'"),
+    ],
+)
+def test_conditions_that_never_hold_are_refused(conditions: dict[str, dict[str, ParamValue]], message: str) -> None:
+    """A circle, a dimension on itself, and one on a parameter that does not exist."""
+    with pytest.raises(RecipeError, match=message) as caught:
+        SearchSpace({name: Int(low=0, high=1, when=dict(when)) for name, when in conditions.items()})
+
+    assert "circle" in str(caught.value.hint)
+
+
+def test_a_grid_over_a_continuous_range_is_refused() -> None:
+    """The message names the parameter and the hint says what to do."""
+    space = SearchSpace({"rate": Float(low=0.1, high=0.5)})
+
+    with pytest.raises(RecipeError, match=r"'rate' is any number from 0\.1 to 0\.5") as caught:
+        list(space.grid())
+
+    assert "`step`" in str(caught.value.hint)
+
+
+@given(low=st.integers(-50, 50), count=st.integers(0, 40), step=st.sampled_from([0.1, 0.25, 0.05, 1.0, 3.0]))
+def test_a_stepped_range_holds_both_of_its_ends(low: int, count: int, step: float) -> None:
+    """Rounding neither loses the last point nor adds one behind it."""
+    dimension = Float(low=low, high=low + count * step, step=step)
+    found = points(dimension)
+
+    assert (found[0], len(found)) == (low, count + 1)
+    assert found[-1] == pytest.approx(dimension.high)
+    assert all(contains(dimension, value) for value in found)
+
+
+def test_a_logarithmic_range_of_whole_numbers_doubles() -> None:
+    """Its grid is short, however wide it is."""
+    assert Int(low=16, high=100, log=True).points() == (16, 32, 64)
+    assert Float(low=0.5, high=0.5).points() == (0.5,)
+    assert Float(low=0.1, high=0.5).points() is None
+
+
+SHARES = st.integers(0, 2**30 - 1).map(lambda i: i / 2**30)  # the numbers that a Sobol sequence is made of
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> Float | Int:
+    """A range of any kind: of numbers or whole numbers, with a logarithm, a step or neither."""
+    log: bool = draw(st.booleans())
+    if draw(st.booleans()):
+        whole = st.integers(1 if log else -1000, 10_000)
+        start, end = sorted((draw(whole), draw(whole)))
+        return Int(low=start, high=end, log=log, step=1 if log else draw(st.integers(1, 50)))
+    numbers = st.floats(1e-8 if log else -1e6, 1e6)
+    low, high = sorted((draw(numbers), draw(numbers)))
+    return Float(low=low, high=high, log=log, step=None if log else draw(st.sampled_from([None, 0.05, 0.1, 0.25, 3.0])))
+
+
+@given(ranges(), SHARES, SHARES)
+def test_a_share_of_a_range_is_a_value_of_it(dimension: Float | Int, u: float, v: float) -> None:
+    """It lies inside, on the grid of the steps, and a larger share is no smaller value."""
+    lower, upper = sorted((u, v))
+
+    assert contains(dimension, dimension.at(u))
+    assert type(dimension.at(u)) is type(dimension.low)
+    assert dimension.at(0.0) == pytest.approx(dimension.low, abs=1e-11)  # steps are rounded to 12 digits
+    assert dimension.at(lower) <= dimension.at(upper)
+
+
+@given(low=st.integers(1, 500), extra=st.integers(0, 500), log=st.booleans(), step=st.integers(1, 7))
+def test_both_ends_of_whole_numbers_can_be_reached(low: int, extra: int, log: bool, step: int) -> None:
+    """By the first and the last share; without a logarithm every value is hit by an equal part."""
+    dimension = Int(low=low, high=low + extra, log=log, step=1 if log else step)
+    last = low + extra if log else points(dimension)[-1]
+    size = dimension.size()
+
+    assert (dimension.at(0.0), dimension.at(1 - 2**-30)) == (low, last)
+    assert log or tuple(dimension.at((i + 0.5) / size) for i in range(size)) == points(dimension)
+
+
+@given(st.integers(1, 40))
+def test_every_choice_can_be_reached(count: int) -> None:
+    """In the order of the list, by equal parts."""
+    dimension = Choice(choices=tuple(range(count)))
+
+    assert tuple(dimension.at((i + 0.5) / count) for i in range(count)) == dimension.choices
+    assert (dimension.at(0.0), dimension.at(1 - 2**-30)) == (0, count - 1)
+
+
+def test_half_of_a_logarithmic_range_is_its_geometric_middle() -> None:
+    """Each order of magnitude gets the same part."""
+    assert Float(low=1e-5, high=1e-1, log=True).at(0.5) == pytest.approx(1e-3)
+    assert Int(low=16, high=256, log=True).at(0.5) == pytest.approx(64, abs=1)
+    assert [Float(low=0.0, high=0.5, step=0.1).at(u) for u in (0.0, 0.5, 0.99)] == [0.0, 0.3, 0.5]
+
+
+@given(spaces())
+def test_the_names_are_those_of_all_configurations(space: SearchSpace) -> None:
+    """No draw holds a name that is not among them, and none of them is always missing where conditions can hold."""
+    drawn = {name for params in space.grid() for name in params}
+
+    assert drawn <= set(space.names())
+    assert space.names() == sorted(set(space.names()))
+    if not any(dimension.when for dimension in space.dimensions.values()):
+        assert set(space.names()) == drawn
+
+
+def test_names_go_up_to_the_highest_count() -> None:
+    """Whether it is a range, a choice, fixed, or the default where the range does not apply."""
+    units, switch = Int(low=4, high=5), Choice(choices=("on", "off"))
+
+    def names(**settings: Any) -> list[str]:
+        dimensions = {"units": units, **settings.pop("dimensions", {})}
+        return [
+            name for name in SearchSpace(dimensions, per={"units": "layers"}, **settings).names() if "units" in name
+        ]
+
+    assert names(dimensions={"layers": Int(low=0, high=2)}) == ["units_0", "units_1"]
+    assert names(dimensions={"layers": Choice(choices=(3, 1))}) == ["units_0", "units_1", "units_2"]
+    assert names(fixed={"layers": 1}) == ["units_0"]
+    conditional = {"layers": Int(low=1, high=1, when={"switch": "on"}), "switch": switch}
+    assert names(dimensions=conditional, defaults={"layers": 2}) == ["units_0", "units_1"]
+
+
+@given(spaces(), st.integers(1, 60))
+def test_a_space_fits_where_the_grid_is_all_that_can_be_drawn(space: SearchSpace, limit: int) -> None:
+    """A logarithmic range holds more numbers than its grid, so there the trials never suffice for all."""
+    whole = all(dimension.size() == len(points(dimension)) for dimension in space.dimensions.values())
+    fits = space.fits(limit)
+
+    assert not fits or (whole and len(list(space.grid())) <= limit)
+    assert (
+        fits
+        or not whole
+        or len(list(space.grid())) > limit
+        or any((dimension.size() or 0) > limit for dimension in space.dimensions.values())
+    )
+
+
+@pytest.mark.parametrize(
+    ("dimension", "limit", "fits"),
+    [
+        (Int(low=1, high=5), 5, True),
+        (Int(low=1, high=5), 4, False),
+        (Int(low=1, high=2, log=True), 2, True),
+        (Int(low=1, high=8, log=True), 1000, False),
+        (Float(low=0, high=0.5, step=0.1), 6, True),
+        (Float(low=0, high=1, step=1e-9), 100, False),  # and nobody lists a billion values
+        (Float(low=0, high=0.5), 1000, False),
+        (Float(low=0.5, high=0.5), 1, True),
+    ],
+)
+def test_some_spaces_fit(dimension: AnyDimension, limit: int, fits: bool) -> None:
+    """Those with few values, all of them on the grid."""
+    assert SearchSpace({"only": dimension}).fits(limit) is fits
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (Float, {"low": 1, "high": 0.5}, r"low <= high must hold, got low=1\.0, high=0\.5"),
+        (Int, {"low": 3, "high": 2}, r"low <= high must hold, got low=3, high=2"),
+        (Float, {"low": 0, "high": 1, "log": True}, r"a log range must not touch 0, got low=0\.0"),
+        (Int, {"low": -1, "high": 1, "log": True}, r"a log range must not touch 0, got low=-1"),
+        (Int, {"low": 1, "high": 9, "log": True, "step": 2}, r"log and step exclude each other, got step=2"),
+        (Float, {"low": 0, "high": 1, "step": 0}, r"greater than 0"),
+        (Int, {"low": 0, "high": 1, "step": 0}, r"greater than or equal to 1"),
+        (Float, {"low": 0, "high": float("inf")}, r"finite number"),
+        (Float, {"low": float("nan"), "high": 1}, r"finite number"),
+        (Choice, {"choices": []}, r"at least 1 item"),
+        (Choice, {"choices": ["a", "b", "a"]}, r"choices must differ, got \['a', 'b', 'a'\]"),
+        (Choice, {"choices": ["a"], "log": True}, r"Extra inputs"),
+    ],
+)
+def test_impossible_ranges_are_refused(kind: type[AnyDimension], settings: dict[str, Any], message: str) -> None:
+    """Each rule states itself and the values seen."""
+    with pytest.raises(ValidationError, match=message):
+        kind.model_validate(settings)
+
+
+def test_choices_of_different_types_are_different() -> None:
+    """``true``, ``1`` and ``1.0`` compare equal in Python and are still three choices."""
+    assert Choice(choices=(True, 1, 1.0)).choices == (True, 1, 1.0)

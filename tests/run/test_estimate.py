@@ -1,0 +1,78 @@
+"""The expected time grows with the work and shrinks with the workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import search_spaces
+from tests.recipes import small_recipe
+from tuner.config.recipe import load_recipe
+from tuner.run.estimate import SECONDS_PER_TRIAL, STARTUP_SECONDS, expected_seconds
+
+
+def seconds(rows: int = 48_000, workers: int = 1, **changes: Any) -> float:
+    """Return the expected time of a small recipe over images of 784 pixels."""
+    return expected_seconds(small_recipe(**changes), rows=rows, inputs=784, classes=10, workers=workers)
+
+
+@pytest.mark.parametrize("name", search_spaces.names())
+def test_every_search_that_comes_along_ends_within_its_timeout(name: str) -> None:
+    """An estimate is positive and never above the limit that ends the run."""
+    recipe = load_recipe(name)
+    found = expected_seconds(recipe, rows=48_000, inputs=784, classes=10, workers=2)
+
+    assert 0 < found <= (recipe.budget.timeout or 3600)
+
+
+def test_more_work_takes_longer() -> None:
+    """Rows, epochs, trials and widths all count; pruning saves a part."""
+    base = seconds()
+
+    assert seconds(rows=96_000) > base
+    assert seconds(budget={"trials": 12, "epochs": 4}) > base
+    assert seconds(budget={"trials": 6, "epochs": 8}) > base
+    assert seconds(space={"layers": 3, "units": 512}) > base
+    assert seconds(search={"sampler": "random", "pruner": "median"}) < base
+
+
+def test_two_workers_halve_the_time_of_the_trials() -> None:
+    """Starting up is paid in any case."""
+    assert seconds(workers=2) - STARTUP_SECONDS == pytest.approx((seconds() - STARTUP_SECONDS) / 2)
+
+
+def test_the_timeout_is_the_most_that_a_run_takes() -> None:
+    """Whatever the budget of trials."""
+    assert seconds(budget={"trials": 10_000, "timeout": "90s"}) == 90
+
+
+@pytest.mark.parametrize(
+    ("space", "same"),
+    [
+        ({"units": [64, 64]}, {"layers": 2, "units": 64}),
+        ({"units": []}, {"layers": 0}),
+        ({}, {"layers": 2, "units": 128}),
+        (
+            {"units": {"type": "int", "low": 16, "high": 64, "log": True}},
+            {"units": 32},
+        ),
+        (
+            {"layers": {"type": "choice", "choices": [0, 4]}, "units": {"type": "int", "low": 10, "high": 30}},
+            {"layers": 2, "units": 20},
+        ),
+    ],
+)
+def test_the_network_in_the_middle_of_the_space_counts(space: dict[str, Any], same: dict[str, Any]) -> None:
+    """However the widths are written: list, range, choice, default."""
+    assert seconds(space=space) == pytest.approx(seconds(space=same))
+
+
+def test_start_configurations_bring_their_own_epochs() -> None:
+    """Those beyond the budget of trials are never run."""
+    starts = [{"label": str(i), "epochs": 8, "params": {"learning_rate": 0.1}} for i in range(3)]
+    one = {"trials": 1, "epochs": 4}
+
+    assert seconds(start=starts, budget=one) > seconds(budget=one)
+    assert seconds(start=starts, budget=one) == seconds(start=starts[:1], budget=one)
+    assert seconds(rows=0, start=starts, budget=one) == STARTUP_SECONDS + SECONDS_PER_TRIAL

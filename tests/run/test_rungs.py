@@ -1,0 +1,182 @@
+"""Pause and promote in a whole run: real storage and sampling, a trainer that follows a script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from storage import Store, locate
+from tests.recipes import small_recipe
+from tests.runs import Recorder, epochs_of, rows, run_scripted, trials_of
+from tuner import studies
+from tuner.config.recipe import Recipe
+from tuner.records import Instruction, Outcome
+from tuner.search.ask_tell import AskTell
+from tuner.study import load_study
+
+
+def recipe_of(trials: int = 12, **search: Any) -> Recipe:
+    """Return a search with rungs after 1 and 3 of 9 epochs; a smaller learning rate is better in every epoch."""
+    return small_recipe(
+        budget={"trials": trials, "epochs": 9}, search={"sampler": "random", "pruner": "asha", "seed": 3} | search
+    )
+
+
+def summary(home: Path, recipe: Recipe) -> list[tuple[str, int, float | None]]:
+    """Return what became of each trial."""
+    return [(trial.state, trial.epochs, trial.value) for trial in trials_of(home, recipe)]
+
+
+def test_bad_trials_stop_at_a_rung_and_good_ones_come_back(home: Path) -> None:
+    """The best of all is complete, most train one epoch, and no checkpoint is left behind."""
+    recipe = recipe_of(27)
+    run_scripted(home, recipe)
+    trials = trials_of(home, recipe)
+    best = min(trials, key=lambda trial: float(trial.params["learning_rate"]))
+
+    assert {(t.state, t.epochs) for t in trials} == {("complete", 9), ("pruned", 3), ("pruned", 1)}
+    assert best.state == "complete"
+    assert sum(t.epochs == 1 for t in trials) >= 12
+    assert sum(t.state == "complete" for t in trials) >= 3
+    assert any(t.promoted == 1 for t in trials)
+    assert rows(home, "SELECT COUNT(*) FROM tuner_checkpoint") == [(0,)]
+    assert not list(home.rglob("*.npz"))
+
+
+def test_a_promoted_trial_goes_on_where_it_paused(home: Path) -> None:
+    """No epoch is trained twice, and its attempts tell the story."""
+    recipe = recipe_of()
+    run_scripted(home, recipe)
+    promoted = next(trial for trial in trials_of(home, recipe) if trial.promoted and trial.state == "complete")
+    story = rows(
+        home,
+        f"SELECT first_epoch, outcome FROM tuner_attempt WHERE trial_number = {promoted.number} ORDER BY attempt",
+    )
+
+    assert epochs_of(home, promoted.number) == list(range(9))
+    assert story[0] == (0, "paused")
+    assert story[-1] == (promoted.promoted, "complete")
+
+
+@pytest.mark.parametrize("pruner", ["asha", "hyperband"])
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_study_that_is_stopped_again_and_again_ends_as_one_in_one_go(
+    tmp_path: Path, sampler: str, pruner: str
+) -> None:
+    """Who is paused, and who is compared with whom, outlives the run."""
+    recipe = recipe_of(14, sampler=sampler, pruner=pruner)
+    run_scripted(tmp_path / "whole", recipe)
+    stops = 0
+    for after in range(1, 40, 3):
+        recorder = Recorder()
+        run = run_scripted(
+            tmp_path / "parts",
+            recipe,
+            recorder=recorder,
+            stop=lambda: "interrupt" if len(recorder.ends) >= after else None,  # noqa: B023
+        )
+        stops += run.stopped_by is not None
+    run_scripted(tmp_path / "parts", recipe)
+
+    assert stops >= 3
+    assert summary(tmp_path / "parts", recipe) == summary(tmp_path / "whole", recipe)
+
+
+def test_a_paused_trial_is_shown_as_such(home: Path) -> None:
+    """Among the trials, in the counts, and to people who never heard of a rung as one that waits."""
+    recipe = recipe_of()
+    recorder = Recorder()
+    run_scripted(home, recipe, recorder=recorder, stop=lambda: "interrupt" if len(recorder.ends) >= 2 else None)
+    trials = trials_of(home, recipe)
+    study = load_study("small", home=home)
+
+    assert [(t.state, t.epochs) for t in trials[:2]] == [("paused", 1)] * 2
+    assert [end.outcome for end in recorder.ends[:2]] == ["paused"] * 2
+    assert recorder.ends[0].value == trials[0].value
+    assert study.summary().counts.paused == 2
+    assert study.as_json()["trials"]["paused"] == 2
+    assert rows(home, "SELECT state FROM trials ORDER BY number LIMIT 2") == [("WAITING",)] * 2
+
+
+def test_a_promoted_trial_says_so_while_it_runs(home: Path) -> None:
+    """The live table names the epochs after which it had paused."""
+    recorder = Recorder()
+    run_scripted(home, recipe_of(), recorder=recorder)
+    promoted = {(t.number, t.promoted) for view in recorder.views for t in view.running if t.promoted}
+
+    assert promoted
+    assert {epochs for _, epochs in promoted} <= {1, 3}
+
+
+def test_a_trial_whose_checkpoint_is_gone_begins_anew_and_passes_its_rung(home: Path) -> None:
+    """It has earned its promotion; a lost file costs time, never a trial."""
+    recipe = recipe_of()
+    recorder = Recorder()
+    run_scripted(home, recipe, recorder=recorder, stop=lambda: "interrupt" if len(recorder.ends) >= 2 else None)
+    for file in home.rglob("*.npz"):
+        file.unlink()
+    run_scripted(home, recipe)
+    run_scripted(home.parent / "whole", recipe)
+
+    assert summary(home, recipe) == summary(home.parent / "whole", recipe)
+
+
+def test_more_trials_find_the_pruned_ones_still_to_beat(home: Path) -> None:
+    """A study that was finished and gets more trials compares them with all there were."""
+    run_scripted(home, recipe_of(9))
+    run_scripted(home, recipe_of(18))
+    states = [state for state, _, _ in summary(home, recipe_of(18))]
+
+    assert len(states) == 18
+    assert set(states) == {"complete", "pruned"}
+
+
+def test_early_stopping_at_a_rung_completes_the_trial(store: Store) -> None:
+    """It counts in the rungs above, and nobody is asked to wait for it."""
+    recipe = recipe_of()
+    sampling = AskTell(studies.create_or_resume(store, "study", recipe, "0" * 64).study, recipe)
+    asked = sampling.ask()
+    assert asked is not None
+    assert sampling.judge(asked.number, 0, 0.9) is Instruction.PAUSE
+    sampling.tell(asked.number, Outcome.COMPLETE, 0.9)
+
+    assert sampling.turns.counts().complete == 1
+    assert sampling.turns.counts().paused == 0
+
+
+@pytest.mark.parametrize(("sampler", "state"), [("tpe", TrialState.COMPLETE), ("random", TrialState.PRUNED)])
+@pytest.mark.parametrize("given_up", [False, True])
+def test_samplers_see_paused_trials_as_ended_with_their_best_value_so_far(
+    store: Store, sampler: str, state: TrialState, given_up: bool
+) -> None:
+    """At the highest rung reached, for TPE as good as complete; Optuna's tables say that they wait, or were pruned."""
+    recipe = recipe_of(sampler=sampler)
+    study = studies.create_or_resume(store, "study", recipe, "0" * 64).study
+    sampling = AskTell(study, recipe)
+    asked = sampling.ask()
+    assert asked is not None
+    sampling._storage.set_trial_intermediate_value(sampling.trial_id(0), 0, 0.9)
+    sampling.judge(0, 0, 0.9)
+    sampling.tell(0, Outcome.PAUSED, None)
+    if given_up:
+        sampling.give_up(0)
+    (seen,) = sampling._study.get_trials()
+
+    assert (seen.state, seen.value, seen.intermediate_values) == (state, 0.9, {0: 0.9})
+    assert seen.params.items() <= asked.params.items()
+    assert study.get_trials()[0].state == (TrialState.PRUNED if given_up else TrialState.WAITING)
+
+
+def test_a_study_whose_pruner_changes_continues_its_paused_trials(home: Path) -> None:
+    """Without rungs nothing is paused: they go on as any trial that waits."""
+    recipe = recipe_of()
+    recorder = Recorder()
+    run_scripted(home, recipe, recorder=recorder, stop=lambda: "interrupt" if len(recorder.ends) >= 3 else None)
+    other = recipe.changed(search={"pruner": "none"})
+    run_scripted(home, other)
+
+    assert {state for state, _, _ in summary(home, other)} == {"complete"}
+    assert locate(home=home).file.exists()

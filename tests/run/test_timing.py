@@ -1,0 +1,97 @@
+"""Where the seconds of a run go is what the coordinator saw."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from storage import locate
+from tests.recipes import small_recipe
+from tests.runs import run_scripted
+from tuner import studies
+from tuner.cli.main import main
+from tuner.clock import Clock
+from tuner.records import Outcome, TrialEnd
+from tuner.run.timing import COORDINATOR_PHASES, TRAINER_PHASES, Timing, total
+
+
+def test_a_clock_counts_a_block_also_when_it_raises() -> None:
+    """A trial that fails has used its seconds too."""
+    clock = Clock()
+
+    def fail() -> None:
+        with clock("train"):
+            time.sleep(0.02)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    with clock("train"):
+        time.sleep(0.02)
+    assert clock.seconds["train"] >= 0.04
+
+
+def test_the_phases_of_each_side_add_up_to_its_time() -> None:
+    """What no phase explains is idle or waiting time, never lost."""
+    timing = Timing(slots=2)
+    time.sleep(0.05)
+    timing.ready()
+    with timing.coordinator("ask"):
+        time.sleep(0.01)
+    timing.trial(TrialEnd(0, Outcome.COMPLETE, seconds=0.02, phases={"train": 0.01, "build": 0.005}, traced=True))
+    timing.trial(TrialEnd(1, Outcome.PRUNED, seconds=0.01, phases={"train": 0.01}))
+    seen = timing.as_json()
+
+    assert tuple(seen["trainers"]) == TRAINER_PHASES
+    assert tuple(seen["coordinator"]) == COORDINATOR_PHASES
+    assert sum(seen["trainers"].values()) == pytest.approx(2 * seen["wall"], abs=0.01)
+    assert sum(seen["coordinator"].values()) == pytest.approx(seen["wall"], abs=0.01)
+    assert seen["trainers"]["train"] == pytest.approx(0.02)
+    assert seen["trainers"]["other"] == pytest.approx(0.005)
+    assert seen["programs"] == {"traced": 1, "reused": 1}
+
+
+def test_the_timing_of_a_study_is_that_of_all_its_runs(home: Path) -> None:
+    """A study that went on has two runs, each with its end and its reason."""
+    run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}))
+    run_scripted(home, small_recipe(budget={"trials": 5, "epochs": 3}), workers=2)
+    run_scripted(home, small_recipe(budget={"trials": 5, "epochs": 3}))  # nothing to do: no run
+    with studies.existing(locate(home=home), "small") as (store, _, record):
+        runs = store.runs(record.id)
+
+    assert [(run.workers, run.device, run.stopped_by) for run in runs] == [(1, "script", None), (2, "script", None)]
+    assert all(run.ended is not None and run.ended >= run.started for run in runs)
+    timings = [run.timing for run in runs if run.timing is not None]
+    assert total(timings)["wall"] == pytest.approx(sum(timing["wall"] for timing in timings), abs=0.01)
+    assert total(timings)["slots"] == 2
+
+
+def test_a_run_that_was_stopped_says_by_what(home: Path) -> None:
+    """The reason is kept."""
+    run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}), stop=lambda: "terminate")
+    with studies.existing(locate(home=home), "small") as (store, _, record):
+        assert [run.stopped_by for run in store.runs(record.id)] == ["terminate"]
+
+
+def test_report_timing_shows_it_as_a_table_and_as_json(home: Path) -> None:
+    """Both show every phase."""
+    run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}))
+    shown = CliRunner().invoke(main, ["report", "small", "--timing", "--home", str(home)])
+    told = CliRunner().invoke(main, ["report", "small", "--timing", "--json", "--home", str(home)])
+
+    assert (shown.exit_code, told.exit_code) == (0, 0)
+    assert all(phase in shown.stdout for phase in (*TRAINER_PHASES, *COORDINATOR_PHASES))
+    assert "tuner report small" in shown.stderr
+    assert set(json.loads(told.stdout)) == {"wall", "slots", "trainers", "coordinator", "programs"}
+
+
+def test_a_study_without_a_run_has_no_timing_and_no_error(home: Path) -> None:
+    """It was opened, then killed at once."""
+    with studies.opened(locate(home=home), create=True) as store:
+        studies.create_or_resume(store, "small", small_recipe(), "0" * 64)
+    told = CliRunner().invoke(main, ["report", "small", "--timing", "--home", str(home)])
+    assert told.exit_code == 0, told.stderr

@@ -1,0 +1,101 @@
+"""Studies are created once, resumed only as what they were, and found by their exact name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import Store, locate
+from tests.recipes import small_recipe
+from tuner import studies
+from tuner.errors import DataError, RecipeError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "a study's name must not be empty"),
+        (" \t", "a study's name must not be empty"),
+        ("two\nlines", r"a study's name must be one line without NUL, got 'two\nlines'"),
+        ("two\rlines", r"a study's name must be one line without NUL, got 'two\rlines'"),
+        ("nul\0", r"a study's name must be one line without NUL, got 'nul\x00'"),
+        ("x" * 201, "a study's name has at most 200 characters, got 201"),
+        ("\udcff", r"a study's name must be valid text, got '\udcff'"),
+    ],
+)
+def test_other_names_are_refused(name: str, said: str) -> None:
+    """Exit code 2, the same rule on every database (fault 36)."""
+    with pytest.raises(UsageError) as caught:
+        studies.check_name(name)
+
+    assert str(caught.value) == said
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+
+
+def test_looking_for_a_study_makes_no_database(home: Path) -> None:
+    """Exit code 2, and how to start one."""
+    with (
+        pytest.raises(UsageError, match="there is no study 'digits'") as caught,
+        studies.existing(locate(home=home), "digits"),
+    ):
+        pass
+
+    assert caught.value.exit_code == 2
+    assert "tuner study start" in str(caught.value.hint)
+    assert not home.exists()
+
+
+def test_an_unknown_study_gets_the_nearest(store: Store, home: Path) -> None:
+    """A slip of the finger is recognised (fault 37)."""
+    studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
+
+    with (
+        pytest.raises(UsageError, match="there is no study 'digtis'") as caught,
+        studies.existing(locate(home=home), "digtis"),
+    ):
+        pass
+
+    assert caught.value.hint == "did you mean 'digits'?"
+
+
+def test_a_study_is_created_once_and_then_resumed(store: Store) -> None:
+    """With another budget and another sampler it is the same search; its record keeps versions."""
+    first = studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
+    larger = small_recipe(budget={"trials": 60}, search={"sampler": "tpe"})
+    again = studies.create_or_resume(store, "digits", larger, "0" * 64)
+
+    assert again.record == first.record
+    assert again.recipe == small_recipe()
+    assert {"python", "tuner", "keras", "tensorflow", "optuna"} <= set(again.record.environment)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("data", "mnist"),
+        ("validation", 0.3),
+        ("split_seed", 5),
+        ("objective", {"metric": "val_loss"}),
+        ("space", {"learning_rate": {"type": "float", "low": 0.001, "high": 0.4}, "layers": 1, "units": 8}),
+    ],
+)
+def test_another_search_is_no_resumption(store: Store, part: str, value: Any) -> None:
+    """Its trials could not be compared with those that there are; the hint tells both ways out."""
+    studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
+
+    with pytest.raises(RecipeError, match=f"the {part} of 'digits' changed since the study began") as caught:
+        studies.create_or_resume(store, "digits", small_recipe(**{part: value}), "0" * 64)
+
+    assert "--fresh" in str(caught.value.hint)
+    assert "--name" in str(caught.value.hint)
+
+
+def test_changed_rows_are_refused(store: Store) -> None:
+    """The same name of the data set is not enough."""
+    studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
+
+    with pytest.raises(DataError, match="the rows of 'digits' changed since study 'digits' began"):
+        studies.create_or_resume(store, "digits", small_recipe(), "1" * 64)

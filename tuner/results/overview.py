@@ -1,0 +1,94 @@
+"""Every study in a line, without importing Optuna: `tuner study list` answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+
+from storage import Location, Store, open_store
+from storage.opening import has_database
+from storage.overview import StudyLine, read_lines
+from storage.owner import describe_owner
+from tuner.config.recipe import parse_recipe
+from tuner.records import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now.
+
+    ``objective`` is the first of the ``objectives``, by which the best trial is the best.
+    """
+
+    name: str
+    data: str
+    objective: str
+    direction: str
+    counts: Counts
+    limit: int  # trials that there may be
+    best: tuple[int, float] | None
+    created: datetime  # UTC
+    running: str | None
+    objectives: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return {
+            "study": self.name,
+            "data": self.data,
+            "objective": self.objective,
+            **({"objectives": list(self.objectives)} if len(self.objectives) > 1 else {}),
+            "direction": self.direction,
+            "best": None if self.best is None else {"trial": self.best[0], "value": self.best[1]},
+            "trials": trials_json(self.counts, self.limit),
+            "created": self.created.isoformat(timespec="seconds") + "Z",
+            "running": self.running,
+        }
+
+
+def trials_json(counts: Counts, limit: int) -> dict[str, int]:
+    """Return the trials by state; ``total`` is what exists, ``budget`` what was asked for."""
+    return {**asdict(counts), "total": counts.total, "budget": limit}
+
+
+def list_studies(location: Location) -> list[StudySummary]:
+    """Return every study, by name; none where there is no database, and none is made.
+
+    Raises:
+        StorageError: If the database cannot be used.
+    """
+    if not has_database(location):
+        return []
+    store = open_store(location)
+    try:
+        return summarise(store)
+    finally:
+        store.close()
+
+
+def summarise(store: Store, name: str | None = None) -> list[StudySummary]:
+    """Return every study of an open store, or the one called ``name``."""
+    return [_summary(store, line) for line in read_lines(store.database, name)]
+
+
+def _summary(store: Store, line: StudyLine) -> StudySummary:
+    recipe = parse_recipe(line.recipe, f"the snapshot of '{line.name}'")
+    owner = store.lease_holder(line.id)
+    return StudySummary(
+        name=line.name,
+        data=recipe.data,
+        objective=recipe.objective.metric,
+        direction=recipe.objective.direction,
+        counts=_counts(line.states),
+        limit=recipe.room(line.states["REFUSED"]),
+        best=line.highest if recipe.objective.maximize else line.lowest,
+        created=line.created,
+        running=None if owner is None else describe_owner(owner),
+        objectives=recipe.objective.names,
+    )
+
+
+def _counts(states: Mapping[str, int]) -> Counts:
+    states = {**states, "FAILED": states.get("FAIL", 0)}
+    return Counts(**{each.name: states.get(each.name.upper(), 0) for each in fields(Counts)})

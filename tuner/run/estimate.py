@@ -1,0 +1,95 @@
+"""How long a search will take, roughly, before its first trial."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from tuner.config.recipe import Recipe
+from tuner.config.space import Choice, Float, Int
+from tuner.data.dataset import Dataset
+from tuner.records import Counts
+from tuner.run.progress import Plan
+from tuner.search.successive_halving import REDUCTION, rung_levels
+
+# Seen on one core of a 2-core cloud machine with the search for MNIST: see benchmarks/study.py.
+FLOPS_PER_CORE = 3e10
+SECONDS_PER_TRIAL = 0.3  # building, tracing, keeping the model
+STARTUP_SECONDS = 15.0  # importing TensorFlow, loading the data
+PRUNED_SHARE = 0.75  # of the epochs that one of Optuna's pruners lets a study train
+
+
+def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers: int) -> Plan:
+    """Say what a run is about to do.
+
+    Args:
+        study: The study's name.
+        recipe: The search.
+        counts: The trials that there are.
+        data: The data set.
+        workers: Trials at the same time.
+    """
+    finished = counts.ended + counts.paused
+    whole = expected_seconds(
+        recipe,
+        rows=len(data.x_train),
+        inputs=data.x_train[0].size,
+        classes=len(data.class_names),
+        workers=workers,
+    )
+    return Plan(
+        study=study,
+        finished=finished,
+        limit=recipe.room(counts.refused),
+        epochs=recipe.budget.epochs,
+        workers=workers,
+        seconds=whole * (1 - finished / max(finished, recipe.trials)),
+        timeout=recipe.budget.timeout,
+    )
+
+
+def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, workers: int) -> float:
+    """Estimate the wall time of a whole search on the CPU, from a network in the middle of the space.
+
+    Args:
+        recipe: The search.
+        rows: Training rows.
+        inputs: Values per row.
+        classes: How many labels.
+        workers: Trials at the same time.
+
+    Returns:
+        Seconds, at most the recipe's timeout.
+    """
+    layers = round(_middle(recipe, "layers", 2))
+    widths = [inputs, *[_middle(recipe, "units", 128)] * layers, classes]
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    # Forward and backward pass: 2 + 4 operations per weight and row (Kaplan et al. 2020, section 2.1).
+    epoch = 6 * weights * rows / FLOPS_PER_CORE
+    share = _share(recipe)
+    starts = recipe.start[: recipe.budget.trials]
+    trials = sum((start.epochs or recipe.budget.epochs) * epoch + SECONDS_PER_TRIAL for start in starts)
+    sampled = recipe.budget.trials - len(starts)
+    trials += sampled * (recipe.budget.epochs * epoch * share + SECONDS_PER_TRIAL)
+    total = STARTUP_SECONDS + trials / workers
+    return min(total, recipe.budget.timeout or math.inf)
+
+
+def _share(recipe: Recipe) -> float:
+    """Return the share of all epochs that the pruner lets a study train; brackets count as one."""
+    if recipe.search.pruner not in {"asha", "hyperband"}:
+        return 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
+    levels = (0, *rung_levels(recipe.budget.epochs), recipe.budget.epochs)
+    steps = enumerate(itertools.pairwise(levels))
+    return sum((high - low) / float(REDUCTION**k) for k, (low, high) in steps) / recipe.budget.epochs
+
+
+def _middle(recipe: Recipe, name: str, default: float) -> float:
+    entry = recipe.space.get(name, recipe.search_space.fixed.get(name, default))
+    if isinstance(entry, Choice | list):
+        several = entry.choices if isinstance(entry, Choice) else entry
+        numbers = [float(each) for each in several if not isinstance(each, str)]
+        return sum(numbers) / len(numbers) if numbers else default
+    if isinstance(entry, Float | Int):
+        return math.sqrt(entry.low * entry.high) if entry.log else (entry.low + entry.high) / 2
+    return float(entry)

@@ -1,0 +1,201 @@
+"""Who proposes configurations and who stops bad trials: Optuna's samplers and pruners, set up for a recipe."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import random
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from tuner.config.recipe import Recipe
+from tuner.config.space import AnyDimension, Choice, Float
+from tuner.errors import RecipeError
+from tuner.records import REFUSED, ParamValue
+from tuner.search.successive_halving import Rungs
+
+STARTUP = 10  # trials from which a model of the objective learns before it proposes any
+COVER = 8  # one trial in so many covers the space,
+EXCHANGE = 4  # and one in so many is the best one but for one choice: the model proposes neither
+_LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
+
+
+def trial_seed(study_seed: int, number: int) -> int:
+    """Return the seed of a trial, in [0, 2**31), from its study's seed and its number."""
+    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0] >> 1)
+
+
+def check_sampler(recipe: Recipe, *, server: str | None, asked: bool) -> None:
+    """Refuse a sampler that cannot work here, or that would trust a shared database unasked.
+
+    CMA-ES keeps its state in the database as pickles, and unpickling runs what they say.
+
+    Args:
+        recipe: What is searched, and how.
+        server: The database, if others may be able to write it.
+        asked: Whether this very run was told to use this sampler.
+
+    Raises:
+        RecipeError: With what to do instead.
+    """
+    if recipe.sampler == "gp" and importlib.util.find_spec("torch") is None:
+        raise RecipeError("sampler 'gp' needs torch, not installed here", hint="pip install 'tuner[gp]'")
+    if recipe.sampler == "cmaes" and server is not None and not asked:
+        raise RecipeError(
+            f"sampler 'cmaes' runs code that whoever can write {server} may have left there",
+            hint="ask for it with --sampler cmaes if you trust them all; --sampler auto needs no trust",
+        )
+
+
+def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> optuna.samplers.BaseSampler:
+    """Make the sampler that proposes trial ``number``; with ``at_random`` it is chance, whatever the recipe says.
+
+    ``gp`` models the parameters that every trial has; those that exist in some trials alone (``units_1``, ``momentum``)
+    are drawn at random, always. ``tpe`` models those too.
+    """
+    sampler, seed = "random" if at_random else recipe.sampler, trial_seed(recipe.search.seed, number)
+    if sampler == "tpe":
+        # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
+        tpe = optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
+        )
+        tpe._gamma = good_trials  # noqa: SLF001 - the argument of this name warns our users that it will go
+        return tpe
+    if sampler == "gp":
+        return optuna.samplers.GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
+    if sampler == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=seed)
+    if sampler == "qmc":
+        # One sequence for the whole study: its seed must not change from trial to trial.
+        return optuna.samplers.QMCSampler(
+            seed=trial_seed(recipe.search.seed, 0), scramble=True, warn_independent_sampling=False
+        )
+    if sampler == "cmaes":
+        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def good_trials(trials: int) -> int:
+    """Return how many of so many trials are the good ones, on which TPE fits where to look.
+
+    A third of the first, then eight, later 15 %, at most 25. Optuna's own share of 10 % is two of the first twenty: a
+    model of two points sees little but these two, and with a dozen parameters these two are there by luck.
+
+    Source: 15 % and a lower bound: Falkner et al. 2018, BOHB, section 4.1.
+    """
+    return min(max(math.ceil(0.15 * trials), min(8, math.ceil(trials / 3))), 25)
+
+
+def spreads(recipe: Recipe, study: optuna.Study, place: int) -> bool:
+    """Tell whether trial ``place`` covers the space instead of being proposed by a model.
+
+    It is one of the first, from which the model learns, or one of the few that go on covering the space: a model that
+    saw one good region early would else never learn of another, the less so where trials are compared after few epochs.
+
+    Source: Falkner et al. 2018, BOHB, section 4.2, where a constant share of the configurations is drawn at random.
+    """
+    if not learns(recipe):
+        return False
+    if place % COVER == COVER - 1:
+        return True
+    states = _LEARNS_FROM[recipe.sampler]
+    tried = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
+    return len(tried) < STARTUP
+
+
+def exchanges(recipe: Recipe, place: int) -> bool:
+    """Tell whether trial ``place``, if it does not cover the space, is a neighbour of the best one.
+
+    Where the good trials agree in a choice, TPE asks for no other: the bad trials with the other value were bad for
+    another reason, but it cannot know. So the other values are tried with everything else as in the best trial.
+
+    Source: Hutter et al. 2011, section 4.3, where such neighbours compete with random configurations.
+    """
+    return learns(recipe) and place % EXCHANGE == 1
+
+
+def learns(recipe: Recipe) -> bool:
+    """Tell whether the sampler of a search learns from whatever trials it is shown."""
+    return recipe.sampler in _LEARNS_FROM
+
+
+def distribution(dimension: AnyDimension) -> optuna.distributions.BaseDistribution:
+    """Return a dimension as Optuna stores it with a trial."""
+    if isinstance(dimension, Choice):
+        return optuna.distributions.CategoricalDistribution(dimension.choices)
+    if isinstance(dimension, Float):
+        return optuna.distributions.FloatDistribution(
+            dimension.low, dimension.high, log=dimension.log, step=dimension.step
+        )
+    return optuna.distributions.IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+
+
+def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Return point ``number`` of the study's scrambled Sobol sequence as a configuration.
+
+    The points cover each dimension, and pairs of them, more evenly than random ones. There is a coordinate for every
+    parameter that can exist, so whether one does changes none of the others. The point follows from the study's seed
+    and ``number`` alone.
+
+    Args:
+        recipe: What is searched.
+        number: The trial, from 0.
+        fixed: Values of parameters that the point must not choose.
+
+    Source: Sobol 1967; scrambled as in Matousek 1998, On the L2-discrepancy for anchored boxes.
+    """
+    from scipy.stats.qmc import Sobol  # takes most of a second to import, and is needed for the first trials alone
+
+    names = recipe.search_space.names()
+    if not names:  # everything is fixed
+        return {}
+    sequence = Sobol(len(names), rng=recipe.search.seed)
+    if number:  # SciPy cannot leave out the first 0 points
+        sequence.fast_forward(number)
+    u = dict(zip(names, sequence.random()[0].tolist(), strict=True))
+    return recipe.search_space.draw(lambda name, dim: fixed[name] if name in fixed else dim.at(u[name]))
+
+
+def make_rungs(recipe: Recipe) -> Rungs:
+    """Make the rungs of a search; one that does not pause trials has none."""
+    has_rungs = recipe.search.pruner in {"asha", "hyperband"}
+    return Rungs(
+        recipe.budget.epochs if has_rungs else 0,
+        limit=recipe.trials,
+        maximize=recipe.objective.maximize,
+        brackets=recipe.search.pruner == "hyperband",
+        finalists=max(1, recipe.winner.confirm),
+    )
+
+
+def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
+    """Return the Optuna pruner of a search; epochs are 0-based.
+
+    ``asha`` and ``hyperband`` have none: see :mod:`tuner.search.successive_halving`.
+    """
+    pruners = optuna.pruners
+    median = pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+    worst = recipe.search.threshold
+    lowest, highest = (worst, None) if recipe.objective.maximize else (None, worst)
+    makers: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+        "asha": pruners.NopPruner,
+        "hyperband": pruners.NopPruner,
+        "none": pruners.NopPruner,
+        "median": lambda: median,
+        "percentile": lambda: pruners.PercentilePruner(25.0, n_startup_trials=5, n_warmup_steps=2),
+        "sha": pruners.SuccessiveHalvingPruner,
+        "optuna-hyperband": lambda: pruners.HyperbandPruner(max_resource=recipe.budget.epochs),
+        "patient": lambda: pruners.PatientPruner(median, patience=2),
+        "threshold": lambda: pruners.ThresholdPruner(lower=lowest, upper=highest, n_warmup_steps=1),
+    }
+    return makers[recipe.search.pruner]()
+
+
+def shuffled_grid(recipe: Recipe) -> list[dict[str, ParamValue]]:
+    """Return every configuration: the recipe's own first, the others in an order that covers the space early."""
+    starts, others = recipe.grid[: len(recipe.start)], list(recipe.grid[len(recipe.start) :])
+    random.Random(recipe.search.seed).shuffle(others)  # noqa: S311 - no secret
+    return [*starts, *others]
