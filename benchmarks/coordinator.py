@@ -23,7 +23,8 @@ from rich.console import Console
 from storage import locate
 from tuner import studies
 from tuner.config.recipe import Recipe, parse_recipe
-from tuner.records import EpochEnd, Event, Instruction, Job, Outcome, TrainerReady, TrialEnd
+from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrialEnd
+from tuner.records import Outcome
 from tuner.report.tables import new_table
 from tuner.run.coordinator import Coordinator, Services
 from tuner.run.progress import Silent

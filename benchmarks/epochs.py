@@ -20,7 +20,8 @@ from typing import Any
 import contestants
 from rich.console import Console
 
-from tuner.records import TrainerSetup, TrialJob
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.jobs import TrainerSetup, TrialJob
 from tuner.report.tables import new_table
 from tuner.training.trainer import Trainer
 
@@ -31,7 +32,7 @@ def ours(trainer: Trainer, units: int, optimizer: str, batch: int, epochs: int) 
     params = {"layers": 2, "units_0": units, "units_1": units, "dropout": contestants.DROPOUT}
     params |= {"optimizer": optimizer, "batch_size": batch, "learning_rate": contestants.LEARNING_RATE}
     with tempfile.TemporaryDirectory() as folder:
-        job = TrialJob(0, 0, 0, params, epochs, None, Path(folder) / "model.keras")
+        job = TrialJob(0, 0, 0, Hyperparameters.from_params(params), epochs, None, Path(folder) / "model.keras")
         trainer.train(job, lambda event: seconds.append(event.seconds), lambda: None)
     return seconds
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import optuna
 
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe import load_recipe
 from tuner.executors import LocalExecutor
-from tuner.records import TrainerSetup, TrialEnd, TrialJob
+from tuner.jobs import TrainerSetup, TrialEnd, TrialJob
 from tuner.search.ask_tell import AskTell
 from tuner.training.trainer import Trainer
 
@@ -45,8 +46,7 @@ def main() -> None:
             asked = sampling.ask()
             if asked is None:
                 break
-            params = recipe.hyperparameters(asked.params).as_params()
-            job = TrialJob(number, 0, number, params, 3, None, Path(folder) / "model.keras")
+            job = TrialJob(number, 0, number, asked.hyperparameters, 3, None, Path(folder) / "model.keras")
             trainer.train(job, lambda event: None, lambda: None)
             seen[number] = resident()
             if number in {1, 10, 30} or number == options.trials:
@@ -69,8 +69,8 @@ def replacement() -> None:
             waited, process = time.perf_counter() - began, executor.processes[0]
             if number:
                 print(f"replaced on {name}: ready after {waited:.2f} s with {resident(process):.0f} MiB", flush=True)
-            params = {"layers": 2, "units_0": 64, "units_1": 64, "batch_size": 256}
-            executor.submit([TrialJob(number, 0, number, params, 1, None, Path(folder) / "model.keras")])
+            small = Hyperparameters(layers=2, units=64, batch_size=256)
+            executor.submit([TrialJob(number, 0, number, small, 1, None, Path(folder) / "model.keras")])
             while not any(isinstance(event, TrialEnd) for event in executor.poll(0.1)):
                 pass
     executor.close()

@@ -10,7 +10,8 @@ from sqlalchemy import Double, Enum, column, delete, func, insert, select, table
 from sqlalchemy.orm import Session
 
 from storage.tables import AttemptRow, EpochRow, utc_now
-from tuner.records import Outcome
+
+INTERRUPTED = "interrupted"  # the outcome of an attempt without a result
 
 # Optuna's own table: a result has nine facts or so, and Optuna writes one per transaction.
 _ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
@@ -40,7 +41,7 @@ def begin_attempt(session: Session, row: AttemptRow) -> int:
     of_trial = (AttemptRow.study_id == row.study_id, AttemptRow.trial_number == row.trial_number)
     row.attempt = session.scalar(select(func.count()).where(*of_trial)) or 0
     if row.attempt:
-        end_attempt(session, row.study_id, row.trial_number, Outcome.INTERRUPTED, "killed")
+        end_attempt(session, row.study_id, row.trial_number, INTERRUPTED, "killed")
         epochs = (EpochRow.study_id == row.study_id, EpochRow.trial_number == row.trial_number)
         session.execute(delete(EpochRow).where(*epochs, EpochRow.epoch >= row.first_epoch))
         # Optuna keeps reported values for ever; those of an attempt that is gone would mislead its pruners.
@@ -51,7 +52,7 @@ def begin_attempt(session: Session, row: AttemptRow) -> int:
 
 
 def end_attempt(
-    session: Session, study_id: int, number: int, outcome: Outcome, reason: str | None, *, traceback: str | None = None
+    session: Session, study_id: int, number: int, outcome: str, reason: str | None, *, traceback: str | None = None
 ) -> None:
     """End the attempt at a trial that nobody has ended yet, if there is one."""
     running = (AttemptRow.study_id == study_id, AttemptRow.trial_number == number, AttemptRow.outcome.is_(None))

@@ -6,14 +6,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
+from storage.copies import KeptCheckpoint
+from storage.inputs import FinishedCheckpoint
 from storage.tables import CheckpointRow
-from tuner.records import CheckpointFile
 
 KEPT = 2  # per trial: should the newest be damaged, there is the one before it
 
 
 def add_checkpoint(
-    session: Session, artifacts: Artifacts, study_id: int, number: int, file: CheckpointFile
+    session: Session, artifacts: Artifacts, study_id: int, number: int, file: FinishedCheckpoint
 ) -> list[str]:
     """Note a checkpoint, and forget all but the newest two; returns the files to remove once this is committed."""
     rows = _rows(session, study_id, number)
@@ -33,10 +34,10 @@ def add_checkpoint(
     return [old.path for old in rows[KEPT:]]
 
 
-def read_checkpoints(session: Session, artifacts: Artifacts, study_id: int, number: int) -> list[CheckpointFile]:
+def read_checkpoints(session: Session, artifacts: Artifacts, study_id: int, number: int) -> list[KeptCheckpoint]:
     """Return the checkpoints of a trial, the newest first."""
     rows = _rows(session, study_id, number)
-    return [CheckpointFile(row.epochs, artifacts.path(row.path), row.sha256, row.size) for row in rows]
+    return [KeptCheckpoint(row.epochs, artifacts.path(row.path), row.sha256, row.size) for row in rows]
 
 
 def forget_checkpoints(session: Session, study_id: int, number: int, *, after: int = -1) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from storage.tables import AttemptRow, RefitRow
@@ -20,6 +21,16 @@ class StudyRecord:
     data_fingerprint: str
     environment: Mapping[str, Any]
     created: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheckpoint:
+    """The state of a trial after ``epochs`` epochs, as a row names it; whether the file is sound is not known."""
+
+    epochs: int
+    path: Path
+    sha256: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Select, String, and_, cast, column, desc, func, select, t
 
 from storage.engine import Database
 from storage.tables import StudyRow
-from tuner.records import PAUSED, REFUSED
+from storage.trial_attributes import PAUSED, REFUSED
 
 # What we read of Optuna's tables; they are Optuna's to change, which its storage checks when it is opened.
 _STUDIES = table("studies", column("study_id"), column("study_name"))

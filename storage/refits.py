@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
 from storage.copies import KeptRefit
+from storage.inputs import FinishedRefit
 from storage.tables import RefitRow
-from tuner.records import RefitEnd
 
 
-def replace_refit(session: Session, artifacts: Artifacts, study_id: int, end: RefitEnd) -> list[str]:
+def replace_refit(session: Session, artifacts: Artifacts, study_id: int, end: FinishedRefit) -> list[str]:
     """Record a refit in place of an earlier one; returns the files to remove once this is committed.
 
     Raises:

@@ -10,15 +10,16 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
-from storage.attempts import begin_attempt, end_attempt, write_fact, write_facts, write_report
+from storage.attempts import INTERRUPTED, begin_attempt, end_attempt, write_fact, write_facts, write_report
 from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpoints
-from storage.copies import Attempt, KeptModel, KeptRefit, StudyRecord
+from storage.copies import Attempt, KeptCheckpoint, KeptModel, KeptRefit, StudyRecord
 from storage.engine import Database
+from storage.inputs import FinishedAttempt, FinishedCheckpoint, FinishedEpoch, FinishedFile, FinishedRefit
 from storage.lease import Holding, Lease, holder, holding, request_stop
 from storage.refits import read_refit, replace_refit, write_refit_test
 from storage.runs import Run, RunRecord, read_runs
 from storage.tables import AttemptRow, CheckpointRow, EpochRow, ModelRow, StudyRow
-from tuner.records import PAUSED, PROMOTED, CheckpointFile, EpochEnd, ModelFile, Outcome, RefitEnd, TrialEnd
+from storage.trial_attributes import PAUSED, PROMOTED
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
@@ -146,12 +147,12 @@ class Store:
         return attempt
 
     def interrupt_attempt(
-        self, study_id: int, number: int, reason: str | None, checkpoint: CheckpointFile | None = None
+        self, study_id: int, number: int, reason: str | None, checkpoint: FinishedCheckpoint | None = None
     ) -> None:
         """Record that the running attempt at a trial ended without a result, and the state that it left."""
         gone: list[str] = []
         with self.database.write() as session:
-            end_attempt(session, study_id, number, Outcome.INTERRUPTED, reason)
+            end_attempt(session, study_id, number, INTERRUPTED, reason)
             if checkpoint is not None:
                 gone = add_checkpoint(session, self.artifacts, study_id, number, checkpoint)
         self._remove(gone)
@@ -165,7 +166,7 @@ class Store:
             rows = session.scalars(query.order_by(AttemptRow.trial_number, AttemptRow.attempt))
             return [Attempt.of(row) for row in rows]
 
-    def add_result(self, study_id: int, end: TrialEnd, trial_id: int, facts: Mapping[str, Any]) -> None:
+    def add_result(self, study_id: int, end: FinishedAttempt, trial_id: int, facts: Mapping[str, Any]) -> None:
         """Record in one transaction how an attempt ended, its model, and facts that Optuna's dashboard shows.
 
         Args:
@@ -185,7 +186,7 @@ class Store:
                 gone += self._replace_model(session, study_id, end.number, end.model)
         self._remove(gone)
 
-    def add_epoch(self, study_id: int, end: EpochEnd, report: tuple[int, float] | None = None) -> None:
+    def add_epoch(self, study_id: int, end: FinishedEpoch, report: tuple[int, float] | None = None) -> None:
         """Record in one transaction every metric of an epoch, and the checkpoint after it.
 
         Args:
@@ -210,7 +211,7 @@ class Store:
                 gone = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
         self._remove(gone)
 
-    def checkpoints(self, study_id: int, number: int) -> list[CheckpointFile]:
+    def checkpoints(self, study_id: int, number: int) -> list[KeptCheckpoint]:
         """Return the checkpoints of a trial, the newest first; whether the files are sound is not known."""
         with self.database.read() as session:
             return read_checkpoints(session, self.artifacts, study_id, number)
@@ -242,7 +243,7 @@ class Store:
                 curves.setdefault(row.trial_number, []).append({**row.metrics, "seconds": row.seconds})
         return curves
 
-    def _replace_model(self, session: Session, study_id: int, number: int, model: ModelFile) -> list[str]:
+    def _replace_model(self, session: Session, study_id: int, number: int, model: FinishedFile) -> list[str]:
         """Record a model, in place of one of an earlier attempt; returns the files to remove once it is committed."""
         of_trial = (ModelRow.study_id == study_id, ModelRow.trial_number == number)
         path = self.artifacts.relative(model.path)
@@ -282,7 +283,7 @@ class Store:
                 .values(test=dict(metrics))
             )
 
-    def set_refit(self, study_id: int, end: RefitEnd) -> None:
+    def set_refit(self, study_id: int, end: FinishedRefit) -> None:
         """Record the refit of the winner, whose model is complete on disk, in place of an earlier one.
 
         Raises:

@@ -13,7 +13,7 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.records import TrainerSetup
+from tuner.jobs import TrainerSetup
 from tuner.results.trials import TrialResult
 from tuner.run.coordinator import Coordinator, Services
 from tuner.run.final_jobs import FinalJobs

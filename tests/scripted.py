@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tuner.files import atomic_path, sha256_of
-from tuner.records import (
+from tuner.jobs import (
     ASKED_TO_STOP,
     OUT_OF_MEMORY,
     AskInstruction,
@@ -19,7 +19,6 @@ from tuner.records import (
     Instruction,
     Job,
     ModelFile,
-    Outcome,
     RefitEnd,
     RefitJob,
     TestEnd,
@@ -28,6 +27,7 @@ from tuner.records import (
     TrialEnd,
     TrialJob,
 )
+from tuner.records import Outcome
 
 ENDED = {
     Instruction.PRUNE: Outcome.PRUNED,
@@ -61,7 +61,7 @@ class ScriptedTrainer:
         return self._train(job, on_epoch, instruction)
 
     def _train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> TrialEnd:
-        kind = job.params["batch_size"]
+        kind = job.hyperparameters.batch_size
         if kind == 1:
             return TrialEnd(job.number, Outcome.FAILED, reason="loss was nan in epoch 1")
         if kind == 2 and job.attempt == 0:
@@ -77,7 +77,7 @@ class ScriptedTrainer:
                 time.sleep(0.2)
             if kind == 6 and epoch == first + 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-            accuracy = (1 - float(job.params["learning_rate"])) * (1 - 0.5 ** (epoch + 1))
+            accuracy = (1 - job.hyperparameters.learning_rate) * (1 - 0.5 ** (epoch + 1))
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
             kept = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
             on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, kept))
@@ -102,7 +102,7 @@ class ScriptedTrainer:
         )
 
     def _refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> RefitEnd:
-        kind = job.params["batch_size"]
+        kind = job.hyperparameters.batch_size
         if kind in {1, 5}:
             return RefitEnd(job.number, reason=OUT_OF_MEMORY if kind == 5 else "loss was nan in epoch 1")
         if kind == 2:
@@ -111,7 +111,7 @@ class ScriptedTrainer:
         for epoch in range(job.epochs):
             if kind == 3:
                 time.sleep(0.2)
-            accuracy = (1 - float(job.params["learning_rate"])) * (1 - 0.5 ** (epoch + 1))
+            accuracy = (1 - job.hyperparameters.learning_rate) * (1 - 0.5 ** (epoch + 1))
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy}
             on_epoch(EpochEnd(job.number, epoch, metrics, 0.01))
             if instruction(False) is Instruction.INTERRUPT and epoch + 1 < job.epochs:  # noqa: FBT003
@@ -122,7 +122,7 @@ class ScriptedTrainer:
 
 def weights(job: TrialJob) -> int:
     """Return how many weights a model is said to have: 1000 with 8 units in all, or with no hidden layer."""
-    return 125 * sum(int(width) for name, width in job.params.items() if name.startswith("units_")) or 1000
+    return 125 * sum(job.hyperparameters.hidden) or 1000
 
 
 def write_checkpoint(job: TrialJob, epochs: int) -> CheckpointFile:

@@ -17,7 +17,7 @@ from tuner.config.recipe import Recipe, load_recipe
 from tuner.errors import DataError, RecipeError, did_you_mean
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
-from tuner.records import TrainerSetup
+from tuner.jobs import TrainerSetup
 from tuner.results import overview
 from tuner.results.overview import StudySummary
 from tuner.results.reader import StudyReader

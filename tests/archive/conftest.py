@@ -17,7 +17,7 @@ from tests.scripted import write_model
 from tuner import studies
 from tuner.archive.write import write_archive
 from tuner.config.recipe import Recipe
-from tuner.records import RefitEnd
+from tuner.jobs import RefitEnd
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -20,7 +20,8 @@ from tests.scripted import write_model
 from tuner import studies
 from tuner.archive.read import read_archive
 from tuner.archive.write import write_archive
-from tuner.records import Outcome, RefitEnd
+from tuner.jobs import RefitEnd
+from tuner.records import Outcome
 
 SPACE = {
     "learning_rate": FloatDistribution(1e-5, 1.0, log=True),

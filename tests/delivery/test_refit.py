@@ -10,10 +10,11 @@ from sqlalchemy import update
 from storage import locate
 from storage.tables import RefitRow
 from tuner import open_study, studies
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.delivery.evaluate import evaluate
 from tuner.delivery.manifest import read_manifest
 from tuner.errors import UsageError
-from tuner.records import RefitEnd, RefitJob, TestJob, TrainerSetup
+from tuner.jobs import RefitEnd, RefitJob, TestJob, TrainerSetup
 from tuner.study import Study
 from tuner.training.trainer import Trainer
 
@@ -37,7 +38,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     best, trainer = study.best(), Trainer(SETUP, threads=1)
     with studies.existing(locate(home=home), "digits") as (store, _, record):
         path = store.artifacts.refit_path(record.id, best.number)
-        job = RefitJob(best.number, 0, best.all_params, epochs=3, schedule_epochs=3, model_path=path)
+        job = RefitJob(
+            best.number, 0, Hyperparameters.from_params(best.all_params), epochs=3, schedule_epochs=3, model_path=path
+        )
         end = trainer.execute(job, lambda _: None, lambda _: None)
         assert isinstance(end, RefitEnd)
         assert end.model is not None

@@ -21,7 +21,7 @@ from tuner.cli.main import main
 from tuner.delivery.predict import predict
 from tuner.errors import RunError
 from tuner.files import sha256_of
-from tuner.records import TestEnd, TestJob
+from tuner.jobs import TestEnd, TestJob
 from tuner.training.trainer import Trainer
 
 ENTRIES = ("predict", "evaluate", "export", "test")

@@ -23,7 +23,7 @@ from tests.runs import run_scripted, trials_of
 from tests.scripted import write_model
 from tuner.doctor import Examination, examine, machine, studies
 from tuner.doctor.findings import Check
-from tuner.records import RefitEnd
+from tuner.jobs import RefitEnd
 
 
 @pytest.fixture

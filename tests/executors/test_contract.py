@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.scripted import ScriptedTrainer
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.environment import available_cores
 from tuner.errors import RunError, UsageError
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
-from tuner.records import (
+from tuner.jobs import (
     ASKED_TO_STOP,
     EpochEnd,
     Event,
     Instruction,
-    Outcome,
     RefitEnd,
     RefitJob,
     TestEnd,
@@ -32,6 +32,7 @@ from tuner.records import (
     TrialEnd,
     TrialJob,
 )
+from tuner.records import Outcome
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
 DEADLINE = 30.0  # seconds; a hang fails the test instead of stopping the suite
@@ -44,14 +45,14 @@ def refuse(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
 
 def job(folder: Path, number: int = 0, *, kind: int = 64, epochs: int = 3, attempt: int = 0) -> TrialJob:
     """Return a job for the scripted trainer."""
-    params = {"learning_rate": 0.1, "batch_size": kind}
-    return TrialJob(number, attempt, 7, params, epochs, None, folder / f"trial-{number}.keras")
+    hyperparameters = Hyperparameters(learning_rate=0.1, batch_size=kind)
+    return TrialJob(number, attempt, 7, hyperparameters, epochs, None, folder / f"trial-{number}.keras")
 
 
 def refit_job(folder: Path, number: int = 4, *, kind: int = 64, epochs: int = 3) -> RefitJob:
     """Return a refit for the scripted trainer."""
-    params = {"learning_rate": 0.1, "batch_size": kind}
-    return RefitJob(number, 7, params, epochs, 9, folder / f"refit-{number}.keras")
+    hyperparameters = Hyperparameters(learning_rate=0.1, batch_size=kind)
+    return RefitJob(number, 7, hyperparameters, epochs, 9, folder / f"refit-{number}.keras")
 
 
 def until(executor: Executor, done: Callable[[Event], bool]) -> list[Event]:

@@ -18,7 +18,8 @@ from tuner import open_study, studies
 from tuner.environment import available_cores
 from tuner.errors import DataError, RunError, UsageError
 from tuner.executors import InlineExecutor, LocalExecutor
-from tuner.records import EpochEnd, Job, Outcome, TrialEnd, TrialJob
+from tuner.jobs import EpochEnd, Job, TrialEnd, TrialJob
+from tuner.records import Outcome
 from tuner.results.reproduce import Finished, Reproduction, compare, recall, train_again
 from tuner.results.trials import read_trial
 from tuner.study import Study, load_study

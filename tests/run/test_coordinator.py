@@ -15,7 +15,8 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.errors import RunError, StorageError
 from tuner.executors import InlineExecutor
-from tuner.records import Outcome, TrainerSetup
+from tuner.jobs import TrainerSetup
+from tuner.records import Outcome
 from tuner.run.progress import RunView
 
 

@@ -13,7 +13,8 @@ from tests.recipes import small_recipe
 from tests.runs import Recorder, epochs_of, rows, run_scripted, trials_of
 from tuner import studies
 from tuner.config.recipe import Recipe
-from tuner.records import Instruction, Outcome
+from tuner.jobs import Instruction
+from tuner.records import Outcome
 from tuner.search.ask_tell import AskTell
 from tuner.study import load_study
 

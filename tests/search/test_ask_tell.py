@@ -15,9 +15,9 @@ from tests.recipes import small_recipe
 from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.config.tables import PrunerName, SamplerName
-from tuner.records import Instruction, Outcome, ParamValue
+from tuner.jobs import Instruction, TrialSpec
+from tuner.records import Outcome, ParamValue
 from tuner.search.ask_tell import AskTell
-from tuner.search.initial_params import TrialSpec
 from tuner.search.samplers import sobol_point, trial_seed
 
 NO_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch of the extra 'gp', over 4 GB")

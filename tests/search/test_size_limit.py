@@ -17,9 +17,9 @@ from tuner.cli.main import main
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe import Recipe
 from tuner.errors import RecipeError, RunError
-from tuner.records import Outcome, Params
+from tuner.jobs import TrialSpec
+from tuner.records import Outcome
 from tuner.search.ask_tell import AskTell
-from tuner.search.initial_params import TrialSpec
 from tuner.search.samplers import sobol_point
 from tuner.search.size_limit import MOST, STUBBORN, SizeLimit, check_starts
 from tuner.study import load_study
@@ -31,9 +31,9 @@ SPACE: dict[str, Any] = {
 }
 
 
-def weights(params: Params) -> int:
+def weights(hyperparameters: Hyperparameters) -> int:
     """Count the weights of a model for 64 inputs and 10 classes."""
-    return Hyperparameters.from_params(params).weights(64, 10)
+    return hyperparameters.weights(64, 10)
 
 
 def recipe_of(sampler: str = "random", most: int | None = 3000, trials: int = 8, **changes: Any) -> Recipe:
@@ -70,7 +70,7 @@ def test_what_is_too_large_is_refused_and_another_one_asked_for(store: Store, sa
 
     assert resumed == asked
     assert len(asked) == 14
-    assert all(weights(each.params) <= 3000 for each in asked)
+    assert all(weights(each.hyperparameters) <= 3000 for each in asked)
     counts = whole.turns.counts()
     assert (counts.complete, counts.pruned, counts.failed) == (14, 0, 0)
     assert counts.refused > 0
@@ -87,7 +87,7 @@ def test_samplers_learn_by_how_much_it_was_too_large(store: Store) -> None:
 
     for trial in refused:
         count = trial.user_attrs["parameters"]
-        assert count == weights(recipe_of().hyperparameters(trial.params).as_params())
+        assert count == weights(recipe_of().hyperparameters(trial.params))
         assert trial.constraints == {"parameters": pytest.approx(count / 3000 - 1)}
         assert trial.user_attrs["reason"] == f"refused: {count:,} weights, at most 3,000"
     assert refused
@@ -141,14 +141,14 @@ def test_a_grid_leaves_out_what_is_too_large_and_ends(store: Store) -> None:
         "units": {"type": "int", "low": 8, "high": 64, "log": True},
     }
     recipe = recipe_of("grid", trials=100, space=space | {"learning_rate": 0.1})
-    small = [each for each in recipe.grid if weights(recipe.hyperparameters(each).as_params()) <= 3000]
+    small = [each for each in recipe.grid if weights(recipe.hyperparameters(each)) <= 3000]
     asked = ask_all(sampling_of(store, recipe), 2)
     sampling = sampling_of(store, recipe)
     asked += ask_all(sampling)
 
     assert len(asked) == len(small) == sampling.turns.limit
     assert sampling.turns.counts().refused == len(recipe.grid) - len(small)
-    assert all(weights(each.params) <= 3000 for each in asked)
+    assert all(weights(each.hyperparameters) <= 3000 for each in asked)
     assert len({str(each.params) for each in asked}) == len(small)
     assert sampling.turns.exhausted
 

@@ -34,9 +34,9 @@ SPACE: dict[str, Any] = {
 }
 
 
-def weights(params: Params) -> int:
+def weights(hyperparameters: Hyperparameters) -> int:
     """Count the weights of a model for 64 inputs and 10 classes."""
-    return Hyperparameters.from_params(params).weights(64, 10)
+    return hyperparameters.weights(64, 10)
 
 
 def recipe_of(trials: int = 14, sampler: str = "tpe", pruner: str = "none", **changes: Any) -> Recipe:
@@ -144,7 +144,7 @@ def test_what_the_new_space_could_not_have_proposed_is_left_out(home: Path) -> N
     assert kept(space={**SPACE, "layers": 1}) == [each.number for each in old if each.params["layers"] == 1]
     assert kept(space={**SPACE, "dropout": 0.1}) == []
     assert kept(space={**SPACE, "momentum": 0.9}) == list(range(14))  # of sgd alone, and all have adam
-    small = [each.number for each in old if weights(each.all_params) <= 3000]
+    small = [each.number for each in old if weights(Hyperparameters.from_params(each.all_params)) <= 3000]
     assert kept(budget={"trials": 5, "epochs": 3, "max_parameters": 3000}) == small
     assert 0 < len(small) < 14
 
@@ -283,5 +283,5 @@ def test_the_command_line_learns_and_says_so(home: Path) -> None:
     assert new.recipe.budget.max_parameters == 20000
     done = [trial for trial in new.trials() if trial.state == "complete"]
     assert len(done) == 2
-    assert all(each.parameters == weights(each.all_params) for each in done)
+    assert all(each.parameters == weights(Hyperparameters.from_params(each.all_params)) for each in done)
     assert all(each.parameters is not None and each.parameters <= 20000 for each in done)

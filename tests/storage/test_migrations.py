@@ -17,7 +17,7 @@ import storage
 from storage import Location, Store, open_store
 from storage.opening import HEAD, VERSION_TABLE
 from storage.tables import Base
-from tuner.records import ModelFile, RefitEnd
+from tuner.jobs import ModelFile, RefitEnd
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from tests.recipes import small_recipe
 from tuner import studies
 from tuner.errors import StorageError
 from tuner.files import sha256_of
-from tuner.records import EpochEnd, ModelFile, Outcome, RefitEnd, TrialEnd
+from tuner.jobs import EpochEnd, ModelFile, RefitEnd, TrialEnd
+from tuner.records import Outcome
 
 RECIPE = {"name": "digits", "space": {"units": [64, 32]}, "timeout": None}
 

@@ -21,7 +21,8 @@ import pytest
 from tests.training.test_trainer import SETUP, job
 from tuner.errors import RunError
 from tuner.files import sha256_of
-from tuner.records import CheckpointFile, EpochEnd, Instruction, Outcome, TrialEnd, TrialJob
+from tuner.jobs import CheckpointFile, EpochEnd, Instruction, TrialEnd, TrialJob
+from tuner.records import Outcome
 from tuner.training.checkpoint import read
 from tuner.training.trainer import Trainer
 
@@ -166,7 +167,8 @@ def test_a_checkpoint_cannot_take_more_memory_than_it_has_bytes(
 
 JAX_SCRIPT = """
 import dataclasses, json, pathlib, sys, tempfile
-from tuner.records import *
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.jobs import *
 from tuner.training.trainer import Trainer
 trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"))
 params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.2, "schedule": "cosine", "batch_norm": True}
@@ -175,7 +177,7 @@ def run(job, stop=None):
     end = trainer.train(job, seen.append, lambda _: Instruction.INTERRUPT if seen[-1].epoch + 1 == stop else None)
     return end, seen
 folder = pathlib.Path(tempfile.mkdtemp())
-job = TrialJob(0, 0, 1, params, 5, None, folder / "m.keras")
+job = TrialJob(0, 0, 1, Hyperparameters.from_params(params), 5, None, folder / "m.keras")
 whole, all_epochs = run(job)
 part, first = run(job, 2)
 resumed, rest = run(dataclasses.replace(job, checkpoint=part.checkpoint))

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
-from tuner.records import ASKED_TO_STOP, EpochEnd, Instruction, RefitEnd, RefitJob, TestJob, TrainerSetup, TrialJob
+from tuner.jobs import ASKED_TO_STOP, EpochEnd, Instruction, RefitEnd, RefitJob, TestJob, TrainerSetup, TrialJob
 from tuner.training.trainer import Trainer
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu")
@@ -28,7 +29,9 @@ def trainer() -> Trainer:
 def job(folder: Path, *, epochs: int = 3, schedule_epochs: int | None = None, seed: int = 3, **params: Any) -> RefitJob:
     """Return a refit of a small network."""
     values = {"layers": 1, "units_0": 16, "batch_size": 64, "learning_rate": 0.01, **params}
-    return RefitJob(4, seed, values, epochs, schedule_epochs or epochs, folder / "refit.keras")
+    return RefitJob(
+        4, seed, Hyperparameters.from_params(values), epochs, schedule_epochs or epochs, folder / "refit.keras"
+    )
 
 
 def refit(
@@ -70,7 +73,6 @@ def test_a_refit_equals_plain_training_on_all_rows(trainer: Trainer, tmp_path: P
     """Keras' own code, given the same batches, learns the same weights: with a schedule longer than the training."""
     import keras
 
-    from tuner.config.hyperparameters import Hyperparameters
     from tuner.training.model import build
     from tuner.training.rows import order_of
 
@@ -79,7 +81,7 @@ def test_a_refit_equals_plain_training_on_all_rows(trainer: Trainer, tmp_path: P
     assert sorted(rows) == list(range(len(data.y_train)))
     x, y = data.x_train[rows], data.y_train[rows]
     again = job(tmp_path, epochs=2, schedule_epochs=5, schedule="cosine")
-    hp = Hyperparameters.from_params(again.params)
+    hp = again.hyperparameters
     _, plain = build(hp, input_shape=(8, 8), dtype="uint8", scale=data.scale, classes=10, seed=again.seed)
     rate = keras.optimizers.schedules.CosineDecay(hp.learning_rate, -(-len(rows) // hp.batch_size) * 5)
     plain.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
@@ -106,7 +108,7 @@ def test_the_same_seed_gives_the_same_weights(trainer: Trainer, tmp_path: Path) 
 
 def test_a_refit_changes_no_trial_that_follows(trainer: Trainer, tmp_path: Path) -> None:
     """The rows that validate do so again."""
-    values = job(tmp_path).params
+    values = job(tmp_path).hyperparameters
     trial = TrialJob(0, 0, 3, values, 2, None, tmp_path / "trial.keras")
     before = trainer.train(trial, lambda _: None, lambda _: None)
     refit(trainer, job(tmp_path))
@@ -147,7 +149,8 @@ def test_a_loss_that_is_no_number_is_the_reason(trainer: Trainer, tmp_path: Path
 
 def test_whatever_goes_wrong_is_the_result(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An impossible configuration, a folder that is none, and too little memory."""
-    _, nonsense = refit(trainer, job(tmp_path, activation="nonsense"))
+    unknown = Hyperparameters.model_construct(layers=1, units=16, activation="nonsense")  # type: ignore[arg-type]
+    _, nonsense = refit(trainer, dataclasses.replace(job(tmp_path), hyperparameters=unknown))
     (tmp_path / "file").write_text("in the way")
     placed = dataclasses.replace(job(tmp_path, epochs=1), model_path=tmp_path / "file" / "refit.keras")
     _, unwritten = refit(trainer, placed)
@@ -158,7 +161,7 @@ def test_whatever_goes_wrong_is_the_result(trainer: Trainer, tmp_path: Path, mon
     monkeypatch.setattr("tuner.training.model.build", exhaust)
     _, exhausted = refit(trainer, job(tmp_path))
 
-    assert str(nonsense.reason).startswith("error: ValidationError")
+    assert str(nonsense.reason).startswith("error: ValueError")
     assert str(unwritten.reason).startswith("error: ")
     assert exhausted.reason == "out of memory"
     assert [end.model for end in (nonsense, unwritten, exhausted)] == [None] * 3
@@ -166,14 +169,15 @@ def test_whatever_goes_wrong_is_the_result(trainer: Trainer, tmp_path: Path, mon
 
 JAX_SCRIPT = """
 import pathlib, tempfile
-from tuner.records import *
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.jobs import *
 from tuner.training.trainer import Trainer
 trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"))
 import keras
 assert keras.backend.backend() == "jax"
 params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.1, "schedule": "cosine", "learning_rate": 0.01}
 epochs = []
-job = RefitJob(4, 1, params, 5, 7, pathlib.Path(tempfile.mkdtemp(), "m.keras"))
+job = RefitJob(4, 1, Hyperparameters.from_params(params), 5, 7, pathlib.Path(tempfile.mkdtemp(), "m.keras"))
 end = trainer.execute(job, epochs.append, lambda wait: None)
 assert (end.epochs, end.reason, len(epochs)) == (5, None, 5), end
 assert set(end.metrics) == {"loss", "accuracy"}, end

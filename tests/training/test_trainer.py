@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.errors import RunError
-from tuner.records import EpochEnd, Instruction, Outcome, TestJob, TrainerSetup, TrialEnd, TrialJob
+from tuner.jobs import EpochEnd, Instruction, TestJob, TrainerSetup, TrialEnd, TrialJob
+from tuner.records import Outcome
 from tuner.training.runtime import prepare
 from tuner.training.trainer import Trainer
 
@@ -27,7 +30,7 @@ def trainer() -> Trainer:
 def job(folder: Path, *, epochs: int = 4, patience: int | None = None, seed: int = 3, **params: Any) -> TrialJob:
     """Return a job for a small network."""
     values = {"layers": 1, "units_0": 32, "batch_size": 32, "learning_rate": 0.01, **params}
-    return TrialJob(0, 0, seed, values, epochs, patience, folder / "trial-0.keras")
+    return TrialJob(0, 0, seed, Hyperparameters.from_params(values), epochs, patience, folder / "trial-0.keras")
 
 
 def train(
@@ -131,11 +134,12 @@ def test_a_verdict_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path
 
 def test_an_impossible_configuration_is_a_failed_trial(trainer: Trainer, tmp_path: Path) -> None:
     """Whatever happens inside a trial is its result, not the end of the trainer."""
-    _, end = train(trainer, job(tmp_path, activation="nonsense"))
+    nonsense = Hyperparameters.model_construct(layers=1, units=32, activation="nonsense")  # type: ignore[arg-type]
+    _, end = train(trainer, dataclasses.replace(job(tmp_path), hyperparameters=nonsense))
 
     assert end.outcome is Outcome.FAILED
     assert end.reason is not None
-    assert end.reason.startswith("error: ValidationError")
+    assert end.reason.startswith("error: ValueError")
 
 
 @pytest.mark.parametrize("error", ["MemoryError", "ResourceExhaustedError"])
@@ -186,11 +190,12 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
 
 FRESH_SCRIPT = """
 import json, pathlib, sys
-from tuner.records import TrainerSetup, TrialJob
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.jobs import TrainerSetup, TrialJob
 from tuner.training.trainer import Trainer
 trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"), threads=1)
 number, attempt, seed, params, epochs, patience, path = json.loads(sys.argv[1])
-job = TrialJob(number, attempt, seed, params, epochs, patience, pathlib.Path(path))
+job = TrialJob(number, attempt, seed, Hyperparameters.from_params(params), epochs, patience, pathlib.Path(path))
 print(json.dumps(trainer.train(job, lambda event: None, lambda wait: None).metrics))
 """
 
@@ -209,7 +214,7 @@ def test_the_tenth_trial_of_a_worker_is_what_it_would_be_in_a_fresh_process(trai
         tenth.number,
         tenth.attempt,
         tenth.seed,
-        tenth.params,
+        tenth.hyperparameters.as_params(),
         tenth.epochs,
         tenth.patience,
         str(tenth.model_path),
@@ -221,14 +226,16 @@ def test_the_tenth_trial_of_a_worker_is_what_it_would_be_in_a_fresh_process(trai
 
 JAX_SCRIPT = """
 import sys, tempfile, pathlib
-from tuner.records import *
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.jobs import *
 from tuner.training.trainer import Trainer
 trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"))
 import keras
 assert keras.backend.backend() == "jax"
 folder = pathlib.Path(tempfile.mkdtemp())
 params = {"layers": 1, "units_0": 32, "batch_size": 32, "dropout": 0.1, "schedule": "cosine", "learning_rate": 0.01}
-end = trainer.execute(TrialJob(0, 0, 1, params, 5, None, folder / "m.keras"), lambda e: None, lambda wait: None)
+job = TrialJob(0, 0, 1, Hyperparameters.from_params(params), 5, None, folder / "m.keras")
+end = trainer.execute(job, lambda e: None, lambda wait: None)
 test = trainer.test(TestJob(0, end.model.path, end.model.sha256))
 print(end.outcome, end.metrics["val_accuracy"], test.metrics["accuracy"])
 assert end.outcome == "complete" and test.metrics["accuracy"] > 0.85, (end, test)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tuner.records import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup
+from tuner.jobs import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup
 
 
 class TrainerLike(Protocol):

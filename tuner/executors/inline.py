@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer, keras_trainer
-from tuner.records import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
+from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
 
 
 class InlineExecutor:

@@ -18,7 +18,7 @@ from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.memory import out_of_memory_kills
 from tuner.executors.worker import Order, work
-from tuner.records import (
+from tuner.jobs import (
     OUT_OF_MEMORY,
     EpochEnd,
     Event,

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer
-from tuner.records import Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
+from tuner.jobs import Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
 from tuner.signals import ignore_signals
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from optuna.importance import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tuner.records import REFUSED
+from storage.trial_attributes import REFUSED
 
 # In simulated studies of 10 parameters, the one that mattered most was among the first three of a measure in 75 to 95 %
 # of the cases with 8 trials, and in 25 to 80 % with 5.

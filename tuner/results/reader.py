@@ -7,11 +7,11 @@ from typing import Any
 from storage import Location
 from storage.copies import Attempt, KeptRefit
 from storage.lease import Holding
+from storage.trial_attributes import LEARNED_FROM
 from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.environment import Change, changes
 from tuner.errors import UsageError
-from tuner.records import LEARNED_FROM
 from tuner.results import overview
 from tuner.results.importance import Importances, importances
 from tuner.results.overview import StudySummary

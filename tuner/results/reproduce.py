@@ -19,12 +19,13 @@ from typing import Any, Literal
 from storage.copies import Attempt
 from storage.runs import RunRecord
 from tuner import studies
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Objective
 from tuner.environment import Change, changes
 from tuner.errors import RunError, UsageError
 from tuner.executors import Executor
 from tuner.executors.local import threads_each
-from tuner.records import EpochEnd, Instruction, TrainerLost, TrainerReady, TrainerRefused, TrialEnd, TrialJob
+from tuner.jobs import EpochEnd, Instruction, TrainerLost, TrainerReady, TrainerRefused, TrialEnd, TrialJob
 from tuner.results.trials import TrialResult
 from tuner.search.samplers import trial_seed
 
@@ -190,7 +191,7 @@ def _train(finished: Finished, executor: Executor, folder: Path, on_epoch: OnEpo
         number=finished.trial.number,
         attempt=0,
         seed=finished.seed,
-        params=finished.trial.all_params,
+        hyperparameters=Hyperparameters.from_params(finished.trial.all_params),
         epochs=finished.epochs,  # a cosine schedule falls over all of them, however few are trained
         patience=None,
         model_path=folder / "model.keras",

@@ -8,8 +8,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, REFUSED
 from tuner.config.recipe import Recipe
-from tuner.records import CONFIRMS, PAUSED, PROMOTED, REFUSED, ParamValue
+from tuner.records import ParamValue
 from tuner.search.confirmation import Standing, standings
 from tuner.search.pareto import pareto_front
 

@@ -7,9 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tuner.errors import RunError
-from tuner.records import OUT_OF_MEMORY, TrainerLost
+from tuner.jobs import OUT_OF_MEMORY, TrainerLost, TrialSpec
 from tuner.run.progress import RunningTrial
-from tuner.search.initial_params import TrialSpec
 
 FAILURES_IN_A_ROW = 5
 LOST_AT_START = 5  # trainers in a row that may die without a job before one is ready

@@ -12,7 +12,7 @@ from storage.runs import Run
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
-from tuner.records import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrainerLost
+from tuner.jobs import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrainerLost, TrialSpec
 from tuner.run.attempts import Attempts
 from tuner.run.final_jobs import FinalJobs
 from tuner.run.progress import Progress
@@ -21,7 +21,6 @@ from tuner.run.timing import Timing
 from tuner.run.trial_loop import TrialLoop
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
-from tuner.search.initial_params import TrialSpec
 from tuner.search.stopping import PLATEAU, REACHED, enough, time_to_finish
 
 _log = logging.getLogger(__name__)

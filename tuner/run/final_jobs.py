@@ -9,7 +9,7 @@ from storage.copies import StudyRecord
 from storage.persistent import persistent
 from tuner.config.recipe import Recipe
 from tuner.files import is_whole
-from tuner.records import RefitEnd, RefitJob, TestEnd, TestJob
+from tuner.jobs import RefitEnd, RefitJob, TestEnd, TestJob
 from tuner.run.incumbents import Incumbents
 from tuner.search.ask_tell import AskTell
 
@@ -47,7 +47,7 @@ class FinalJobs:
         return RefitJob(
             number=number,
             seed=asked.seed,
-            params=asked.params,
+            hyperparameters=asked.hyperparameters,
             epochs=round(fmean(best)),
             schedule_epochs=asked.epochs,
             model_path=self._store.artifacts.refit_path(self._study_id, number),

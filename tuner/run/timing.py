@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tuner.clock import Clock
-from tuner.records import TrialEnd
+from tuner.jobs import TrialEnd
 
 TRAINER_PHASES = (
     "import",

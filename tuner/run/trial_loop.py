@@ -10,25 +10,25 @@ from tuner.clock import Clock
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
-from tuner.records import (
+from tuner.jobs import (
     DISK_FULL,
     CheckpointFile,
     EpochEnd,
     Event,
     Instruction,
     ModelFile,
-    Outcome,
     TrainerLost,
     TrainerReady,
     TrainerRefused,
     TrialEnd,
+    TrialSpec,
 )
+from tuner.records import Outcome
 from tuner.run.attempts import Active, Attempts
 from tuner.run.progress import Ended, RunningTrial
 from tuner.run.run_view import ViewBuilder
 from tuner.run.timing import Timing
 from tuner.run.trial_writer import TrialWriter
-from tuner.search.initial_params import TrialSpec
 
 
 class TrialLoop:

@@ -9,23 +9,14 @@ from storage.copies import StudyRecord
 from storage.lease import Lease
 from storage.persistent import persistent
 from storage.runs import Run
+from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED
 from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
 from tuner.files import is_whole
-from tuner.records import (
-    CONFIRMS,
-    PAUSED,
-    PROMOTED,
-    CheckpointFile,
-    EpochEnd,
-    Instruction,
-    Outcome,
-    TrialEnd,
-    TrialJob,
-)
+from tuner.jobs import CheckpointFile, EpochEnd, Instruction, TrialEnd, TrialJob, TrialSpec
+from tuner.records import Outcome
 from tuner.run.incumbents import Incumbents
 from tuner.search.ask_tell import AskTell
-from tuner.search.initial_params import TrialSpec
 
 
 class TrialWriter:
@@ -77,7 +68,8 @@ class TrialWriter:
     def begin(self, asked: TrialSpec, device: str | None = None) -> TrialJob:
         """Begin an attempt at a trial, from its newest sound checkpoint if it has one, and return the job for it."""
         files = self._store.checkpoints(self._study_id, asked.number)
-        checkpoint = next((each for each in files if is_whole(each.path, size=each.size, sha256=each.sha256)), None)
+        sound = next((each for each in files if is_whole(each.path, size=each.size, sha256=each.sha256)), None)
+        checkpoint = None if sound is None else CheckpointFile(sound.epochs, sound.path, sound.sha256, sound.size)
         first = checkpoint.epochs if checkpoint else 0
         before = self._store.epochs(self._study_id, [asked.number]).get(asked.number, [])[:first] if first else []
         self._before[asked.number] = before
@@ -94,7 +86,7 @@ class TrialWriter:
             number=asked.number,
             attempt=attempt,
             seed=asked.seed,
-            params=asked.params,
+            hyperparameters=asked.hyperparameters,
             epochs=asked.epochs,
             patience=self._recipe.budget.patience or None,
             model_path=self._store.artifacts.model_path(self._study_id, asked.number, attempt),

@@ -12,10 +12,12 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED
 from tuner.config.recipe import Recipe
-from tuner.records import CONFIRMS, PAUSED, PROMOTED, Instruction, Outcome
+from tuner.jobs import Instruction, TrialSpec
+from tuner.records import Outcome
 from tuner.search import confirmation
-from tuner.search.initial_params import InitialParams, TrialSpec
+from tuner.search.initial_params import InitialParams
 from tuner.search.neighbours import identity
 from tuner.search.optuna_trials import OptunaTrials, suggest
 from tuner.search.sampler_view import SamplerView, StudyView
@@ -130,7 +132,8 @@ class AskTell:
             drawn = self._recipe.search_space.draw(partial(suggest, trial))
             running = _Running(trial, self._trials.get(trial.number))
             begun = confirming or promoted is not None or running.frozen.intermediate_values
-            if begun or not self._refusals.refuse(trial, self._recipe.hyperparameters(drawn).as_params()):
+            hyperparameters = self._recipe.hyperparameters(drawn)
+            if begun or not self._refusals.refuse(trial, hyperparameters):
                 self._running[trial.number] = running
                 return self._openings.asked(
                     trial.number, drawn, rungs=self._rungs.ahead(trial.number), promoted=promoted

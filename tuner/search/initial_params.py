@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 
 import optuna
 from optuna.trial import TrialState
 
 from tuner.config.recipe import Recipe
 from tuner.config.tables import Start
+from tuner.jobs import TrialSpec
 from tuner.records import ParamValue
 from tuner.search.neighbours import identity, untried_neighbour
 from tuner.search.samplers import exchanges, shuffled_grid, sobol_point, spreads, trial_seed
 from tuner.search.size_limit import SizeLimit
-
-
-@dataclass(frozen=True, slots=True)
-class TrialSpec:
-    """A trial to run: its number, its complete parameters and its seed.
-
-    ``repeats`` is the first trial with just these parameters, where there is one: this is another seed of it.
-    ``rungs`` are the epochs after which it is compared with others; ``promoted`` is the one where it was paused.
-    ``confirms`` is the trial that it was made to confirm.
-    """
-
-    number: int
-    params: Mapping[str, ParamValue]
-    seed: int
-    epochs: int
-    label: str | None
-    repeats: int | None = None
-    rungs: tuple[int, ...] = ()
-    promoted: int | None = None
-    confirms: int | None = None
 
 
 class InitialParams:
@@ -80,7 +60,7 @@ class InitialParams:
         first = self.note(number, drawn)
         return TrialSpec(
             number=number,
-            params=self._recipe.hyperparameters(drawn).as_params(),
+            hyperparameters=self._recipe.hyperparameters(drawn),
             seed=trial_seed(self._recipe.search.seed, number),
             epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
             label=start.label if start else None,

@@ -11,10 +11,11 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from storage.trial_attributes import REFUSED
 from tuner.config.recipe import Recipe
 from tuner.config.space import AnyDimension, Choice, Float
 from tuner.errors import RecipeError
-from tuner.records import REFUSED, ParamValue
+from tuner.records import ParamValue
 from tuner.search.successive_halving import Rungs
 
 STARTUP = 10  # trials from which a model of the objective learns before it proposes any

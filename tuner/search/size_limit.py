@@ -8,14 +8,15 @@ from collections.abc import Callable
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from storage.trial_attributes import REFUSED
 from tuner.config.hyperparameters import PER_LAYER, Hyperparameters
 from tuner.config.parsing import flat
 from tuner.config.recipe import Recipe
 from tuner.config.space import AnyDimension
 from tuner.errors import RecipeError, RunError
-from tuner.records import REFUSED, Params, ParamValue
+from tuner.records import ParamValue
 
-Weights = Callable[[Params], int]  # how many weights a configuration has, by its complete parameters
+Weights = Callable[[Hyperparameters], int]  # counts the weights of a configuration's model
 
 AT_ONCE = 20  # refusals until the coordinator can look after its trainers and its lease
 STUBBORN = 20  # refusals in a row after which a sampler that learns is replaced by chance, for one trial
@@ -57,12 +58,12 @@ class SizeLimit:
         """Tell whether so many trials just before this one were refused that its sampler has to be helped."""
         return all(number - i in self.numbers for i in range(1, STUBBORN + 1))
 
-    def refuse(self, trial: optuna.Trial, params: Params) -> bool:
+    def refuse(self, trial: optuna.Trial, hyperparameters: Hyperparameters) -> bool:
         """Tell whether a configuration is too large; if so, its trial says why, and what samplers learn from it.
 
         The trial is still to be ended, as pruned.
         """
-        weights = too_large(self._most, self._weights, params)
+        weights = too_large(self._most, self._weights, hyperparameters)
         if weights is None or self._most is None:
             self._in_a_row = 0
             return False
@@ -88,15 +89,15 @@ class SizeLimit:
             )
 
 
-def too_large(most: int | None, weights: Weights | None, params: Params) -> int | None:
+def too_large(most: int | None, weights: Weights | None, hyperparameters: Hyperparameters) -> int | None:
     """Return how many weights a configuration has if these are more than ``most``, else ``None``."""
-    count = 0 if most is None or weights is None else weights(params)
+    count = 0 if most is None or weights is None else weights(hyperparameters)
     return None if most is None or count <= most else count
 
 
 def weights_for(inputs: int, classes: int) -> Weights:
     """Return what counts the weights of models for so many values per row and labels."""
-    return lambda params: Hyperparameters.from_params(params).weights(inputs, classes)
+    return lambda hyperparameters: hyperparameters.weights(inputs, classes)
 
 
 def was_refused(trial: FrozenTrial) -> bool:
@@ -115,7 +116,7 @@ def check_starts(recipe: Recipe, weights: Weights) -> None:
     most = recipe.budget.max_parameters
     for start in recipe.start if most is not None else ():
         params = _sized(recipe, flat(start.params))
-        count = None if params is None else too_large(most, weights, recipe.hyperparameters(params).as_params())
+        count = None if params is None else too_large(most, weights, recipe.hyperparameters(params))
         if count is not None:
             raise RecipeError(
                 f"start '{start.label}' has {count:,} weights, more than max_parameters = {most:,}",

@@ -11,13 +11,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage import Location
 from storage.opening import has_database
+from storage.trial_attributes import LEARNED_FROM
 from tuner import studies
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.parsing import contains, flat
 from tuner.config.recipe import Recipe
 from tuner.config.space import AnyDimension
 from tuner.config.tables import Start
 from tuner.errors import UsageError, did_you_mean
-from tuner.records import LEARNED_FROM, Params, ParamValue
+from tuner.records import Params, ParamValue
 from tuner.search.samplers import distribution, learns
 from tuner.search.size_limit import Weights, too_large, was_refused
 
@@ -36,9 +38,9 @@ class EarlierStudy:
     fingerprint: str
     trials: tuple[FrozenTrial, ...]
 
-    def hyperparameters(self, trial: FrozenTrial) -> Params:
+    def hyperparameters(self, trial: FrozenTrial) -> Hyperparameters:
         """Return all parameters of a trial: searched, fixed and default ones."""
-        return self.recipe.hyperparameters(trial.params).as_params()
+        return self.recipe.hyperparameters(trial.params)
 
 
 class WarmStart:
@@ -128,14 +130,17 @@ class WarmStart:
             for params, number in found[:BEST]
         ]
 
-    def _fitting(self, recipe: Recipe, complete: Params) -> dict[str, ParamValue] | None:
-        """Return what the new space would have drawn to get these complete parameters; ``None`` if it cannot."""
+    def _fitting(self, recipe: Recipe, hyperparameters: Hyperparameters) -> dict[str, ParamValue] | None:
+        """Return the draw of the new space that gives these hyperparameters; ``None`` if there is no such draw."""
+        complete = hyperparameters.as_params()
         try:
             params = recipe.search_space.draw(lambda name, dimension: _value(complete, name, dimension))
         except _OutsideError:
             return None
         same = _in_use(recipe.hyperparameters(params).as_params()) == _in_use(complete)
-        return params if same and too_large(recipe.budget.max_parameters, self._weights, complete) is None else None
+        return (
+            params if same and too_large(recipe.budget.max_parameters, self._weights, hyperparameters) is None else None
+        )
 
 
 def recall(location: Location, name: str, recipe: Recipe, *, begins: bool) -> list[EarlierStudy]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from tuner.clock import Clock
 from tuner.errors import RunError
 from tuner.files import atomic_path, is_intact, sha256_of
-from tuner.records import CheckpointFile, TrialJob
+from tuner.jobs import CheckpointFile, TrialJob
 from tuner.training.members import check_arrays, check_members
 
 _GROUPS = ("weights", "optimizer", "best_weights")

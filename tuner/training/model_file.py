@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.errors import RunError
 from tuner.files import atomic_path, sha256_of
-from tuner.records import ModelFile
+from tuner.jobs import ModelFile
 from tuner.training.members import BROKEN, HINT, check_members, refused, sized
 from tuner.training.model_contents import check_config, check_weights
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
-from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.dataset import Dataset
-from tuner.records import ASKED_TO_STOP, AskInstruction, EpochEnd, Instruction, Metrics, RefitEnd, RefitJob
+from tuner.jobs import ASKED_TO_STOP, AskInstruction, EpochEnd, Instruction, RefitEnd, RefitJob
+from tuner.records import Metrics
 from tuner.training.model import build_for
 from tuner.training.model_file import save_model
 from tuner.training.reporting import what_broke
@@ -44,7 +44,7 @@ def refit(
     """
     x, y = (keras.ops.concatenate(column) for column in zip(*parts, strict=True))
     rows = len(x)
-    hp = Hyperparameters.from_params(job.params)
+    hp = job.hyperparameters
     model, predictor = build_for(data, hp, rows=rows, epochs=job.schedule_epochs, seed=job.seed)
     watch = _Watch(job, on_epoch, instruction)
     model.fit_rows(hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=[watch])

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tuner.records import AskInstruction, CheckpointFile, EpochEnd, Instruction
+from tuner.jobs import AskInstruction, CheckpointFile, EpochEnd, Instruction
 from tuner.training.checkpoint import Keeper
 
 

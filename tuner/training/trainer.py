@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuner.clock import Clock
-from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
 from tuner.files import DISK_FULL_ERRORS
-from tuner.records import (
+from tuner.jobs import (
     DISK_FULL,
     OUT_OF_MEMORY,
     AskInstruction,
@@ -22,7 +21,6 @@ from tuner.records import (
     EpochEnd,
     Instruction,
     Job,
-    Outcome,
     RefitEnd,
     RefitJob,
     TestEnd,
@@ -31,6 +29,7 @@ from tuner.records import (
     TrialEnd,
     TrialJob,
 )
+from tuner.records import Outcome
 from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import prepare
 
@@ -132,7 +131,7 @@ class Trainer:
         from tuner.training.model import build_for
         from tuner.training.reporting import Reporter
 
-        hp = Hyperparameters.from_params(job.params)
+        hp = job.hyperparameters
         with clock("build"):
             rows = len(self._train[0])
             model, predictor = build_for(self._data, hp, rows=rows, epochs=job.epochs, seed=job.seed)

@@ -1,0 +1,245 @@
+"""Messages between the coordinator and its trainers: jobs, instructions and events. All can cross process borders."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tuner.config.hyperparameters import Hyperparameters
+from tuner.records import Metrics, Outcome, ParamValue
+
+# Reasons that the coordinator acts upon.
+OUT_OF_MEMORY = "out of memory"
+DISK_FULL = "no space left on the disk"
+ASKED_TO_STOP = "asked to stop"
+
+
+class Instruction(enum.Enum):
+    """What the coordinator asks of a running trial; without one, it goes on. At a rung, a trial waits for one."""
+
+    CONTINUE = "continue"
+    PAUSE = "pause"
+    PRUNE = "prune"
+    INTERRUPT = "interrupt"
+
+
+AskInstruction = Callable[[bool], Instruction | None]  # with True it waits until there is one: the trial is at a rung
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerSetup:
+    """What every trial of a study shares; sent once to each trainer.
+
+    ``validation`` is a share of the training rows when below 1, else a number of rows; ``split_seed`` chooses them.
+    ``metric`` is the objective's name and ``maximize`` its direction.
+    """
+
+    data: str
+    data_dir: Path | None
+    validation: float
+    split_seed: int | Literal["last"]
+    metric: str
+    maximize: bool
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFile:
+    """The state of a trial after ``epochs`` epochs, written atomically."""
+
+    epochs: int
+    path: Path
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """What one trial trains: its configuration, its seed and its epochs.
+
+    ``repeats`` is the first trial with the same configuration, if there is one: this trial is another seed of it.
+    ``rungs`` are the numbers of epochs after which the trial is compared with others. ``promoted`` is the rung at which
+    it was paused before. ``confirms`` is the trial whose configuration it trains again.
+    """
+
+    number: int
+    hyperparameters: Hyperparameters
+    seed: int
+    epochs: int
+    label: str | None
+    repeats: int | None = None
+    rungs: tuple[int, ...] = ()
+    promoted: int | None = None
+    confirms: int | None = None
+
+    @property
+    def params(self) -> dict[str, ParamValue]:
+        """The configuration as flat parameters."""
+        return self.hyperparameters.as_params()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialJob:
+    """One attempt at one trial: everything that a trainer needs and nothing about the database.
+
+    ``patience`` counts epochs without improvement before the trial stops early; ``None`` never stops it.
+    ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file. ``checkpoint`` is the state
+    to go on from, if there is one; a new one is written every ``checkpoint_seconds`` of training. ``rungs`` are the
+    numbers of epochs after which the trial waits to hear whether it goes on. ``latency`` asks how long the model takes
+    for one row.
+    """
+
+    number: int
+    attempt: int
+    seed: int
+    hyperparameters: Hyperparameters
+    epochs: int
+    patience: int | None
+    model_path: Path
+    checkpoint: CheckpointFile | None = None
+    checkpoint_seconds: float = 2.0
+    rungs: tuple[int, ...] = ()
+    latency: bool = False
+
+    def checkpoint_path(self, epochs: int) -> Path:
+        """Where the state after so many epochs goes."""
+        return self.model_path.with_name(f"{self.model_path.stem}.after-{epochs:05d}.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class TestJob:
+    """Evaluate a kept model on the test split, which nothing else reads."""
+
+    __test__ = False  # not a pytest class
+
+    number: int
+    model_path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefitJob:
+    """Train the winner again, on the training and the validation rows together; nothing is left to validate on.
+
+    ``epochs`` is how many it trains: as many as the trial had in its best epoch. ``schedule_epochs`` are those that the
+    learning rate's schedule is stretched over: those that the trial was given. ``model_path`` is where the model goes.
+    """
+
+    number: int
+    seed: int
+    hyperparameters: Hyperparameters
+    epochs: int
+    schedule_epochs: int
+    model_path: Path
+
+
+Job = TrialJob | TestJob | RefitJob
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerReady:
+    """A trainer has its data and device and can take a job."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """One finished epoch; ``epoch`` is 0-based, ``seconds`` is the wall time of training and validation.
+
+    ``checkpoint`` is the state after it, where one was written.
+    """
+
+    number: int
+    epoch: int
+    metrics: Metrics
+    seconds: float
+    checkpoint: CheckpointFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A complete model on disk, written atomically."""
+
+    path: Path
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnd:
+    """The end of one attempt. ``metrics`` are those of ``best_epoch``; ``parameters`` counts the model's weights.
+
+    ``epochs`` counts those of earlier attempts that this one went on from, ``seconds`` does not. ``phases`` says where
+    the seconds went, and ``traced`` whether a program had to be traced for this trial. ``checkpoint`` is the state of
+    an interrupted or paused trial, ``traceback`` what Python said of a failed one. ``latency_ms`` is how long the model
+    of a complete one takes for one row, where that was asked: see :mod:`tuner.training.latency`.
+    """
+
+    number: int
+    outcome: Outcome
+    reason: str | None = None
+    metrics: Metrics = field(default_factory=dict)
+    best_epoch: int | None = None
+    epochs: int = 0
+    parameters: int | None = None
+    seconds: float = 0.0
+    model: ModelFile | None = None
+    phases: Metrics = field(default_factory=dict)
+    traced: bool = False
+    checkpoint: CheckpointFile | None = None
+    traceback: str | None = None
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestEnd:
+    """``loss`` and ``accuracy`` of a kept model on the test split, or the reason why there are none."""
+
+    __test__ = False  # not a pytest class
+
+    number: int
+    metrics: Metrics = field(default_factory=dict)
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RefitEnd:
+    """The end of a refit: its model, or the reason why there is none.
+
+    ``metrics`` are ``loss`` and ``accuracy`` of the last epoch on the ``rows`` rows that it trained on.
+    """
+
+    number: int
+    metrics: Metrics = field(default_factory=dict)
+    epochs: int = 0
+    rows: int = 0
+    model: ModelFile | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+End = TrialEnd | TestEnd | RefitEnd  # how a job ended, whatever its kind
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerLost:
+    """A trainer process ended or could not start; ``number`` is the trial of the job that it had, if any."""
+
+    number: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerRefused:
+    """No trainer can be had: the data or the device is missing. The run ends with this message and hint."""
+
+    message: str
+    hint: str | None = None
+
+
+Event = TrainerReady | EpochEnd | End | TrainerLost | TrainerRefused
