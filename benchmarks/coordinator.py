@@ -26,10 +26,8 @@ from tuner.config.recipe import Recipe, parse_recipe
 from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrialEnd
 from tuner.records import Outcome
 from tuner.report.tables import new_table
-from tuner.run.coordinator import Coordinator, Services
+from tuner.run.build import build_coordinator
 from tuner.run.progress import Silent
-from tuner.run.trial_writer import TrialWriter
-from tuner.search.ask_tell import AskTell
 
 EPOCHS = 5
 
@@ -100,13 +98,10 @@ def measure(size: int, further: int, pruner: str) -> tuple[float, float]:
     """Return milliseconds per trial beyond the first ``size``, and by how many MiB the process grew over them."""
     wanted = recipe(size + further, pruner)
     with tempfile.TemporaryDirectory() as home, studies.opened(locate(home=Path(home)), create=True) as store:
-        _, study, record = studies.create_or_resume(store, "cost", wanted, "0" * 64)
-        study.add_trials(finished(number) for number in range(size))
-        with store.lease(record.id, "cost") as lease:
-            sampling = AskTell(study, wanted)
-            ledger = TrialWriter(store, record, lease, sampling, wanted)
-            services = Services(ledger, lease, sampling, InstantExecutor(), Silent(), lambda: None)
-            coordinator = Coordinator("cost", wanted, services)
+        stored = studies.create_or_resume(store, "cost", wanted, "0" * 64)
+        stored.study.add_trials(finished(number) for number in range(size))
+        with store.lease(stored.record.id, "cost") as lease:
+            coordinator = build_coordinator(stored, wanted, lease, InstantExecutor(), Silent())
             began, before = time.perf_counter(), resident()
             coordinator.run()
             return 1000 * (time.perf_counter() - began) / further, resident() - before

@@ -38,12 +38,12 @@ def main() -> None:
     options = parser.parse_args()
     recipe = load_recipe("digits")
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    sampling = AskTell(study, recipe.changed(budget={"trials": options.trials}, search={"sampler": "random"}))
+    ask_tell = AskTell(study, recipe.changed(budget={"trials": options.trials}, search={"sampler": "random"}))
     trainer = Trainer(TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu"), threads=1)
     seen: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, options.trials + 1):
-            asked = sampling.ask()
+            asked = ask_tell.ask()
             if asked is None:
                 break
             job = TrialJob(number, 0, number, asked.hyperparameters, 3, None, Path(folder) / "model.keras")

@@ -15,11 +15,9 @@ from tuner.config.recipe import Recipe
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.jobs import TrainerSetup
 from tuner.results.trials import TrialResult
-from tuner.run.coordinator import Coordinator, Services
-from tuner.run.final_jobs import FinalJobs
+from tuner.run.build import build_coordinator
+from tuner.run.coordinator import Coordinator
 from tuner.run.progress import Ended, Plan, RunView
-from tuner.run.trial_writer import TrialWriter
-from tuner.search.ask_tell import AskTell
 from tuner.study import Study
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
@@ -56,20 +54,18 @@ def run_scripted(
     test_all: bool = False,
     location: Location | None = None,
     take_over: bool = False,
-    **sampling_options: Any,
+    **search_options: Any,
 ) -> Coordinator:
     """Run a study to its end in ``location``, or in ``home``; ``workers`` 0 is inline, else that many processes."""
     if executor is None:
         executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
     with studies.opened(location or locate(home=home), create=True) as store:
-        _, study, record = studies.create_or_resume(store, name, recipe, "0" * 64)
-        with store.lease(record.id, name, wait=take_over) as lease:
-            store.change_recipe(record.id, recipe.model_dump(mode="json"))
-            sampling = AskTell(study, recipe, **sampling_options)
-            ledger = TrialWriter(store, record, lease, sampling, recipe)
-            finale = FinalJobs(store, record, sampling, ledger.leaders, recipe)
-            services = Services(ledger, finale, lease, sampling, executor, recorder or Recorder(), stop)
-            coordinator = Coordinator(name, recipe, services)
+        stored = studies.create_or_resume(store, name, recipe, "0" * 64)
+        with store.lease(stored.record.id, name, wait=take_over) as lease:
+            store.change_recipe(stored.record.id, recipe.model_dump(mode="json"))
+            coordinator = build_coordinator(
+                stored, recipe, lease, executor, recorder or Recorder(), stop_requested=stop, **search_options
+            )
             coordinator.run(test_all=test_all)
     return coordinator
 

@@ -22,7 +22,7 @@ from tuner.results import overview
 from tuner.results.overview import StudySummary
 from tuner.results.reader import StudyReader
 from tuner.run.progress import Progress, Silent
-from tuner.run.session import search, settle
+from tuner.run.session import prepare, run_search
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
@@ -145,16 +145,16 @@ class Study(StudyReader):
         }
         self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
         data = self.load_data()
-        settled = settle(self.name, self.location, self.recipe, asked, data, fresh=fresh)
-        self.recipe = settled.recipe
+        prepared = prepare(self.name, self.location, self.recipe, asked, data, fresh=fresh)
+        self.recipe = prepared.recipe
         setup = self._setup(device)  # of the rows that the study began with
         trainers: Executor = (
             InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers or default_workers())
         )
-        stopped_by = search(
+        stopped_by = run_search(
             self.name,
             self.location,
-            settled,
+            prepared,
             data,
             trainers,
             progress=progress or Silent(),

@@ -113,6 +113,6 @@ def test_a_study_goes_on_with_the_objectives_that_it_began_with() -> None:
     """Whoever gave them as an option need not give them again; a file that names others is another search."""
     began, plain = small_recipe(objectives=BOTH), small_recipe()
 
-    assert plain.going_on(began).objective == began.objective
-    assert small_recipe(objectives=["val_accuracy", "seconds"]).going_on(began).objective != began.objective
-    assert small_recipe(objectives=["val_loss"]).going_on(began).objective != began.objective
+    assert plain.continuing(began).objective == began.objective
+    assert small_recipe(objectives=["val_accuracy", "seconds"]).continuing(began).objective != began.objective
+    assert small_recipe(objectives=["val_loss"]).continuing(began).objective != began.objective

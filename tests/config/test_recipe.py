@@ -170,7 +170,7 @@ def test_a_grid_that_cannot_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_recipe_cannot_be_changed_in_place() -> None:
-    """Trainers, sampling and reports may share it."""
+    """Trainers, ask_tell and reports may share it."""
     recipe: Recipe = small_recipe()
 
     with pytest.raises(ValueError, match="frozen"):

@@ -1,4 +1,4 @@
-"""The event loop, with real storage and sampling and a trainer that follows a script."""
+"""The event loop, with real storage and ask_tell and a trainer that follows a script."""
 
 from __future__ import annotations
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 from tests.recipes import small_recipe
 from tuner.config.objectives import objective_table
 from tuner.run.incumbents import Incumbents
+from tuner.search.samplers import make_rungs
+from tuner.search.study_state import StudyState
+
+
+def state_with(confirmations: dict[int, int]) -> StudyState:
+    """Return the state of a study with these confirmations."""
+    state = StudyState(make_rungs(small_recipe()))
+    for number, original in confirmations.items():
+        state.add_confirmation(number, original)
+    return state
 
 
 def leaders(
     values: dict[int, float], confirms: dict[int, int] | None = None, **changes: dict[str, object]
 ) -> Incumbents:
     """Return the leaders of a study that maximises, after these complete trials; trial n took n seconds."""
-    found = Incumbents(small_recipe().changed(**changes), confirms or {})
+    recipe = small_recipe().changed(**changes)
+    found = Incumbents(recipe, state_with(confirms or {}))
     for number, value in values.items():
         found.add(number, (value,), float(number))
     return found
@@ -37,9 +48,11 @@ def test_the_winner_is_who_has_the_best_mean_of_further_seeds() -> None:
 
 
 def test_a_further_seed_that_begins_later_counts_too() -> None:
-    confirms: dict[int, int] = {}
-    found = leaders({0: 0.9, 1: 0.8}, confirms)
-    confirms[2] = 0
+    state = state_with({})
+    found = Incumbents(small_recipe(), state)
+    for number, value in {0: 0.9, 1: 0.8}.items():
+        found.add(number, (value,), 1.0)
+    state.add_confirmation(2, 0)
     found.add(2, (0.95,), 1.0)
 
     assert found.winner() == 2
@@ -55,7 +68,7 @@ def test_models_stay_of_the_best_of_the_winner_and_of_the_front() -> None:
     assert leaders({0: 0.7, 1: 0.9, 2: 0.8}, {2: 0}, budget=budget).superfluous([0, 1, 2]) == []
 
     several = Incumbents(
-        small_recipe().changed(objective=objective_table("val_accuracy,parameters"), budget=budget), {}
+        small_recipe().changed(objective=objective_table("val_accuracy,parameters"), budget=budget), state_with({})
     )
     for number, values in enumerate([(0.9, 900.0), (0.8, 100.0), (0.7, 500.0)]):
         several.add(number, values, 1.0)

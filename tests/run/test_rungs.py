@@ -1,4 +1,4 @@
-"""Pause and promote in a whole run: real storage and sampling, a trainer that follows a script."""
+"""Pause and promote in a whole run: real storage and ask_tell, a trainer that follows a script."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ def test_more_trials_find_the_pruned_ones_still_to_beat(home: Path) -> None:
 def test_early_stopping_at_a_rung_completes_the_trial(store: Store) -> None:
     """It counts in the rungs above, and nobody is asked to wait for it."""
     recipe = recipe_of()
-    sampling = AskTell(studies.create_or_resume(store, "study", recipe, "0" * 64).study, recipe)
-    asked = sampling.ask()
+    ask_tell = AskTell(studies.create_or_resume(store, "study", recipe, "0" * 64).study, recipe)
+    asked = ask_tell.ask()
     assert asked is not None
-    assert sampling.judge(asked.number, 0, 0.9) is Instruction.PAUSE
-    sampling.tell(asked.number, Outcome.COMPLETE, 0.9)
+    assert ask_tell.report(asked.number, 0.9) is Instruction.PAUSE
+    ask_tell.tell(asked.number, Outcome.COMPLETE, 0.9)
 
-    assert sampling.turns.counts().complete == 1
-    assert sampling.turns.counts().paused == 0
+    assert ask_tell.queue.counts().complete == 1
+    assert ask_tell.queue.counts().paused == 0
 
 
 @pytest.mark.parametrize(("sampler", "state"), [("tpe", TrialState.COMPLETE), ("random", TrialState.PRUNED)])
@@ -156,15 +156,15 @@ def test_samplers_see_paused_trials_as_ended_with_their_best_value_so_far(
     """At the highest rung reached, for TPE as good as complete; Optuna's tables say that they wait, or were pruned."""
     recipe = recipe_of(sampler=sampler)
     study = studies.create_or_resume(store, "study", recipe, "0" * 64).study
-    sampling = AskTell(study, recipe)
-    asked = sampling.ask()
+    ask_tell = AskTell(study, recipe)
+    asked = ask_tell.ask()
     assert asked is not None
-    sampling._storage.set_trial_intermediate_value(sampling.trial_id(0), 0, 0.9)
-    sampling.judge(0, 0, 0.9)
-    sampling.tell(0, Outcome.PAUSED, None)
+    ask_tell._storage.set_trial_intermediate_value(ask_tell.trial_id(0), 0, 0.9)
+    ask_tell.report(0, 0.9)
+    ask_tell.tell(0, Outcome.PAUSED, None)
     if given_up:
-        sampling.give_up(0)
-    (seen,) = sampling._study.get_trials()
+        ask_tell.give_up(0)
+    (seen,) = ask_tell._study.get_trials()
 
     assert (seen.state, seen.value, seen.intermediate_values) == (state, 0.9, {0: 0.9})
     assert seen.params.items() <= asked.params.items()

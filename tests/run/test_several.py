@@ -1,4 +1,4 @@
-"""Studies with several objectives, with real storage and sampling and a trainer that follows a script."""
+"""Studies with several objectives, with real storage and ask_tell and a trainer that follows a script."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def test_tpe_ranks_paused_trials_by_the_first_objective(home: Path) -> None:
     recorder = Recorder()
     run_scripted(home, recipe, recorder=recorder, stop=lambda: "stop" if len(recorder.ends) > 14 else None)
     with studies.existing(locate(home=home), "small") as (_, study, _record):
-        sampling = AskTell(study, recipe)
-        assert sampling.turns.counts().paused
-        shown = sampling._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        ask_tell = AskTell(study, recipe)
+        assert ask_tell.queue.counts().paused
+        shown = ask_tell._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
 
-        assert sampling._study.direction == study.directions[0]
+        assert ask_tell._study.direction == study.directions[0]
         assert all(trial.values is None or len(trial.values) == 1 for trial in shown)
         assert all(trial.intermediate_values for trial in shown)
 

@@ -49,40 +49,40 @@ def recipe_for(sampler: str = "random", **changes: Any) -> Recipe:
     return small_recipe(**{"space": CONDITIONAL, "search": search, "budget": {"trials": 40}} | changes)
 
 
-def ask(sampling: AskTell) -> TrialSpec:
+def ask(ask_tell: AskTell) -> TrialSpec:
     """Ask for a trial that is known to come."""
-    asked = sampling.ask()
+    asked = ask_tell.ask()
     assert asked is not None
     return asked
 
 
-def report(sampling: AskTell, number: int, epoch: int, value: float) -> bool:
+def report(ask_tell: AskTell, number: int, epoch: int, value: float) -> bool:
     """Write the objective after an epoch as the store does, and tell whether the trial should end or pause."""
-    sampling._storage.set_trial_intermediate_value(sampling.trial_id(number), epoch, value)
-    return sampling.judge(number, epoch, value) in {Instruction.PRUNE, Instruction.PAUSE}
+    ask_tell._storage.set_trial_intermediate_value(ask_tell.trial_id(number), epoch, value)
+    return ask_tell.report(number, value) in {Instruction.PRUNE, Instruction.PAUSE}
 
 
-def finish(sampling: AskTell) -> TrialSpec:
+def finish(ask_tell: AskTell) -> TrialSpec:
     """Run one trial, whose value depends on its parameters alone."""
-    asked = ask(sampling)
+    asked = ask(ask_tell)
     value = 1.0 - float(asked.params["learning_rate"]) - len(asked.params) / 100
-    report(sampling, asked.number, 0, value)
-    sampling.tell(asked.number, Outcome.COMPLETE, value)
+    report(ask_tell, asked.number, 0, value)
+    ask_tell.tell(asked.number, Outcome.COMPLETE, value)
     return asked
 
 
-def drawn(sampling: AskTell, number: int) -> dict[str, ParamValue]:
+def drawn(ask_tell: AskTell, number: int) -> dict[str, ParamValue]:
     """Return what Optuna knows of a trial's parameters."""
-    return dict(sampling._study.trials[number].params)
+    return dict(ask_tell._study.trials[number].params)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_conditional_parameters_are_drawn_only_where_they_hold(start: Starter, sampler: str) -> None:
     """Every sampler gives momentum to SGD alone, and as many widths as there are layers."""
-    sampling = start(recipe_for(sampler))
+    ask_tell = start(recipe_for(sampler))
     for number in range(6):
-        params = finish(sampling).params
-        known = drawn(sampling, number)
+        params = finish(ask_tell).params
+        known = drawn(ask_tell, number)
 
         assert ("momentum" in known) == (known["optimizer"] == "sgd")
         assert sum(name.startswith("units_") for name in known) == known["layers"]
@@ -110,22 +110,22 @@ def test_a_trial_that_a_dead_run_left_behind_comes_back_unchanged(start: Starter
     for _ in range(2):
         finish(start(recipe))
     lost = ask(start(recipe))
-    sampling = start(recipe)
+    ask_tell = start(recipe)
 
-    assert sampling.left_behind() == [2]
-    assert sampling.settle(2, Outcome.INTERRUPTED) is None
-    assert sampling.turns.counts().waiting == 1
-    assert ask(sampling) == lost
-    sampling.settle(2, Outcome.INTERRUPTED)
-    assert [finish(sampling).number for _ in range(3)] == [2, 3, 4]
+    assert ask_tell.state.trials_in(TrialState.RUNNING) == [2]
+    assert ask_tell.recover(2, Outcome.INTERRUPTED) is None
+    assert ask_tell.queue.counts().waiting == 1
+    assert ask(ask_tell) == lost
+    ask_tell.recover(2, Outcome.INTERRUPTED)
+    assert [finish(ask_tell).number for _ in range(3)] == [2, 3, 4]
 
 
 def test_a_configuration_that_comes_again_is_another_seed_of_it(start: Starter) -> None:
     """It names the first trial that had it, also after the study went on; trying a trial again repeats nothing."""
     space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32]}}
     recipe = small_recipe(space=space, budget={"trials": 8, "epochs": 2})
-    sampling = start(recipe)
-    asked = [finish(sampling) for _ in range(4)]
+    ask_tell = start(recipe)
+    asked = [finish(ask_tell) for _ in range(4)]
     asked += [finish(start(recipe)) for _ in range(4)]
 
     first: dict[object, int] = {}
@@ -147,49 +147,49 @@ def test_seeds_differ_between_trials_and_studies() -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_any_seed_is_good_for_any_sampler(start: Starter, sampler: str) -> None:
     """Optuna takes 32 bits, people type what they like."""
-    sampling = start(recipe_for(sampler, search={"sampler": sampler, "pruner": "none", "seed": 2**40}))
+    ask_tell = start(recipe_for(sampler, search={"sampler": sampler, "pruner": "none", "seed": 2**40}))
 
-    assert finish(sampling).number == 0
+    assert finish(ask_tell).number == 0
 
 
 def test_trials_that_wait_come_first_under_their_own_number(start: Starter) -> None:
     """An interrupted trial is given out again before any new one; the others keep their numbers."""
-    sampling = start(recipe_for())
-    first, second, third = ask(sampling), ask(sampling), ask(sampling)
-    sampling.tell(second.number, Outcome.INTERRUPTED, None)
-    sampling.tell(first.number, Outcome.INTERRUPTED, None)
+    ask_tell = start(recipe_for())
+    first, second, third = ask(ask_tell), ask(ask_tell), ask(ask_tell)
+    ask_tell.tell(second.number, Outcome.INTERRUPTED, None)
+    ask_tell.tell(first.number, Outcome.INTERRUPTED, None)
 
-    assert [ask(sampling), ask(sampling)] == [first, second]
-    assert ask(sampling).number == third.number + 1
+    assert [ask(ask_tell), ask(ask_tell)] == [first, second]
+    assert ask(ask_tell).number == third.number + 1
 
 
 def test_the_number_of_trials_is_a_total(start: Starter) -> None:
     """Starting again tops up; a finished study asks for nothing more."""
     for trials, new in ((3, 3), (3, 0), (5, 2), (2, 0)):
-        sampling = start(recipe_for(budget={"trials": trials}))
-        assert sampling.turns.exhausted == (new == 0)
+        ask_tell = start(recipe_for(budget={"trials": trials}))
+        assert ask_tell.queue.exhausted == (new == 0)
         for _ in range(new):
-            finish(sampling)
+            finish(ask_tell)
 
-        assert sampling.ask() is None
-        assert sampling.turns.exhausted
-    assert sampling.turns.counts().total == 5
+        assert ask_tell.ask() is None
+        assert ask_tell.queue.exhausted
+    assert ask_tell.queue.counts().total == 5
 
 
 def test_failed_and_pruned_trials_count_and_a_waiting_one_is_still_asked(start: Starter) -> None:
     """The budget is spent on attempts, not on successes; what was begun is finished even beyond it."""
-    sampling = start(recipe_for(budget={"trials": 3}))
-    sampling.tell(ask(sampling).number, Outcome.FAILED, None)
-    sampling.tell(ask(sampling).number, Outcome.PRUNED, None)
-    last = ask(sampling)
-    assert sampling.ask() is None
+    ask_tell = start(recipe_for(budget={"trials": 3}))
+    ask_tell.tell(ask(ask_tell).number, Outcome.FAILED, None)
+    ask_tell.tell(ask(ask_tell).number, Outcome.PRUNED, None)
+    last = ask(ask_tell)
+    assert ask_tell.ask() is None
 
-    sampling.tell(last.number, Outcome.INTERRUPTED, None)
+    ask_tell.tell(last.number, Outcome.INTERRUPTED, None)
     smaller = start(recipe_for(budget={"trials": 1}))
 
-    assert not smaller.turns.exhausted
+    assert not smaller.queue.exhausted
     assert ask(smaller) == last
-    counts = smaller.turns.counts()
+    counts = smaller.queue.counts()
     assert (counts.failed, counts.pruned, counts.running, counts.waiting, counts.complete) == (1, 1, 1, 0, 0)
 
 
@@ -203,14 +203,14 @@ def test_start_configurations_come_first(start: Starter) -> None:
         ],
     )
     known, half_open = finish(start(recipe)), finish(start(recipe))
-    sampling = start(recipe)
-    sampled = finish(sampling)
+    ask_tell = start(recipe)
+    sampled = finish(ask_tell)
 
     assert (known.label, known.epochs) == ("known", 3)
-    assert drawn(sampling, 0) == {"layers": 2, "units_0": 16, "units_1": 8, "optimizer": "adam", "learning_rate": 0.01}
+    assert drawn(ask_tell, 0) == {"layers": 2, "units_0": 16, "units_1": 8, "optimizer": "adam", "learning_rate": 0.01}
     assert (half_open.label, half_open.epochs) == ("open", 9)
     assert (half_open.params["optimizer"], half_open.params["momentum"]) == ("sgd", 0.9)
-    assert set(drawn(sampling, 1)) >= {"layers", "learning_rate"}
+    assert set(drawn(ask_tell, 1)) >= {"layers", "learning_rate"}
     assert (sampled.label, sampled.epochs) == (None, 9)
 
 
@@ -219,32 +219,32 @@ def test_the_first_trials_are_points_of_one_sequence(start: Starter, sampler: st
     """Until ten have ended from which the sampler learns, also when some fail; what is fixed stays fixed."""
     half_open = {"layers": 1, "units_0": 16}
     recipe = recipe_for(sampler, start=[{"label": "half open", "params": half_open}])
-    sampling = start(recipe)
+    ask_tell = start(recipe)
     for number in range(12):
-        asked = ask(sampling)
-        sampling.tell(asked.number, *((Outcome.FAILED, None) if number in {2, 5} else (Outcome.COMPLETE, 0.5)))
-    found = [drawn(sampling, number) for number in range(12)]
-    finish(sampling)
+        asked = ask(ask_tell)
+        ask_tell.tell(asked.number, *((Outcome.FAILED, None) if number in {2, 5} else (Outcome.COMPLETE, 0.5)))
+    found = [drawn(ask_tell, number) for number in range(12)]
+    finish(ask_tell)
 
     assert found == [sobol_point(recipe, number, {} if number else half_open) for number in range(12)]
     assert found[0].items() >= half_open.items()
-    assert drawn(sampling, 12) != sobol_point(recipe, 12, {})
+    assert drawn(ask_tell, 12) != sobol_point(recipe, 12, {})
 
 
 def test_the_grid_visits_every_configuration_once(start: Starter) -> None:
     """In an order of its own, across a resume, and then it is exhausted whatever the budget says."""
     recipe = recipe_for("grid", space={**CONDITIONAL, "layers": 1, "units": {"type": "int", "low": 8, "high": 9}})
     grid = list(recipe.search_space.grid())
-    sampling = start(recipe)
+    ask_tell = start(recipe)
     for _ in range(3):
-        finish(sampling)
-    sampling = start(recipe.changed(budget={"trials": 1000}))
-    while sampling.ask():
+        finish(ask_tell)
+    ask_tell = start(recipe.changed(budget={"trials": 1000}))
+    while ask_tell.ask():
         pass
-    found = [drawn(sampling, number) for number in range(len(grid))]
+    found = [drawn(ask_tell, number) for number in range(len(grid))]
 
-    assert sampling.turns.limit == len(grid) == sampling.turns.counts().total
-    assert sampling.turns.exhausted
+    assert ask_tell.queue.limit == len(grid) == ask_tell.queue.counts().total
+    assert ask_tell.queue.exhausted
     assert found != grid
     assert sorted(found, key=repr_of) == sorted(grid, key=repr_of)
 
@@ -254,9 +254,9 @@ def test_the_grid_skips_no_configuration_for_the_start_configurations(start: Sta
     space = {"units": {"type": "int", "low": 8, "high": 64, "log": True}, "layers": 1}
     starts = [{"label": "on", "params": {"units_0": 32}}, {"label": "between", "params": {"units_0": 20}}]
     recipe = small_recipe(space=space, start=starts, search={"sampler": "grid", "pruner": "none"})
-    sampling = start(recipe)
+    ask_tell = start(recipe)
     visited = []
-    while asked := sampling.ask():
+    while asked := ask_tell.ask():
         visited.append(asked.params["units_0"])
 
     assert visited[:2] == [32, 20]
@@ -266,27 +266,27 @@ def test_the_grid_skips_no_configuration_for_the_start_configurations(start: Sta
 def test_auto_is_a_grid_where_the_trials_suffice(start: Starter) -> None:
     """It tries every configuration once and then stops, whatever the budget says."""
     space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32, 64]}}
-    sampling = start(small_recipe(space=space, search={"sampler": "auto", "pruner": "none"}))
+    ask_tell = start(small_recipe(space=space, search={"sampler": "auto", "pruner": "none"}))
     visited = []
-    while asked := sampling.ask():
+    while asked := ask_tell.ask():
         visited.append(asked.params["batch_size"])
 
     assert sorted(visited) == [16, 32, 64]
-    assert sampling.turns.exhausted
+    assert ask_tell.queue.exhausted
 
 
 @pytest.mark.parametrize("pruner", get_args(PrunerName))
 def test_every_pruner_answers(start: Starter, pruner: str) -> None:
     """After some good trials comes one that learns nothing: every pruner ends it, but for the one that never does."""
     search = {"sampler": "random", "pruner": pruner, "threshold": 0.5}
-    sampling = start(recipe_for(search=search, budget={"trials": 12, "epochs": 8}))
+    ask_tell = start(recipe_for(search=search, budget={"trials": 12, "epochs": 8}))
     for _ in range(6):
-        asked = ask(sampling)
+        asked = ask(ask_tell)
         for epoch in range(8):
-            report(sampling, asked.number, epoch, 0.8 + epoch / 100)
-        sampling.tell(asked.number, Outcome.COMPLETE, 0.87)
-    bad = ask(sampling)
-    verdicts = [report(sampling, bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
+            report(ask_tell, asked.number, epoch, 0.8 + epoch / 100)
+        ask_tell.tell(asked.number, Outcome.COMPLETE, 0.87)
+    bad = ask(ask_tell)
+    verdicts = [report(ask_tell, bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
 
     assert any(verdicts) == (pruner != "none")
 
@@ -295,34 +295,34 @@ def test_every_pruner_answers(start: Starter, pruner: str) -> None:
 def test_the_threshold_is_the_worst_value_that_may_live(start: Starter, metric: str, bad: float) -> None:
     """Accuracy must not stay below it, loss not above it; the first epoch is forgiven."""
     search = {"sampler": "random", "pruner": "threshold", "threshold": 0.5 if metric == "val_accuracy" else 1.0}
-    sampling = start(recipe_for(search=search, objective={"metric": metric}))
-    number = ask(sampling).number
+    ask_tell = start(recipe_for(search=search, objective={"metric": metric}))
+    number = ask(ask_tell).number
 
-    assert [report(sampling, number, epoch, bad) for epoch in range(2)] == [False, True]
-    assert not report(sampling, number, 2, 0.9)
+    assert [report(ask_tell, number, epoch, bad) for epoch in range(2)] == [False, True]
+    assert not report(ask_tell, number, 2, 0.9)
 
 
 def test_a_pruned_trial_keeps_its_last_reported_value(start: Starter) -> None:
     """It is a result for the sampler, and none for the list of the best."""
-    sampling = start(recipe_for())
-    number = ask(sampling).number
+    ask_tell = start(recipe_for())
+    number = ask(ask_tell).number
     for epoch, value in enumerate((0.25, 0.5)):
-        report(sampling, number, epoch, value)
-    sampling.tell(number, Outcome.PRUNED, 0.9)
-    trial = sampling._study.trials[number]
+        report(ask_tell, number, epoch, value)
+    ask_tell.tell(number, Outcome.PRUNED, 0.9)
+    trial = ask_tell._study.trials[number]
 
     assert (trial.state, trial.value) == (TrialState.PRUNED, 0.5)
-    assert sampling.values() == {}
+    assert ask_tell.values() == {}
 
 
 def test_a_failed_trial_has_no_value(start: Starter) -> None:
     """Whatever it reported before it failed."""
-    sampling = start(recipe_for())
-    number = ask(sampling).number
-    report(sampling, number, 0, 0.5)
-    sampling.tell(number, Outcome.FAILED, 0.5)
+    ask_tell = start(recipe_for())
+    number = ask(ask_tell).number
+    report(ask_tell, number, 0, 0.5)
+    ask_tell.tell(number, Outcome.FAILED, 0.5)
 
-    assert (sampling._study.trials[number].state, sampling.values()) == (TrialState.FAIL, {})
+    assert (ask_tell._study.trials[number].state, ask_tell.values()) == (TrialState.FAIL, {})
 
 
 def test_importing_sampling_silences_optuna() -> None:

@@ -11,8 +11,8 @@ from tests.recipes import small_recipe
 from tuner.config.recipe import Recipe
 from tuner.records import ParamValue
 from tuner.search.initial_params import InitialParams
-from tuner.search.samplers import STARTUP, distribution, sobol_point
-from tuner.search.size_limit import SizeLimit
+from tuner.search.samplers import STARTUP, distribution, make_rungs, sobol_point
+from tuner.search.study_state import StudyState
 
 SPACE: dict[str, Any] = {
     "layers": 0,
@@ -35,7 +35,10 @@ def openings(recipe: Recipe, values: list[float], confirms: dict[int, int] | Non
         params = sobol_point(recipe, number, {})
         space = {name: distribution(recipe.search_space.dimensions[name]) for name in params}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
-    return InitialParams(recipe, study, confirms or {}, SizeLimit(recipe, None))
+    state = StudyState(make_rungs(recipe))
+    for number, original in (confirms or {}).items():
+        state.add_confirmation(number, original)
+    return InitialParams(recipe, study, state)
 
 
 def differences(one: dict[str, ParamValue], other: Any) -> set[str]:

@@ -117,29 +117,31 @@ def test_auto_is_a_grid_where_the_trials_suffice_for_all(space: dict[str, Any], 
 
     assert recipe.sampler == expected
     assert recipe.trials == (min(trials, len(recipe.grid)) if expected == "grid" else trials)
-    assert recipe.settled(None).search.shown == f"auto ({expected})"
+    assert recipe.with_sampler_chosen(None).search.shown == f"auto ({expected})"
 
 
 @pytest.mark.parametrize(("trials", "expected"), [(FEW_COUNT, "grid"), (3, "tpe")])
 def test_auto_stays_what_it_was_when_a_study_goes_on(trials: int, expected: str) -> None:
     """With more or fewer trials, and through its snapshot; one that begins anew is looked at anew."""
-    before = recipe_for("auto", FEW, trials).settled(None)
+    before = recipe_for("auto", FEW, trials).with_sampler_chosen(None)
     for now in (2, 100):
-        goes_on = recipe_for("auto", FEW, now).going_on(Recipe.model_validate(before.model_dump(mode="json")))
-        settled = goes_on.settled(before)
+        goes_on = recipe_for("auto", FEW, now).continuing(Recipe.model_validate(before.model_dump(mode="json")))
+        settled = goes_on.with_sampler_chosen(before)
 
         assert (settled.sampler, settled.budget.trials) == (expected, now)
-        assert settled.settled(None).sampler == ("tpe" if now == 2 else "grid")
+        assert settled.with_sampler_chosen(None).sampler == ("tpe" if now == 2 else "grid")
 
 
 def test_auto_after_another_sampler_is_tpe() -> None:
     """Trial n of a grid is its configuration n: those before would never be tried."""
-    random = recipe_for("random", FEW).settled(None)
-    explicit = recipe_for("auto", FEW).settled(None).changed(search={"sampler": "tpe"}).settled(None)
+    random = recipe_for("random", FEW).with_sampler_chosen(None)
+    explicit = (
+        recipe_for("auto", FEW).with_sampler_chosen(None).changed(search={"sampler": "tpe"}).with_sampler_chosen(None)
+    )
 
-    assert recipe_for("auto", FEW).settled(random).search.shown == "auto (tpe)"
+    assert recipe_for("auto", FEW).with_sampler_chosen(random).search.shown == "auto (tpe)"
     assert (explicit.search.chosen, explicit.search.shown) == (None, "tpe")
-    assert recipe_for("auto", FEW).settled(recipe_for("grid", FEW)).search.shown == "auto (grid)"
+    assert recipe_for("auto", FEW).with_sampler_chosen(recipe_for("grid", FEW)).search.shown == "auto (grid)"
 
 
 @pytest.fixture
@@ -182,7 +184,7 @@ def test_without_torch_gp_is_refused_before_anything_is_written(home: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("sampler", "server", "asked", "refused"),
+    ("sampler", "server", "requested", "refused"),
     [
         ("cmaes", "postgresql://ann@host/team", False, True),
         ("cmaes", "postgresql://ann@host/team", True, False),
@@ -191,15 +193,15 @@ def test_without_torch_gp_is_refused_before_anything_is_written(home: Path, monk
     ],
 )
 def test_cmaes_trusts_a_shared_database_only_when_asked(
-    sampler: str, server: str | None, asked: bool, refused: bool
+    sampler: str, server: str | None, requested: bool, refused: bool
 ) -> None:
     """A file is its owner's; on a server others may have written what CMA-ES would run."""
     recipe = recipe_for(sampler, RATES)
     if not refused:
-        check_sampler(recipe, server=server, asked=asked)
+        check_sampler(recipe, server=server, requested=requested)
         return
     with pytest.raises(RecipeError, match=r"whoever can write postgresql://ann@host/team may have left") as caught:
-        check_sampler(recipe, server=server, asked=asked)
+        check_sampler(recipe, server=server, requested=requested)
     assert "--sampler cmaes" in str(caught.value.hint)
 
 

@@ -20,8 +20,9 @@ from tuner.errors import RecipeError, RunError
 from tuner.jobs import TrialSpec
 from tuner.records import Outcome
 from tuner.search.ask_tell import AskTell
-from tuner.search.samplers import sobol_point
+from tuner.search.samplers import make_rungs, sobol_point
 from tuner.search.size_limit import MOST, STUBBORN, SizeLimit, check_starts
+from tuner.search.study_state import StudyState
 from tuner.study import load_study
 
 SPACE: dict[str, Any] = {
@@ -48,12 +49,12 @@ def sampling_of(store: Store, recipe: Recipe, name: str = "study") -> AskTell:
     return AskTell(studies.create_or_resume(store, name, recipe, "0" * 64).study, recipe, weights=weights)
 
 
-def ask_all(sampling: AskTell, most: int | None = None) -> list[TrialSpec]:
+def ask_all(ask_tell: AskTell, most: int | None = None) -> list[TrialSpec]:
     """Run trials until there are no more, or so many are done."""
     done: list[TrialSpec] = []
-    while not sampling.turns.exhausted and (most is None or len(done) < most):
-        if asked := sampling.ask():
-            sampling.tell(asked.number, Outcome.COMPLETE, 1 - float(asked.params["learning_rate"]))
+    while not ask_tell.queue.exhausted and (most is None or len(done) < most):
+        if asked := ask_tell.ask():
+            ask_tell.tell(asked.number, Outcome.COMPLETE, 1 - float(asked.params["learning_rate"]))
             done.append(asked)
     return done
 
@@ -71,19 +72,19 @@ def test_what_is_too_large_is_refused_and_another_one_asked_for(store: Store, sa
     assert resumed == asked
     assert len(asked) == 14
     assert all(weights(each.hyperparameters) <= 3000 for each in asked)
-    counts = whole.turns.counts()
+    counts = whole.queue.counts()
     assert (counts.complete, counts.pruned, counts.failed) == (14, 0, 0)
     assert counts.refused > 0
     assert counts.total == 14 + counts.refused
-    assert whole.turns.limit == 14
-    assert {whole.trained(each.number).seed for each in asked} == {each.seed for each in asked}
+    assert whole.queue.limit == 14
+    assert {whole.spec_of(each.number).seed for each in asked} == {each.seed for each in asked}
 
 
 def test_samplers_learn_by_how_much_it_was_too_large(store: Store) -> None:
     """Optuna's own tables hold the constraint, and why there is no result."""
-    sampling = sampling_of(store, recipe_of("tpe"))
-    ask_all(sampling)
-    refused = [trial for trial in sampling._trials.all() if trial.state == TrialState.PRUNED]
+    ask_tell = sampling_of(store, recipe_of("tpe"))
+    ask_all(ask_tell)
+    refused = [trial for trial in ask_tell._trials.all() if trial.state == TrialState.PRUNED]
 
     for trial in refused:
         count = trial.user_attrs["parameters"]
@@ -95,13 +96,13 @@ def test_samplers_learn_by_how_much_it_was_too_large(store: Store) -> None:
 
 def test_tpe_proposes_fewer_and_fewer_that_are_too_large(store: Store) -> None:
     """It begins with ten that were tried, whatever was refused among them."""
-    sampling = sampling_of(store, recipe_of("tpe", trials=40))
+    ask_tell = sampling_of(store, recipe_of("tpe", trials=40))
     recipe = recipe_of("tpe")
-    asked = ask_all(sampling)
+    asked = ask_all(ask_tell)
     numbers = [each.number for each in asked]
 
     for each in asked[:10]:
-        assert sampling._trials.get(each.number).params == sobol_point(recipe, each.number, {})
+        assert ask_tell._trials.get(each.number).params == sobol_point(recipe, each.number, {})
     assert numbers[-1] - numbers[-20] < 1.5 * 19
     assert numbers[9] > 1.5 * 9
 
@@ -122,8 +123,8 @@ def test_the_recipes_own_configurations_keep_their_places(store: Store) -> None:
     for sampler in ("random", "tpe"):
         recipe = recipe_of(sampler, most=1600, start=starts)
         check_starts(recipe, weights)
-        sampling = sampling_of(store, recipe, sampler)
-        asked = ask_all(sampling, 3)
+        ask_tell = sampling_of(store, recipe, sampler)
+        asked = ask_all(ask_tell, 3)
 
         assert [each.label for each in asked] == ["open", "small", None]
         assert asked[0].number > 0
@@ -143,25 +144,25 @@ def test_a_grid_leaves_out_what_is_too_large_and_ends(store: Store) -> None:
     recipe = recipe_of("grid", trials=100, space=space | {"learning_rate": 0.1})
     small = [each for each in recipe.grid if weights(recipe.hyperparameters(each)) <= 3000]
     asked = ask_all(sampling_of(store, recipe), 2)
-    sampling = sampling_of(store, recipe)
-    asked += ask_all(sampling)
+    ask_tell = sampling_of(store, recipe)
+    asked += ask_all(ask_tell)
 
-    assert len(asked) == len(small) == sampling.turns.limit
-    assert sampling.turns.counts().refused == len(recipe.grid) - len(small)
+    assert len(asked) == len(small) == ask_tell.queue.limit
+    assert ask_tell.queue.counts().refused == len(recipe.grid) - len(small)
     assert all(weights(each.hyperparameters) <= 3000 for each in asked)
     assert len({str(each.params) for each in asked}) == len(small)
-    assert sampling.turns.exhausted
+    assert ask_tell.queue.exhausted
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_a_search_that_finds_nothing_small_enough_ends_with_one_line(store: Store, sampler: str) -> None:
     """It says what to change; nothing runs for ever."""
-    sampling = sampling_of(store, recipe_of(sampler, most=100))
+    ask_tell = sampling_of(store, recipe_of(sampler, most=100))
 
     with pytest.raises(RunError, match="200 configurations in a row have more than 100 weights") as caught:
-        ask_all(sampling)
+        ask_all(ask_tell)
     assert caught.value.hint == "raise max_parameters, or lower `units` in [space]"
-    assert sampling.turns.counts().refused == MOST
+    assert ask_tell.queue.counts().refused == MOST
 
 
 def test_a_start_that_is_too_large_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -181,10 +182,12 @@ def test_a_start_that_is_too_large_is_refused_before_anything_is_written(tmp_pat
 
 def test_chance_helps_a_sampler_that_insists() -> None:
     """After twenty refusals in a row, and for one trial."""
-    refusals = SizeLimit(recipe_of(), weights)
-    refusals.numbers = set(range(5, 5 + STUBBORN))
+    state = StudyState(make_rungs(recipe_of()))
+    for number in range(5, 5 + STUBBORN):
+        state.refuse(number)
+    limit = SizeLimit(recipe_of(), weights, state)
 
-    assert [number for number in range(40) if refusals.stubborn(number)] == [5 + STUBBORN]
+    assert [number for number in range(40) if limit.needs_random_draw(number)] == [5 + STUBBORN]
 
 
 def test_a_trial_that_a_dead_run_was_about_to_refuse_is_refused_by_the_next(store: Store) -> None:
@@ -193,11 +196,11 @@ def test_a_trial_that_a_dead_run_was_about_to_refuse_is_refused_by_the_next(stor
     free = sampling_of(store, recipe.changed(budget={"max_parameters": 10**6}))
     lost = free.ask()
     assert lost is not None
-    sampling = sampling_of(store, recipe)
-    sampling.settle(lost.number, Outcome.INTERRUPTED)
-    assert sampling.ask() is None
+    ask_tell = sampling_of(store, recipe)
+    ask_tell.recover(lost.number, Outcome.INTERRUPTED)
+    assert ask_tell.ask() is None
 
-    assert lost.number in sampling._refusals.numbers
+    assert lost.number in ask_tell.state.refused
 
 
 def test_a_refused_trial_is_shown_as_such(home: Path) -> None:

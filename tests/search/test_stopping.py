@@ -12,7 +12,7 @@ from tests.recipes import small_recipe
 from tests.runs import rows, run_scripted, trials_of
 from tuner.cli.main import main
 from tuner.errors import RecipeError
-from tuner.search.stopping import enough
+from tuner.search.stopping import reason_to_end
 
 
 def budget(**settings: Any) -> dict[str, Any]:
@@ -68,12 +68,12 @@ def test_a_study_ends_after_a_plateau(home: Path) -> None:
 def test_as_good_means_the_direction_of_the_objective(metric: str, value: float, ended: str | None) -> None:
     """A loss must fall to its target, an accuracy rise."""
     recipe = small_recipe(objective={"metric": metric}, budget=budget(target=0.9))
-    assert enough(recipe, (3, value), lambda _: 0) == ended
+    assert reason_to_end(recipe, (3, value), lambda _: 0) == ended
 
 
 def test_without_a_complete_trial_nothing_is_enough() -> None:
     """There is nothing to compare."""
-    assert enough(small_recipe(budget=budget(target=0.0, plateau=1)), None, lambda _: 100) is None
+    assert reason_to_end(small_recipe(budget=budget(target=0.0, plateau=1)), None, lambda _: 100) is None
 
 
 def test_an_impossible_plateau_is_refused() -> None:

@@ -47,15 +47,15 @@ def recipe_of(trials: int = 14, sampler: str = "tpe", pruner: str = "none", **ch
 
 
 def lessons_of(
-    home: Path, recipe: Recipe, fingerprint: str = SAME, *, name: str = "new", begins: bool = True
+    home: Path, recipe: Recipe, fingerprint: str = SAME, *, name: str = "new", is_new: bool = True
 ) -> WarmStart:
     """Return what a study learns, as a run of it does."""
-    return WarmStart(warm_start.recall(locate(home=home), name, recipe, begins=begins), fingerprint, weights)
+    return WarmStart(warm_start.read_earlier(locate(home=home), name, recipe, is_new=is_new), fingerprint, weights)
 
 
-def run_new(home: Path, recipe: Recipe, *, begins: bool = True, **options: Any) -> None:
+def run_new(home: Path, recipe: Recipe, *, is_new: bool = True, **options: Any) -> None:
     """Run the study 'new' that learns from others."""
-    foreign = lessons_of(home, recipe, begins=begins).foreign(recipe)
+    foreign = lessons_of(home, recipe, is_new=is_new).foreign_trials(recipe)
     run_scripted(home, recipe, name="new", foreign=foreign, weights=weights, **options)
 
 
@@ -91,19 +91,19 @@ def test_samplers_see_foreign_trials_as_the_new_space_would_have_drawn_them(home
     old = trials_of(home, recipe_of(), "old")
     wide = {**SPACE, "learning_rate": {"type": "float", "low": 0.001, "high": 0.9, "log": True}}
     new = recipe_of(space={**wide, "batch_norm": {"type": "choice", "choices": [True, False]}}, learn_from=["old"])
-    foreign = lessons_of(home, new).foreign(new)
+    foreign = lessons_of(home, new).foreign_trials(new)
     with studies.opened(locate(home=home)) as store:
-        sampling = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
-        assert not spreads(new, sampling._study, 0)
-        asked = sampling.ask()
-        seen = sampling._study.get_trials(deepcopy=False)
+        ask_tell = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
+        assert not spreads(new, ask_tell._study, 0)
+        asked = ask_tell.ask()
+        seen = ask_tell._study.get_trials(deepcopy=False)
         own = seen[-1]
 
         assert asked is not None
         assert asked.number == own.number == 0
-        assert len(sampling._trials) == 1
-        assert sampling.turns.counts().total == 1
-        assert {trial.state for trial in sampling._alone.get_trials()} == {TrialState.RUNNING}
+        assert len(ask_tell.state) == 1
+        assert ask_tell.queue.counts().total == 1
+        assert {trial.state for trial in ask_tell._study_for_pruner.get_trials()} == {TrialState.RUNNING}
     assert [trial.user_attrs[FOREIGN] for trial in foreign] == [f"old#{i}" for i in range(20)]
     assert [trial.number for trial in foreign] == list(range(-20, 0))
     assert {trial.state for trial in foreign} == {TrialState.COMPLETE, TrialState.PRUNED}
@@ -119,10 +119,10 @@ def test_a_gaussian_process_finds_the_space_that_all_have_in_common(home: Path) 
     """Optuna's search space of all trials passes over numbers below -1, where some have fewer layers."""
     run_scripted(home, recipe_of(14, sampler="random"), name="old")
     new = recipe_of(sampler="gp", learn_from=["old"])
-    foreign = lessons_of(home, new).foreign(new)
+    foreign = lessons_of(home, new).foreign_trials(new)
     with studies.opened(locate(home=home)) as store:
-        sampling = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
-        space = IntersectionSearchSpace().calculate(sampling._study)
+        ask_tell = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
+        space = IntersectionSearchSpace().calculate(ask_tell._study)
 
     assert {"units_1" in trial.params for trial in foreign} == {True, False}
     assert set(space) == {"layers", "learning_rate", "units_0"}
@@ -137,7 +137,7 @@ def test_what_the_new_space_could_not_have_proposed_is_left_out(home: Path) -> N
 
     def kept(**changes: Any) -> list[int]:
         new = recipe_of(learn_from=["old"], **changes)
-        return [int(each.user_attrs[FOREIGN][4:]) for each in lessons_of(home, new).foreign(new)]
+        return [int(each.user_attrs[FOREIGN][4:]) for each in lessons_of(home, new).foreign_trials(new)]
 
     narrow = {**SPACE, "learning_rate": {"type": "float", "low": 0.1, "high": 0.5}}
     assert kept(space=narrow) == [each.number for each in old if float(each.params["learning_rate"]) >= 0.1]
@@ -168,26 +168,28 @@ def test_of_another_question_only_the_best_configurations_are_tried_first(
     own = {"label": "mine", "params": {"layers": 1, "units_0": 8, "learning_rate": 0.3}}
     new = recipe_of(start=[own], learn_from=["old"], **changes)
     lessons = lessons_of(home, new, fingerprint)
-    begun = lessons.first_of(new)
+    begun = lessons.with_start_configurations(new)
 
-    assert lessons.foreign(begun) == []
+    assert lessons.foreign_trials(begun) == []
     assert [start.label for start in begun.start] == ["mine", *(f"best of old: trial {t.number}" for t in best)]
     assert [dict(start.params) for start in begun.start[1:]] == [dict(trial.params) for trial in best]
-    assert lessons.first_of(begun) == begun
-    assert lessons_of(home, new).first_of(recipe_of(learn_from=["old"])).start == ()  # its trials are shown instead
+    assert lessons.with_start_configurations(begun) == begun
+    assert (
+        lessons_of(home, new).with_start_configurations(recipe_of(learn_from=["old"])).start == ()
+    )  # its trials are shown instead
 
 
 def test_what_was_tried_first_belongs_to_the_study(home: Path) -> None:
     """However the run is interrupted, and whatever became of the old study meanwhile."""
     run_scripted(home, recipe_of(8, sampler="random"), name="old")
     new = recipe_of(7, learn_from=["old"])
-    begun = lessons_of(home, new, OTHER).first_of(new)
+    begun = lessons_of(home, new, OTHER).with_start_configurations(new)
     recorder = Recorder()
     run_scripted(home, begun, name="new", recorder=recorder, stop=lambda: "interrupt" if recorder.ends else None)
     load_study("old", home=home).delete()
     before = studies.recipe_of(locate(home=home), "new")
     assert before is not None
-    going_on = new.going_on(before)
+    going_on = new.continuing(before)
     run_scripted(home, going_on, name="new")
 
     assert going_on.start == begun.start
@@ -221,13 +223,13 @@ def test_a_study_goes_on_without_one_that_is_gone(home: Path, caplog: pytest.Log
     lessons = lessons_of(home, new)
     run_new(home, new)
     with studies.existing(locate(home=home), "new") as found:
-        lessons.note(found.study, new, lessons.foreign(new))
+        lessons.write_origins(found.study, new, lessons.foreign_trials(new))
     load_study("old", home=home).delete()
     with caplog.at_level(logging.WARNING):
-        gone = lessons_of(home, new, begins=False)
-    run_scripted(home, new.changed(budget={"trials": 5}), name="new", foreign=gone.foreign(new))
+        gone = lessons_of(home, new, is_new=False)
+    run_scripted(home, new.changed(budget={"trials": 5}), name="new", foreign=gone.foreign_trials(new))
     with studies.existing(locate(home=home), "new") as found:
-        gone.note(found.study, new, gone.foreign(new))
+        gone.write_origins(found.study, new, gone.foreign_trials(new))
 
     assert [record.message for record in caplog.records] == [
         "study 'old' is gone: 'new' goes on without learning from it"
@@ -256,7 +258,7 @@ def test_a_study_that_goes_on_learns_from_what_it_began_with() -> None:
     warm_start.check_same("new", before, ["old"])
     with pytest.raises(UsageError, match="study 'new' began with learning from old, not from older"):
         warm_start.check_same("new", before, ["older"])
-    assert recipe_of().going_on(before).search.learn_from == ("old",)
+    assert recipe_of().continuing(before).search.learn_from == ("old",)
 
 
 def test_the_command_line_learns_and_says_so(home: Path) -> None:

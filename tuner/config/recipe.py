@@ -147,7 +147,7 @@ class Recipe(Table):
         """Return what trial ``number`` starts with, or ``None`` where the sampler decides."""
         return flat(self.start[number].params) if number < len(self.start) else None
 
-    def going_on(self, before: Recipe) -> Recipe:
+    def continuing(self, before: Recipe) -> Recipe:
         """Return this recipe with what a study began with and must keep for its trials to be comparable."""
         same = self.objective.metric == before.objective.metric and not self.objective.several
         own = [start for start in self.start if start.origin is None]
@@ -162,7 +162,7 @@ class Recipe(Table):
             objective=before.objective.model_dump(mode="json") if same else {},
         )
 
-    def settled(self, before: Recipe | None) -> Recipe:
+    def with_sampler_chosen(self, before: Recipe | None) -> Recipe:
         """Return this recipe with what ``auto`` stands for written down.
 
         A study that goes on stays a grid, or stays none, however many trials it is given now: trial ``n`` of a grid is

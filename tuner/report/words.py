@@ -15,7 +15,7 @@ from tuner.report.winner import winner_in_words
 from tuner.results.best_regions import Interval, Region
 from tuner.results.importance import Importances
 from tuner.results.trials import TrialResult, front_of, ranked, standings_of
-from tuner.search.stopping import REACHED, enough
+from tuner.search.stopping import TARGET, reason_to_end
 
 _ENDED = ("complete", "pruned", "failed")
 _MANY = 20  # trials from which on importances are said without a reserve, and more of them are not the first advice
@@ -155,9 +155,9 @@ def _next(
     if not done:
         return _without_result(quoted, ended, left)
     best, finished = done[0], [trial for trial in ended if trial.state != "failed"]
-    knows = enough(recipe, (best.number, best.value or 0.0), lambda _: _after(finished, best))
+    knows = reason_to_end(recipe, (best.number, best.value or 0.0), lambda _: _after(finished, best))
     use = f"use the best model: `tuner export {quoted} -o model/`"
-    if knows == REACHED:
+    if knows == TARGET:
         return f"Its target is reached: {use}."
     if left > 0 and knows is None:
         rest = "1 trial is" if left == 1 else f"{left} trials are"

@@ -1,116 +1,98 @@
-"""The trials that trainers work on, and which of them get another attempt."""
+"""Decides whether a trial gets another attempt, and when failures end the run."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 
 from tuner.errors import RunError
-from tuner.jobs import OUT_OF_MEMORY, TrainerLost, TrialSpec
-from tuner.run.progress import RunningTrial
+from tuner.jobs import OUT_OF_MEMORY, TrainerLost
+from tuner.search.study_state import StudyState
 
 FAILURES_IN_A_ROW = 5
-LOST_AT_START = 5  # trainers in a row that may die without a job before one is ready
+LOST_AT_START = 5  # workers in a row that may die without a job before one is ready
 
 
-@dataclass(slots=True)
-class Active:
-    """A trial that a trainer works on.
-
-    ``ended`` once its result is written and only the trainer goes on; ``overdue`` once it was killed for its time;
-    ``paused`` after how many epochs it was told to pause.
-    """
-
-    asked: TrialSpec
-    shown: RunningTrial
-    began: float = field(default_factory=time.monotonic)
-    ended: bool = False
-    overdue: bool = False
-    paused: int | None = None
-
-
-class Attempts:
-    """Keeps count of what is running and of what went wrong.
+class AttemptLimits:
+    """Counts lost workers and failed trials, and says what follows.
 
     Args:
-        study: Its name, for people.
-        retries: Further attempts at a trial whose trainer was lost.
-        trial_timeout: Seconds that an attempt may take; ``None`` sets no limit.
-
-    Attributes:
-        active: The running trials by number.
-        waiting: Trials whose trainer was lost; they are tried again before any new one.
+        study: The study's name, for messages.
+        retries: Further attempts at a trial whose worker was lost.
+        trial_timeout: Seconds that one attempt may take; ``None`` sets no limit.
+        state: The running attempts.
     """
 
-    def __init__(self, study: str, *, retries: int, trial_timeout: float | None) -> None:
+    def __init__(self, study: str, *, retries: int, trial_timeout: float | None, state: StudyState) -> None:
         self._study = study
         self._retries = retries
         self._timeout = trial_timeout
-        self._lost: Counter[int | None] = Counter()
+        self._state = state
+        self._lost: Counter[int] = Counter()  # by trial
+        self._lost_at_start = 0
         self._failures: list[str] = []
-        self.active: dict[int, Active] = {}
-        self.waiting: list[TrialSpec] = []
 
-    def overdue(self) -> list[int]:
-        """Return the trials that have just used up their time; each is named once."""
+    @property
+    def timeout_reason(self) -> str:
+        """Why a trial fails that took too long."""
+        return f"timed out after {self._timeout:g} s"
+
+    def time_out(self) -> list[int]:
+        """Mark the attempts that have taken too long; returns their trials, each one only once."""
         if self._timeout is None:
             return []
-        late = [each for each in self.active.values() if not each.ended and not each.overdue]
-        late = [each for each in late if time.monotonic() - each.began > self._timeout]
-        for each in late:
-            each.overdue = True
-        return [each.asked.number for each in late]
+        latest_start = time.monotonic() - self._timeout
+        late = [
+            number
+            for number, attempt in self._state.attempts.items()
+            if number in self._state.running and not attempt.timed_out and attempt.began < latest_start
+        ]
+        for number in late:
+            self._state.mark_timed_out(number)
+        return late
 
-    def lost(self, active: Active, event: TrainerLost) -> str | None:
-        """Return why the trial of a lost trainer fails, or ``None`` where it is to be tried again.
+    def reason_to_fail(self, event: TrainerLost, number: int, *, timed_out: bool) -> str | None:
+        """Return why a trial fails whose worker was lost, or ``None`` if it gets another attempt.
 
-        What ran out of memory would do so again, and what took too long too.
+        A trial that ran out of memory or took too long would do so again, so it fails at once.
         """
-        number = active.asked.number
         self._lost[number] += 1
-        if active.overdue:
-            return self.timed_out
+        if timed_out:
+            return self.timeout_reason
         if event.reason == OUT_OF_MEMORY:
             return OUT_OF_MEMORY
         if self._lost[number] > self._retries:
             return f"trainer {event.reason}" + (f", {self._lost[number]} times" if self._retries else "")
-        self.waiting.append(active.asked)
         return None
 
-    @property
-    def timed_out(self) -> str:
-        """The reason of a trial that took too long."""
-        return f"timed out after {self._timeout:g} s"
+    def worker_ready(self) -> None:
+        """Reset the count of workers that died without a job: one can start."""
+        self._lost_at_start = 0
 
-    def ready(self) -> None:
-        """Begin to count trainers that die without a job anew: one can start."""
-        self._lost.pop(None, None)
-
-    def lost_without_job(self, reason: str) -> None:
-        """Count a trainer that died without a job.
+    def worker_lost(self, reason: str) -> None:
+        """Count a worker that died without a job.
 
         Raises:
-            RunError: If that happened too often since the last one was ready.
+            RunError: If too many did since the last one was ready.
         """
-        self._lost[None] += 1
-        if self._lost[None] >= LOST_AT_START:
+        self._lost_at_start += 1
+        if self._lost_at_start >= LOST_AT_START:
             raise RunError(f"no trainer can start: the process {reason}", hint="see why with --debug")
 
-    def succeeded(self) -> None:
-        """Begin to count failures in a row anew."""
+    def trial_succeeded(self) -> None:
+        """Reset the count of failures in a row."""
         self._failures.clear()
 
-    def failed(self, reason: str) -> None:
-        """Count a trial that failed.
+    def trial_failed(self, reason: str) -> None:
+        """Count a failed trial.
 
         Raises:
-            RunError: If that is one too many in a row.
+            RunError: If it is one too many in a row.
         """
         self._failures.append(reason)
         if len(self._failures) >= FAILURES_IN_A_ROW:
-            reason, _ = Counter(self._failures).most_common(1)[0]
+            most_frequent, _ = Counter(self._failures).most_common(1)[0]
             raise RunError(
-                f"{FAILURES_IN_A_ROW} trials failed in a row, most often with: {reason}",
+                f"{FAILURES_IN_A_ROW} trials failed in a row, most often with: {most_frequent}",
                 hint=f"see each one: tuner study trials {self._study}",
             )

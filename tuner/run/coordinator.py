@@ -1,11 +1,10 @@
-"""The course of a run: search, confirm the best, train the winner on all rows, evaluate it once."""
+"""The course of a run: search, confirm the best configurations, refit the winner, evaluate it once."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from storage.lease import Lease
 from storage.runs import Run
@@ -13,229 +12,237 @@ from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
 from tuner.jobs import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrainerLost, TrialSpec
-from tuner.run.attempts import Attempts
+from tuner.run.attempts import AttemptLimits
 from tuner.run.final_jobs import FinalJobs
+from tuner.run.incumbents import Incumbents
 from tuner.run.progress import Progress
+from tuner.run.recovery import recover
 from tuner.run.run_view import ViewBuilder
+from tuner.run.time_budget import TimeBudget
 from tuner.run.timing import Timing
-from tuner.run.trial_loop import TrialLoop
+from tuner.run.trial_loop import TURN, TrialLoop
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
-from tuner.search.stopping import PLATEAU, REACHED, enough, time_to_finish
+from tuner.search.stopping import TIMEOUT, reason_to_end
 
 _log = logging.getLogger(__name__)
 
-TURN = 0.25  # seconds that one turn of the loop waits for events
-NOTES = 5.0  # seconds between notes of where the time went
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a coordinator works with; it is the only one to use them while it runs."""
-
-    ledger: TrialWriter
-    finale: FinalJobs
-    lease: Lease
-    sampling: AskTell
-    executor: Executor
-    progress: Progress
-    stop_asked: Callable[[], str | None]  # asked in every turn: why to stop, or None
+SAVE_TIMING = 5.0  # seconds between two writes of the timing
 
 
 class Coordinator:
-    """Runs one study until its budget is spent or somebody stops it.
+    """Runs one study until its budget is spent or it is asked to stop.
+
+    :func:`tuner.run.build.build_coordinator` makes one.
 
     Args:
-        name: The study's name, for people.
-        recipe: What is searched.
-        services: Storage, sampling, trainers, display.
+        name: The study's name.
+        recipe: The search.
+        ask_tell: Proposes trials and receives results.
+        writer: Writes trials.
+        final_jobs: Refits and evaluates the winner.
+        incumbents: Ranks the complete trials.
+        lease: The right to run the study.
+        executor: Runs the jobs.
+        progress: Shows the run.
+        stop_requested: Called in every turn; returns why to stop at once, or ``None``.
 
     Attributes:
-        stopped_by: Why the run ended early: ``timeout``, ``target``, ``plateau``, ``stop`` or what ``stop_asked`` said;
-            else ``None``.
+        queue: Counts the trials.
     """
 
-    def __init__(self, name: str, recipe: Recipe, services: Services) -> None:
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        *,
+        ask_tell: AskTell,
+        writer: TrialWriter,
+        final_jobs: FinalJobs,
+        incumbents: Incumbents,
+        lease: Lease,
+        executor: Executor,
+        progress: Progress,
+        stop_requested: Callable[[], str | None],
+    ) -> None:
         self._recipe = recipe
-        self._ledger = services.ledger
-        self._leaders = services.ledger.leaders
-        self._finale = services.finale
-        self._lease = services.lease
-        self._sampling = services.sampling
-        self._executor = services.executor
-        self._stop_asked = services.stop_asked
-        budget = recipe.budget
-        attempts = Attempts(name, retries=budget.retries, trial_timeout=budget.trial_timeout)
-        self._run: Run | None = None  # noted when there is anything to do
-        self._display = ViewBuilder(
+        self._ask_tell = ask_tell
+        self._state = ask_tell.state
+        self.queue = ask_tell.queue
+        self._writer = writer
+        self._final_jobs = final_jobs
+        self._incumbents = incumbents
+        self._lease = lease
+        self._executor = executor
+        self._stop_requested = stop_requested
+        self._time_budget = TimeBudget(recipe, incumbents, executor.slots)
+        self._timing = Timing(executor.slots)
+        self._view = ViewBuilder(
             name,
             recipe,
-            slots=services.executor.slots,
-            progress=services.progress,
-            sampling=services.sampling,
-            leaders=services.ledger.leaders,
-            attempts=attempts,
+            slots=executor.slots,
+            progress=progress,
+            state=ask_tell.state,
+            queue=ask_tell.queue,
+            incumbents=incumbents,
+            time_budget=self._time_budget,
         )
-        self._timing = Timing(services.executor.slots)
-        self._clock = self._timing.coordinator
+        budget = recipe.budget
         self._loop = TrialLoop(
             recipe,
-            ledger=services.ledger,
-            executor=services.executor,
-            attempts=attempts,
-            display=self._display,
+            ask_tell=ask_tell,
+            writer=writer,
+            executor=executor,
+            incumbents=incumbents,
+            limits=AttemptLimits(
+                name, retries=budget.retries, trial_timeout=budget.trial_timeout, state=ask_tell.state
+            ),
+            view=self._view,
             timing=self._timing,
+            heartbeat=self._heartbeat,
         )
-        self._noted = time.monotonic()
-        self.stopped_by: str | None = None
+        self._run: Run | None = None  # recorded only if there is something to do
+        self._timing_saved = time.monotonic()
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Why the run ended early: ``timeout``, ``target``, ``plateau``, ``stop`` or a signal; else ``None``."""
+        return self._state.stop_reason
 
     def run(self, *, test_all: bool = False) -> None:
         """Run to the end, then evaluate the winner on the test split once.
 
         Args:
-            test_all: Evaluate every kept model instead: for comparisons of configurations that nobody selects from.
+            test_all: Evaluate every kept model instead. This is for comparisons in which no configuration is selected.
 
         Raises:
-            RunError: If no trainer can be had, every trial fails, or the lease is lost.
+            RunError: If no trainer can start, too many trials fail, or the lease is lost.
             StorageError: If the database cannot be written.
         """
-        self._ledger.take_up()
-        done = enough(self._recipe, self._leaders.best(), self._sampling.turns.finished_after)
-        if self._sampling.turns.exhausted or done:
-            self._ledger.give_up_hopeless()
-            self.stopped_by = None if self._sampling.turns.exhausted else done
-            if not (self._to_confirm() or self._finale.refit_job() or self._finale.untested(test_all=test_all)):
+        recover(self._ask_tell, self._writer, self._incumbents)
+        reason = self._reason_to_end()
+        is_searched = self.queue.exhausted or reason is not None
+        if is_searched:
+            self._loop.end_hopeless()
+            if reason is not None and not self.queue.exhausted:
+                self._state.request_stop(reason)
+            if not self._has_final_work(test_all=test_all):
                 return
-        self._run = self._ledger.begin_run(self._executor.slots)
+        self._run = self._writer.begin_run(self._executor.slots)
         self._executor.start()
         try:
-            if not done:
-                self._work(self._ask, lambda: self._sampling.turns.exhausted, self._enough)
-            if self._may_finish:
-                self._finish(test_all=test_all)
+            if reason is None:
+                self._search()
+            if self._state.may_finish:
+                self._confirm()
+            if self._state.may_finish:
+                self._refit()
+            if self._state.may_finish:
+                self._evaluate(test_all=test_all)
         finally:
             self._executor.close()
-            self._give_back()
+            self._leave_in_order()
 
-    def _finish(self, *, test_all: bool) -> None:
-        """Do what comes after the search."""
-        if waiting := self._to_confirm():
-            self._loop.stopping = None
-            self._display.phase = f"confirming the best configurations with {waiting} further trials"
-            self._work(self._ask_to_confirm, lambda: True, lambda: None)
-        self._display.phase = ""
-        if self._may_finish and (refit := self._finale.refit_job()):
-            self._single(refit, f"training the winner on all rows ({refit.epochs} epochs)")
-        if self._may_finish:
-            for job in self._finale.untested(test_all=test_all):
-                self._single(job, "evaluating the winner on the test images")
+    def _has_final_work(self, *, test_all: bool) -> bool:
+        return bool(
+            self._queue_confirmations() or self._final_jobs.refit_job() or self._final_jobs.test_jobs(test_all=test_all)
+        )
 
-    @property
-    def _may_finish(self) -> bool:
-        """Whether nobody wants the run to end at once."""
-        return self.stopped_by in {None, "timeout", REACHED, PLATEAU}
+    def _search(self) -> None:
+        def should_stop() -> bool:
+            reason = TIMEOUT if self._time_budget.is_over() else self._reason_to_end()
+            if reason is not None:
+                self._state.request_stop(reason)
+            return self._state.stop_reason is not None
 
-    def _to_confirm(self) -> int:
-        winner = self._recipe.winner
-        return self._sampling.confirm(winner.confirm, winner.seeds) if winner.confirm else 0
+        self._loop.run_trials(
+            # After half of the time, finishing trials matters more than starting new ones.
+            lambda: self._ask_tell.ask(late=self._time_budget.is_half_over),
+            is_exhausted=lambda: self.queue.exhausted,
+            should_stop=should_stop,
+        )
 
-    def _work(
-        self, ask: Callable[[], TrialSpec | None], exhausted: Callable[[], bool], enough: Callable[[], str | None]
-    ) -> None:
-        """Run trials until there are no more, or there is a reason to stop."""
+    def _confirm(self) -> None:
+        """Train the best configurations again with further seeds."""
+        waiting = self._queue_confirmations()
+        if not waiting:
+            return
+
+        def next_confirmation() -> TrialSpec | None:
+            if self._time_budget.is_over(confirmed=True):  # the rest of the time is for the refit
+                self._state.request_stop(TIMEOUT)
+                return None
+            return self._ask_tell.ask(confirming=True)
+
+        self._view.phase = f"confirming the best configurations with {waiting} further trials"
+        self._loop.run_trials(
+            next_confirmation,
+            is_exhausted=lambda: True,
+            should_stop=lambda: not self._state.may_finish,  # a timeout cuts no confirmation short
+        )
+        self._view.phase = ""
+
+    def _refit(self) -> None:
+        job = self._final_jobs.refit_job()
+        if job is not None:
+            self._run_job(job, f"training the winner on all rows ({job.epochs} epochs)")
+
+    def _evaluate(self, *, test_all: bool) -> None:
+        for job in self._final_jobs.test_jobs(test_all=test_all):
+            self._run_job(job, "evaluating the winner on the test images")
+
+    def _run_job(self, job: TestJob | RefitJob, status: str) -> None:
+        """Run one job that is not a trial. If its worker dies, the next run does it.
+
+        Raises:
+            RunError: If the job failed.
+        """
+        is_submitted, epochs = False, 0
         while True:
-            self._keep_lease()
-            if reason := self._stop_asked() or enough():
-                self._stop(reason)
-            self._loop.kill_overdue()
-            self._loop.fill(ask)
-            if self._loop.idle and (self._loop.stopping or (self._executor.free and exhausted())):
+            self._heartbeat()
+            if not self._state.may_finish:
                 return
-            for event in self._executor.poll(TURN):
-                self._loop.handle(event)
-            with self._clock("display"):
-                self._display.update(self._loop.note())
-
-    def _single(self, job: TestJob | RefitJob, note: str) -> None:
-        """Have one job done that is no trial; if the trainer dies at it, the next run does it."""
-        submitted, epochs = False, 0
-        while True:
-            self._keep_lease()
-            if reason := self._stop_asked():
-                self._stop(reason)
-            if not self._may_finish:
-                return
-            if self._executor.free and not submitted:
+            if self._executor.free and not is_submitted:
                 self._executor.submit([job])
-                submitted = True
+                is_submitted = True
             for event in self._executor.poll(TURN):
                 if isinstance(event, TrainerLost) and event.number == job.number:
-                    _log.warning("the trainer %s: %s", event.reason, note)
+                    _log.warning("the trainer %s: %s", event.reason, status)
                     return
                 if isinstance(event, TestEnd | RefitEnd):
-                    self._single_end(event)
+                    self._timing.test(event.seconds)
+                    self._final_jobs.write_end(event)
                     return
                 if isinstance(event, EpochEnd):
                     epochs = event.epoch + 1
                 else:
                     self._loop.handle(event)
-            self._display.update(f"{note}: epoch {epochs}" if epochs else note)
+            self._view.update(f"{status}: epoch {epochs}" if epochs else status)
 
-    def _single_end(self, end: TestEnd | RefitEnd) -> None:
-        what = "evaluated" if isinstance(end, TestEnd) else "trained on all rows"
-        if end.reason is not None:
-            raise RunError(
-                f"the best model could not be {what}: {end.reason}",
-                hint="no trial is lost; `tuner doctor` looks at the file of every model",
-            )
-        self._timing.test(end.seconds)
-        self._finale.done(end)
+    def _queue_confirmations(self) -> int:
+        """Queue the confirmations that the recipe requests; returns how many wait."""
+        winner = self._recipe.winner
+        return self._ask_tell.queue_confirmations(winner.confirm, winner.seeds) if winner.confirm else 0
 
-    def _keep_lease(self) -> None:
+    def _reason_to_end(self) -> str | None:
+        return reason_to_end(self._recipe, self._incumbents.best(), self.queue.finished_after)
+
+    def _heartbeat(self) -> None:
+        """Check the lease, look for requests to stop, and save the timing now and then."""
         if self._lease.check():
-            self._stop("stop")
+            self._state.request_stop("stop")
+        if signal := self._stop_requested():
+            self._state.request_stop(signal)
         now = time.monotonic()
-        if now - self._noted >= NOTES and self._run is not None:
-            self._noted = now
-            with self._clock("storage"):
+        if now - self._timing_saved >= SAVE_TIMING and self._run is not None:
+            self._timing_saved = now
+            with self._timing.coordinator("storage"):
                 self._run.note(self._timing.as_json(), self._loop.device)
 
-    def _ask(self) -> TrialSpec | None:
-        """Return the next trial; once half of the time is over, there should be some that are complete at its end."""
-        timeout = self._recipe.budget.timeout
-        return self._sampling.ask(late=timeout is not None and self._display.elapsed > timeout / 2)
-
-    def _enough(self) -> str | None:
-        """Say why the search may end: it found what was wanted, or the rest of the time is needed for its winner."""
-        timeout = self._recipe.budget.timeout
-        if timeout is not None:
-            rest = time_to_finish(self._recipe, self._leaders.seconds_of_best(), self._executor.slots)
-            if self._display.elapsed > timeout - rest:
-                return "timeout"
-        return enough(self._recipe, self._leaders.best(), self._sampling.turns.finished_after)
-
-    def _ask_to_confirm(self) -> TrialSpec | None:
-        """Return the next further seed, unless what is left of the time is needed for the winner; none is cut short."""
-        timeout = self._recipe.budget.timeout
-        if timeout is not None:
-            rest = time_to_finish(self._recipe, self._leaders.seconds_of_best(), self._executor.slots, confirmed=True)
-            if self._display.elapsed > timeout - rest:
-                self.stopped_by = "timeout"
-                return None
-        return self._sampling.ask(confirming=True)
-
-    def _stop(self, reason: str) -> None:
-        """Let every running trial end after its epoch, for the first reason there is."""
-        if self._loop.stopping is None:
-            self._loop.stop(reason)
-            self.stopped_by = reason
-        elif self._may_finish:
-            self.stopped_by = reason
-
-    def _give_back(self) -> None:
-        """Leave nothing running behind, however the run ended."""
+    def _leave_in_order(self) -> None:
+        """Requeue unfinished trials and record the end of the run, however it ended."""
         try:
-            self._loop.give_back()
+            self._loop.requeue_running()
             if self._run is not None:
                 self._run.end(self._timing.as_json(), self._loop.device, self.stopped_by)
         except (StorageError, RunError):

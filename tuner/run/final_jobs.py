@@ -1,4 +1,4 @@
-"""What a run does once its search is over: train the winner on all rows, and evaluate it on the test split."""
+"""The jobs that follow a search: the refit of the winner, and the evaluation on the test split."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from storage import Store
 from storage.copies import StudyRecord
 from storage.persistent import persistent
 from tuner.config.recipe import Recipe
+from tuner.errors import RunError
 from tuner.files import is_whole
 from tuner.jobs import RefitEnd, RefitJob, TestEnd, TestJob
 from tuner.run.incumbents import Incumbents
@@ -15,51 +16,55 @@ from tuner.search.ask_tell import AskTell
 
 
 class FinalJobs:
-    """The jobs of one study that are no trials, and what becomes of them.
+    """Creates the final jobs of a study and writes their results.
 
     Args:
         store: Our tables and the artifact folder.
         record: The study.
-        sampling: What the trials were asked to be.
-        leaders: Says who won.
-        recipe: Whether the winner is trained on all rows.
+        ask_tell: What each trial trained.
+        incumbents: The winner.
+        recipe: Whether the winner is refitted.
     """
 
     def __init__(
-        self, store: Store, record: StudyRecord, sampling: AskTell, leaders: Incumbents, recipe: Recipe
+        self, store: Store, record: StudyRecord, ask_tell: AskTell, incumbents: Incumbents, recipe: Recipe
     ) -> None:
         self._store = persistent(store)
         self._study_id = record.id
-        self._sampling = sampling
-        self._leaders = leaders
+        self._ask_tell = ask_tell
+        self._incumbents = incumbents
         self._refits = recipe.winner.refit
 
     def refit_job(self) -> RefitJob | None:
-        """Return the job that trains the winner on all rows, where that is wanted and not done, or its file is damaged.
+        """Return the job that refits the winner; ``None`` if no refit is requested or an intact one exists.
 
-        It trains for as many epochs as were best on the mean of all seeds of the winner.
+        The refit trains for the mean of the best epochs of all seeds of the winner.
         """
-        number = self._leaders.winner()
+        number = self._incumbents.winner()
         if not self._refits or number is None or self._is_refitted(number):
             return None
-        best = [int(self._sampling.facts(seed)["best_epoch"]) + 1 for seed in self._leaders.seeds_of_winner()]
-        asked = self._sampling.trained(number)
+        seeds = self._incumbents.seeds_of_winner()
+        best_epochs = [int(self._ask_tell.attributes(seed)["best_epoch"]) + 1 for seed in seeds]
+        spec = self._ask_tell.spec_of(number)
         return RefitJob(
             number=number,
-            seed=asked.seed,
-            hyperparameters=asked.hyperparameters,
-            epochs=round(fmean(best)),
-            schedule_epochs=asked.epochs,
+            seed=spec.seed,
+            hyperparameters=spec.hyperparameters,
+            epochs=round(fmean(best_epochs)),
+            schedule_epochs=spec.epochs,
             model_path=self._store.artifacts.refit_path(self._study_id, number),
         )
 
-    def untested(self, *, test_all: bool = False) -> list[TestJob]:
-        """Return the jobs that evaluate the winner, or all kept models, on the test split, but for those done.
+    def test_jobs(self, *, test_all: bool = False) -> list[TestJob]:
+        """Return the jobs that evaluate the winner on the test split, except those that are done.
 
-        Of a winner that was trained on all rows, that model is the one to evaluate: it is the one that is handed over.
+        If the winner was refitted, the refit is evaluated: it is the model that is exported.
+
+        Args:
+            test_all: Evaluate every kept model instead.
         """
         models = self._store.models(self._study_id)
-        winner = self._leaders.winner()
+        winner = self._incumbents.winner()
         refit = self._store.refit(self._study_id)
         if refit is not None and refit.number == winner and self._refits and not test_all:
             path = self._store.artifacts.path(refit.path)
@@ -71,8 +76,18 @@ class FinalJobs:
             if number in models and models[number].test is None
         ]
 
-    def done(self, end: TestEnd | RefitEnd) -> None:
-        """Write down that the winner was trained on all rows, or the one evaluation on the test split."""
+    def write_end(self, end: TestEnd | RefitEnd) -> None:
+        """Write the result of a final job.
+
+        Raises:
+            RunError: If the job failed.
+        """
+        if end.reason is not None:
+            action = "evaluated" if isinstance(end, TestEnd) else "trained on all rows"
+            raise RunError(
+                f"the best model could not be {action}: {end.reason}",
+                hint="no trial is lost; `tuner doctor` looks at the file of every model",
+            )
         if isinstance(end, RefitEnd):
             self._store.set_refit(self._study_id, end)
             return
@@ -83,7 +98,7 @@ class FinalJobs:
             self._store.set_test(self._study_id, end.number, end.metrics)
 
     def _is_refitted(self, number: int) -> bool:
-        done = self._store.refit(self._study_id)
-        if done is None or done.number != number:
+        refit = self._store.refit(self._study_id)
+        if refit is None or refit.number != number:
             return False
-        return is_whole(self._store.artifacts.path(done.path), size=done.size, sha256=done.sha256)
+        return is_whole(self._store.artifacts.path(refit.path), size=refit.size, sha256=refit.sha256)

@@ -1,30 +1,31 @@
-"""The run as it stands, handed to whoever shows it."""
+"""Builds the view of a run as it stands and passes it to the progress display."""
 
 from __future__ import annotations
 
-import time
-
 from tuner.config.recipe import Recipe
 from tuner.records import Counts, Outcome
-from tuner.run.attempts import Attempts
 from tuner.run.incumbents import Incumbents
-from tuner.run.progress import Ended, Progress, RunView, Silent
-from tuner.search.ask_tell import AskTell
+from tuner.run.progress import Ended, Progress, RunningTrial, RunView, Silent
+from tuner.run.time_budget import TimeBudget
+from tuner.search.study_state import StudyState
+from tuner.search.trial_queue import TrialQueue
 
 
 class ViewBuilder:
-    """Builds the view of a run; where nobody can look any more (a closed terminal), the run goes on unseen.
-
-    What comes after the search is named by ``phase``.
+    """Builds views of a run. If the display fails because the terminal was closed, the run continues without it.
 
     Args:
-        study: Its name.
-        recipe: What is searched.
+        study: The study's name.
+        recipe: The objective.
         slots: How many trials run at the same time.
         progress: Shows the views.
-        sampling: Knows the trials by state.
-        leaders: Knows the best one.
-        attempts: Knows those that run.
+        state: The running trials.
+        queue: Counts the trials.
+        incumbents: The best trial.
+        time_budget: The clock of the run.
+
+    Attributes:
+        phase: What the run does after the search, for people.
     """
 
     def __init__(
@@ -34,62 +35,64 @@ class ViewBuilder:
         *,
         slots: int,
         progress: Progress,
-        sampling: AskTell,
-        leaders: Incumbents,
-        attempts: Attempts,
+        state: StudyState,
+        queue: TrialQueue,
+        incumbents: Incumbents,
+        time_budget: TimeBudget,
     ) -> None:
         self._study = study
         self._recipe = recipe
         self._slots = slots
         self._progress = progress
-        self._sampling = sampling
-        self._leaders = leaders
-        self._attempts = attempts
-        self._began = time.monotonic()
-        self.phase = ""  # what is being done after the search, for people
-        self._seconds: dict[int, float] = {}  # of the trials of this run
+        self._state = state
+        self._queue = queue
+        self._incumbents = incumbents
+        self._time_budget = time_budget
+        self._seconds: dict[int, float] = {}  # training times of the trials of this run
+        self.phase = ""
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self._began
-
-    def update(self, note: str) -> None:
+    def update(self, status: str) -> None:
         """Show the run as it stands."""
         try:
-            self._progress.update(self._view(note))
+            self._progress.update(self._view(status))
         except OSError:
             self._progress = Silent()
 
-    def ended(self, end: Ended, note: str) -> None:
+    def ended(self, end: Ended, status: str) -> None:
         """Show that a trial has ended."""
         if end.outcome is not Outcome.INTERRUPTED:
             self._seconds[end.number] = self._seconds.get(end.number, 0.0) + end.seconds
         try:
-            self._progress.ended(end, self._view(note))
+            self._progress.ended(end, self._view(status))
         except OSError:
             self._progress = Silent()
 
-    def _view(self, note: str) -> RunView:
-        counts = self._sampling.turns.counts()
+    def _view(self, status: str) -> RunView:
+        counts = self._queue.counts()
         return RunView(
             study=self._study,
             objective=self._recipe.objective.metric,
             counts=counts,
-            limit=self._sampling.turns.limit,
-            best=self._leaders.best(),
-            running=tuple(active.shown for active in self._attempts.active.values() if not active.ended),
-            elapsed=self.elapsed,
+            limit=self._queue.limit,
+            best=self._incumbents.best(),
+            running=self._running(),
+            elapsed=self._time_budget.elapsed,
             remaining=self._remaining(counts),
-            note=note or self.phase,
+            note=status or self.phase,
+        )
+
+    def _running(self) -> tuple[RunningTrial, ...]:
+        trials = [trial for number, trial in self._state.running.items() if number in self._state.attempts]
+        return tuple(
+            RunningTrial(trial.spec.number, trial.spec.epochs, trial.spec.params, trial.spec.promoted, trial.values)
+            for trial in trials
         )
 
     def _remaining(self, counts: Counts) -> float | None:
-        """Estimate the seconds to go from the trials of this run, at most what the timeout leaves."""
-        timeout = self._recipe.budget.timeout
-        left = max(0.0, timeout - self.elapsed) if timeout is not None else None
+        """Estimate the remaining seconds from the trials of this run; the timeout bounds the estimate."""
+        left = self._time_budget.remaining
         if not self._seconds:
             return left
-        to_do = max(0, self._sampling.turns.limit - counts.ended - counts.paused)
-        guess = to_do * sum(self._seconds.values()) / len(self._seconds) / self._slots
-        return guess if left is None else min(guess, left)
+        to_do = max(0, self._queue.limit - counts.ended - counts.paused)
+        estimate = to_do * sum(self._seconds.values()) / len(self._seconds) / self._slots
+        return estimate if left is None else min(estimate, left)

@@ -1,4 +1,4 @@
-"""A run of a study: settle what it does, then hold the lease and search to the end of the budget."""
+"""One run of a study: decide what it does, then take the lease and search until the budget is spent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.errors import StorageError
 from tuner.executors import Executor
-from tuner.run.coordinator import Coordinator, Services
+from tuner.run.build import build_coordinator
 from tuner.run.estimate import plan_run
-from tuner.run.final_jobs import FinalJobs
 from tuner.run.progress import Progress
-from tuner.run.trial_writer import TrialWriter
 from tuner.search import warm_start
-from tuner.search.ask_tell import AskTell
 from tuner.search.samplers import check_sampler
 from tuner.search.size_limit import Weights, check_starts, weights_for
 from tuner.signals import stop_on_signals
@@ -30,56 +27,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """What a run does: the recipe with all that the study began with, and what it learns from earlier studies."""
+    """What a run does: its complete recipe, and what it learns from earlier studies."""
 
     recipe: Recipe
     weights: Weights
-    lessons: warm_start.WarmStart
+    warm_start: warm_start.WarmStart
 
 
-def settle(
-    name: str, location: Location, recipe: Recipe, asked: Mapping[str, Mapping[str, object]], data: Dataset, *,
+def prepare(
+    name: str, location: Location, recipe: Recipe, overrides: Mapping[str, Mapping[str, object]], data: Dataset, *,
     fresh: bool,
 ) -> PreparedRun:  # fmt: skip
-    """Bring together what a recipe says, what is asked for in this run, and what the study began with.
+    """Combine the recipe, the settings of this run and what the study began with.
 
     Args:
         name: The study.
         location: Its database.
-        recipe: The recipe, with what is asked for.
-        asked: The settings of this run alone, by table: see :meth:`tuner.config.recipe.Recipe.changed`. They override
-            what is stored.
-        data: What trains.
-        fresh: Whether the study begins anew.
+        recipe: The recipe, with the settings of this run applied.
+        overrides: The settings of this run alone, by table: see :meth:`tuner.config.recipe.Recipe.changed`. They also
+            override what is stored.
+        data: The data set.
+        fresh: Whether an existing study of this name is deleted first.
 
     Raises:
-        RecipeError: If a configuration that is to be tried cannot be, or the sampler does not suit.
-        UsageError: If a study to learn from is unknown, or is not one that this one began with.
+        RecipeError: If a start configuration is too large, or the sampler cannot be used here.
+        UsageError: If a study to learn from is unknown, or the study began with other ones.
         StorageError: If the database cannot be read, or would lie where it may be damaged.
     """
     _refuse_network_folder(location)
     before = None if fresh else studies.recipe_of(location, name)
     if before is not None:
-        warm_start.check_same(name, before, None if asked["search"]["learn_from"] is None else recipe.search.learn_from)
-        recipe = recipe.going_on(before).changed(**asked)
-    recipe = recipe.settled(before)
+        learn_from = None if overrides["search"]["learn_from"] is None else recipe.search.learn_from
+        warm_start.check_same(name, before, learn_from)
+        recipe = recipe.continuing(before).changed(**overrides)
+    recipe = recipe.with_sampler_chosen(before)
     weights = weights_for(math.prod(data.input_shape), data.classes)
-    sources = warm_start.recall(location, name, recipe, begins=before is None)
-    lessons = warm_start.WarmStart(sources, data.fingerprint, weights)
+    earlier = warm_start.read_earlier(location, name, recipe, is_new=before is None)
+    warm = warm_start.WarmStart(earlier, data.fingerprint, weights)
     if before is None:
-        recipe = lessons.first_of(recipe)
+        recipe = warm.with_start_configurations(recipe)
     check_starts(recipe, weights)
     server = str(location) if location.is_server else None
-    check_sampler(recipe, server=server, asked=asked["search"]["sampler"] == "cmaes")
-    return PreparedRun(recipe, weights, lessons)
+    check_sampler(recipe, server=server, requested=overrides["search"]["sampler"] == "cmaes")
+    return PreparedRun(recipe, weights, warm)
 
 
-def search(
+def run_search(
     name: str,
     location: Location,
-    settled: PreparedRun,
+    prepared: PreparedRun,
     data: Dataset,
-    trainers: Executor,
+    executor: Executor,
     *,
     progress: Progress,
     fresh: bool,
@@ -87,55 +85,61 @@ def search(
     test_all: bool,
     decorate: Callable[[studies.StoredStudy], None],
 ) -> str | None:
-    """Search until the budget is spent, somebody stops it, or the study has what was wanted.
+    """Search until the budget is spent, the run is asked to stop, or the study has reached its target.
 
     Args:
         name: The study.
         location: Its database.
-        settled: What is searched.
-        data: What trains; the trainers read it themselves.
-        trainers: Who trains.
-        progress: Hears what goes on.
+        prepared: What the run does.
+        data: The data set, for the estimate and the fingerprint. The trainers read it themselves.
+        executor: Runs the jobs; not started yet.
+        progress: Shows the run.
         fresh: Delete the study first, if it exists.
-        take_over: Wait for the lease of another run to run out.
+        take_over: Wait until the lease of another run expires.
         test_all: Evaluate every kept model on the test split at the end.
-        decorate: Brings what the dashboard shows up to date; called at the beginning and at the end.
+        decorate: Updates what the dashboard shows; called at the beginning and at the end.
 
     Returns:
-        Why it ended early, or ``None``.
+        Why the run ended early, or ``None``.
 
     Raises:
-        RunError: If another run holds the study, no trainer can be had, or every trial fails.
+        RunError: If another run holds the study, no trainer can start, or too many trials fail.
         StorageError: If the database cannot be used.
     """
-    recipe = settled.recipe
+    recipe = prepared.recipe
     with studies.opened(location, create=True) as store:
         old = studies.find(store, name) if fresh else None
         if old is not None:
             studies.delete(old)
-        found = studies.create_or_resume(store, name, recipe, data.fingerprint)
-        record = found.record
-        with store.lease(record.id, name, wait=take_over) as lease, stop_on_signals() as wish:
+        stored = studies.create_or_resume(store, name, recipe, data.fingerprint)
+        record = stored.record
+        with store.lease(record.id, name, wait=take_over) as lease, stop_on_signals() as stop_requested:
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
-            foreign = settled.lessons.foreign(recipe)
-            settled.lessons.note(found.study, recipe, foreign)
-            sampling = AskTell(found.study, recipe, weights=settled.weights, foreign=foreign)
-            if not sampling.turns.exhausted:
-                trainers.warm_up()
-            progress.planned(plan_run(name, recipe, sampling.turns.counts(), data, trainers.slots))
-            ledger = TrialWriter(store, record, lease, sampling, recipe)
-            finale = FinalJobs(store, record, sampling, ledger.leaders, recipe)
-            coordinator = Coordinator(name, recipe, Services(ledger, finale, lease, sampling, trainers, progress, wish))
-            decorate(found)
+            foreign = prepared.warm_start.foreign_trials(recipe)
+            prepared.warm_start.write_origins(stored.study, recipe, foreign)
+            coordinator = build_coordinator(
+                stored,
+                recipe,
+                lease,
+                executor,
+                progress,
+                stop_requested=stop_requested,
+                weights=prepared.weights,
+                foreign=foreign,
+            )
+            if not coordinator.queue.exhausted:
+                executor.warm_up()
+            progress.planned(plan_run(name, recipe, coordinator.queue.counts(), data, executor.slots))
+            decorate(stored)
             try:
                 coordinator.run(test_all=test_all)
             finally:
-                decorate(found)
+                decorate(stored)
     return coordinator.stopped_by
 
 
 def _refuse_network_folder(location: Location) -> None:
-    """Refuse to write SQLite where locks may not work.
+    """Refuse to write SQLite where file locks may not work.
 
     Raises:
         StorageError: If the database would lie on a network folder.

@@ -1,4 +1,10 @@
-"""Trials in the hands of trainers: each is begun, followed epoch by epoch, and its end is written down."""
+"""Runs trials on an executor: this is where a trial's path is told, from asking for it to its stored result.
+
+1. ``_start_trials`` asks for a trial, records an attempt and gives the job to a trainer.
+2. ``_epoch_ended`` writes each epoch, reports it to the sampler and sends the trainer an instruction.
+3. ``_attempt_ended`` receives the end of the attempt; ``_worker_lost`` decides what follows if there is none.
+4. ``_finish`` writes the result, tells it to the sampler, ranks it and drops models that are no longer needed.
+"""
 
 from __future__ import annotations
 
@@ -24,182 +30,242 @@ from tuner.jobs import (
     TrialSpec,
 )
 from tuner.records import Outcome
-from tuner.run.attempts import Active, Attempts
-from tuner.run.progress import Ended, RunningTrial
+from tuner.run.attempts import AttemptLimits
+from tuner.run.incumbents import Incumbents
+from tuner.run.progress import Ended
 from tuner.run.run_view import ViewBuilder
 from tuner.run.timing import Timing
 from tuner.run.trial_writer import TrialWriter
+from tuner.search.ask_tell import AskTell
+
+TURN = 0.25  # seconds that one turn of the loop waits for events
 
 
 class TrialLoop:
-    """Keeps the trainers busy and the ledger true; what is asked, and for how long, is the coordinator's to say.
+    """Keeps the trainers busy.
 
     Args:
-        recipe: The objective and the limits of a trial.
-        ledger: Writes results down.
-        executor: Has the trainers.
-        attempts: Keeps count of what runs and of what went wrong.
-        display: Is told of ends.
-        timing: Is told where the seconds go.
+        recipe: The objective.
+        ask_tell: Proposes trials and receives results.
+        writer: Writes attempts, epochs and results.
+        executor: Runs the jobs.
+        incumbents: Ranks complete trials.
+        limits: Decides about further attempts and failures.
+        view: Shows the run.
+        timing: Adds up where the seconds go.
+        heartbeat: Called in every turn of the loop. It looks for requests to stop and records them in the state.
 
     Attributes:
         device: What the trainers run on, once one is ready.
-        stopping: Why nothing more is begun; ``None`` as long as it is.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         *,
-        ledger: TrialWriter,
+        ask_tell: AskTell,
+        writer: TrialWriter,
         executor: Executor,
-        attempts: Attempts,
-        display: ViewBuilder,
+        incumbents: Incumbents,
+        limits: AttemptLimits,
+        view: ViewBuilder,
         timing: Timing,
+        heartbeat: Callable[[], None],
     ) -> None:
         self._recipe = recipe
-        self._ledger = ledger
+        self._ask_tell = ask_tell
+        self._state = ask_tell.state
+        self._writer = writer
         self._executor = executor
-        self._attempts = attempts
-        self._active = attempts.active
-        self._display = display
+        self._incumbents = incumbents
+        self._limits = limits
+        self._view = view
         self._timing = timing
         self._clock: Clock = timing.coordinator
+        self._heartbeat = heartbeat
+        self._stopping = False
         self.device: str | None = None
-        self.stopping: str | None = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether no trial is in the hands of a trainer, or waits for another attempt."""
-        return not self._active and (self.stopping is not None or not self._attempts.waiting)
+    def run_trials(
+        self,
+        next_trial: Callable[[], TrialSpec | None],
+        *,
+        is_exhausted: Callable[[], bool],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Run trials until there are no more, or until the running epochs have ended after a reason to stop.
 
-    def stop(self, reason: str) -> None:
-        """Ask every running trial to end after its epoch; it waits in the queue for the next run."""
-        self.stopping = reason
-        for number in self._active:
-            self._executor.instruct(number, Instruction.INTERRUPT)
-
-    def kill_overdue(self) -> None:
-        """End the trials that have used up their time."""
-        for number in self._attempts.overdue():
-            self._executor.kill(number)
-
-    def fill(self, ask: Callable[[], TrialSpec | None]) -> None:
-        """Give every free trainer a trial, while there are any."""
-        while self._executor.free and self.stopping is None:
-            with self._clock("ask"):
-                asked = self._attempts.waiting.pop(0) if self._attempts.waiting else ask()
-            if asked is None:
-                return
-            shown = RunningTrial(asked.number, asked.epochs, asked.params, asked.promoted)
-            self._active[asked.number] = Active(asked, shown)
-            with self._clock("storage"):
-                job = self._ledger.begin(asked, self.device)
-            shown.values.extend(self._ledger.values_before(asked.number))
-            self._executor.submit([job])
-
-    def handle(self, event: Event) -> None:
-        """Write down what has happened.
+        Args:
+            next_trial: Returns the next trial, or ``None`` if there is none at the moment.
+            is_exhausted: Returns whether there will be no further trial.
+            should_stop: Returns whether to stop. From then on running trials end after their epoch.
 
         Raises:
-            RunError: If no trainer can be had, or every trial fails.
+            RunError: If no trainer can start, too many trials fail, or the lease is lost.
+            StorageError: If the database cannot be written or the disk is full.
+        """
+        self._stopping = False
+        while True:
+            self._heartbeat()
+            if not self._stopping and should_stop():
+                self._interrupt_running()
+            for number in self._limits.time_out():
+                self._executor.kill(number)
+            if not self._stopping:
+                self._start_trials(next_trial)
+            if not self._state.attempts and (self._stopping or self._is_done(is_exhausted)):
+                return
+            for event in self._executor.poll(TURN):
+                self.handle(event)
+            with self._clock("display"):
+                self._view.update(self._status())
+
+    def handle(self, event: Event) -> None:
+        """Act on what an executor reports.
+
+        Raises:
+            RunError: If no trainer can start, or too many trials fail.
             StorageError: If the disk is full.
         """
         if isinstance(event, EpochEnd):
-            self._epoch(event)
+            self._epoch_ended(event)
         elif isinstance(event, TrialEnd):
-            self._trial_end(event)
+            self._attempt_ended(event)
         elif isinstance(event, TrainerReady):
             self.device = event.device
             self._timing.ready()
-            self._attempts.ready()
+            self._limits.worker_ready()
         elif isinstance(event, TrainerLost):
-            self._trainer_lost(event)
+            self._worker_lost(event)
         elif isinstance(event, TrainerRefused):
             raise RunError(event.message, hint=event.hint)
 
-    def note(self) -> str:
-        """Say what there is to wait for."""
-        if self.device is None:
-            return "starting the trainers (importing TensorFlow takes about 10 seconds)"
-        return "" if self.stopping is None else "finishing the running epochs"
+    def end_hopeless(self) -> None:
+        """End as pruned the paused trials that cannot be promoted any more."""
+        for number in self._ask_tell.queue.hopeless():
+            attributes = self._ask_tell.give_up(number)
+            self._writer.write_given_up(number, attributes, self._ask_tell.trial_id(number))
 
-    def give_back(self) -> None:
-        """Leave nothing running behind, however the loop ended."""
-        for number, active in self._active.items():
-            if not active.ended:
-                self._ledger.interrupt(number, "the run ended")
-        for asked in self._attempts.waiting:
-            self._ledger.interrupt(asked.number, "the run ended")
+    def requeue_running(self) -> None:
+        """Let every trial wait that has no result yet; called once when the run ends, however it ends."""
+        for number in list(self._state.running):
+            self._requeue(number, "the run ended")
 
-    def _epoch(self, event: EpochEnd) -> None:
-        active = self._active[event.number]
-        if active.ended:  # pruned already; the trainer had not seen it yet
+    def _start_trials(self, next_trial: Callable[[], TrialSpec | None]) -> None:
+        """Give every free trainer a trial: first those whose worker died, then new ones."""
+        while self._executor.free:
+            with self._clock("ask"):
+                retries = self._state.retries
+                spec = retries[0] if retries else next_trial()
+            if spec is None:
+                return
+            with self._clock("storage"):
+                job, values = self._writer.begin_attempt(spec, self.device)
+                self._ask_tell.resume(spec.number, values)
+            self._state.begin_attempt(spec.number)
+            self._executor.submit([job])
+
+    def _epoch_ended(self, event: EpochEnd) -> None:
+        trial = self._state.running.get(event.number)
+        if trial is None:  # pruned already; its trainer had not seen the instruction yet
             _remove(event.checkpoint)
             return
-        active.shown.values.append(event.metrics[self._recipe.objective.metric])
         with self._clock("storage"):
-            instruction = self._ledger.epoch(event)
+            value = self._writer.write_epoch(event, self._ask_tell.trial_id(event.number))
+            instruction = self._ask_tell.report(event.number, value)
+        if instruction is Instruction.PAUSE:
+            self._state.mark_pausing(event.number, event.epoch + 1)
         if instruction in {Instruction.CONTINUE, Instruction.PAUSE}:
-            active.paused = event.epoch + 1 if instruction is Instruction.PAUSE else None
             self._executor.instruct(event.number, instruction)
-        elif instruction is Instruction.PRUNE and event.epoch + 1 < active.asked.epochs:
-            # The trial ends here, however many epochs its trainer goes on before it sees the instruction: so a study
-            # with one trainer is the same each time.
-            self._executor.instruct(event.number, Instruction.PRUNE)
-            self._end(active, self._ledger.pruned(event.number))
+        elif instruction is Instruction.PRUNE and event.epoch + 1 < trial.spec.epochs:
+            # The trial ends here, however many epochs its trainer trains before it sees the instruction. So a study
+            # with one trainer always gives the same result.
+            self._executor.instruct(event.number, instruction)
+            self._finish(trial.spec, self._writer.pruned(event.number))
 
-    def _trial_end(self, end: TrialEnd) -> None:
-        active = self._active.pop(end.number)
+    def _attempt_ended(self, end: TrialEnd) -> None:
+        attempt = self._state.end_attempt(end.number)
+        trial = self._state.running.get(end.number)
         self._timing.trial(end)
-        if active.ended:  # pruned before it was complete
+        if trial is None:  # its result was written when it was pruned
             _remove(end.model)
             _remove(end.checkpoint)
         elif end.reason == DISK_FULL:
-            self._ledger.interrupt(end.number, DISK_FULL)
-            active.ended = True
+            self._requeue(end.number, DISK_FULL)
             raise StorageError(
-                f"there is {DISK_FULL} of {self._ledger.artifacts}",
+                f"there is {DISK_FULL} of {self._writer.artifacts}",
                 hint="make room and start again: every result is kept, and the trial goes on",
             )
-        elif end.outcome is Outcome.INTERRUPTED and end.checkpoint and active.paused == end.epochs:
-            self._end(active, replace(end, outcome=Outcome.PAUSED))  # both were asked of it
-        elif active.overdue and end.outcome is Outcome.INTERRUPTED:
-            self._end(active, TrialEnd(end.number, Outcome.FAILED, self._attempts.timed_out, seconds=end.seconds))
+        elif end.outcome is Outcome.INTERRUPTED and end.checkpoint and attempt.paused_after == end.epochs:
+            self._finish(trial.spec, replace(end, outcome=Outcome.PAUSED))  # it got both instructions
+        elif end.outcome is Outcome.INTERRUPTED and attempt.timed_out:
+            failed = TrialEnd(end.number, Outcome.FAILED, self._limits.timeout_reason, seconds=end.seconds)
+            self._finish(trial.spec, failed)
         else:
-            self._end(active, end)
+            self._finish(trial.spec, end)
 
-    def _end(self, active: Active, end: TrialEnd) -> None:
-        active.ended = True
-        value = None
+    def _worker_lost(self, event: TrainerLost) -> None:
+        if event.number is None:
+            self._limits.worker_lost(event.reason)
+            return
+        attempt = self._state.end_attempt(event.number)
+        trial = self._state.running.get(event.number)
+        if trial is None:
+            return
+        reason = self._limits.reason_to_fail(event, event.number, timed_out=attempt.timed_out)
+        if reason is None:  # the trial keeps running in Optuna's terms, and the next free trainer gets it
+            self._writer.interrupt(event.number, event.reason)
+        else:
+            seconds = time.monotonic() - attempt.began
+            self._finish(trial.spec, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
+
+    def _finish(self, spec: TrialSpec, end: TrialEnd) -> None:
+        """Write the end of a trial, tell it to the sampler and show it."""
         with self._clock("storage"):
             if end.outcome is Outcome.INTERRUPTED:
-                self._ledger.interrupt(end.number, self.stopping or "asked to stop", end.checkpoint)
+                self._requeue(end.number, self._state.stop_reason or "asked to stop", end.checkpoint)
+                value = None
             else:
-                value = self._ledger.end(active.asked, end)
-        if end.outcome is Outcome.PAUSED:
-            value = end.metrics[self._recipe.objective.metric]
+                value = self._store_result(spec, end)
         ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
         with self._clock("display"):
-            self._display.ended(ended, self.note())
+            self._view.ended(ended, self._status())
         if end.outcome is Outcome.FAILED:
-            self._attempts.failed(end.reason or "unknown")
+            self._limits.trial_failed(end.reason or "unknown")
         elif end.outcome is not Outcome.INTERRUPTED:
-            self._attempts.succeeded()
+            self._limits.trial_succeeded()
 
-    def _trainer_lost(self, event: TrainerLost) -> None:
-        if event.number is None:
-            self._attempts.lost_without_job(event.reason)
-            return
-        active = self._active.pop(event.number)
-        if active.ended:
-            return
-        reason = self._attempts.lost(active, event)
-        if reason is not None:
-            seconds = time.monotonic() - active.began
-            self._end(active, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
-        else:
-            self._ledger.end_attempt(event.number, event.reason)
+    def _store_result(self, spec: TrialSpec, end: TrialEnd) -> float | None:
+        """Store a result or a pause; returns the value of a complete or paused trial."""
+        objective = self._recipe.objective
+        attributes = self._writer.write_result(spec, end, self._ask_tell.trial_id(end.number))
+        values = objective.values(attributes) if end.outcome is Outcome.COMPLETE else None
+        self._ask_tell.tell(end.number, end.outcome, values)
+        if values is not None:
+            self._incumbents.add(end.number, values, attributes["seconds"])
+            self._writer.drop_models(self._incumbents.superfluous)
+        self.end_hopeless()
+        if end.outcome is Outcome.PAUSED:
+            return end.metrics[objective.metric]
+        return None if values is None else values[0]
+
+    def _requeue(self, number: int, reason: str, checkpoint: CheckpointFile | None = None) -> None:
+        self._writer.interrupt(number, reason, checkpoint)
+        self._ask_tell.tell(number, Outcome.INTERRUPTED, None)
+
+    def _interrupt_running(self) -> None:
+        self._stopping = True
+        for number in self._state.attempts:
+            self._executor.instruct(number, Instruction.INTERRUPT)
+
+    def _is_done(self, is_exhausted: Callable[[], bool]) -> bool:
+        return not self._state.retries and bool(self._executor.free) and is_exhausted()
+
+    def _status(self) -> str:
+        """Return what the run waits for."""
+        if self.device is None:
+            return "starting the trainers (importing TensorFlow takes about 10 seconds)"
+        return "finishing the running epochs" if self._stopping else ""
 
 
 def _remove(file: ModelFile | CheckpointFile | None) -> None:

@@ -1,8 +1,10 @@
-"""What is written about trials, and in which order, so that a crash between two writes never loses a result."""
+"""Writes attempts, epochs, results and models of trials, in an order in which a crash never loses a result."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from storage import Store
 from storage.copies import StudyRecord
@@ -13,102 +15,86 @@ from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED
 from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
 from tuner.files import is_whole
-from tuner.jobs import CheckpointFile, EpochEnd, Instruction, TrialEnd, TrialJob, TrialSpec
+from tuner.jobs import CheckpointFile, EpochEnd, TrialEnd, TrialJob, TrialSpec
 from tuner.records import Outcome
-from tuner.run.incumbents import Incumbents
-from tuner.search.ask_tell import AskTell
 
 
 class TrialWriter:
-    """Writes one study's attempts, epochs, results and models to Optuna's tables and ours.
+    """Writes one study to our tables and to the artifact folder. It decides nothing.
 
     Args:
         store: Our tables and the artifact folder.
         record: The study.
-        lease: Proof that this process may write it.
-        sampling: Optuna's side of the study.
-        recipe: The objective, and how many models are kept.
-
-    Attributes:
-        leaders: The complete trials, and which of them lead.
+        lease: The right to write it.
+        recipe: The objective and the patience of a trial.
     """
 
-    def __init__(self, store: Store, record: StudyRecord, lease: Lease, sampling: AskTell, recipe: Recipe) -> None:
+    def __init__(self, store: Store, record: StudyRecord, lease: Lease, recipe: Recipe) -> None:
         self._store = persistent(store)
         self._study_id = record.id
         self._lease = lease
-        self._sampling = sampling
         self._recipe = recipe
-        self._before: dict[int, list[dict[str, float]]] = {}
-        self.leaders = Incumbents(recipe, sampling.confirms)
-        for number, values in sampling.values().items():
-            self._count(number, values)
+        self._earlier: dict[int, list[dict[str, float]]] = {}  # epochs before the checkpoint of a running attempt
 
     @property
     def artifacts(self) -> Path:
         """The folder of models and checkpoints."""
         return self._store.artifacts.folder
 
-    def take_up(self) -> None:
-        """Put trials that a dead run left running back into the queue, but for those whose result was written."""
-        for number in self._store.checkpointed(self._study_id):
-            if self._sampling.is_over(number):  # the run died between the end and the removal
-                self._store.forget_checkpoints(self._study_id, number)
-        for number in self._sampling.left_behind():
-            attempts = self._store.attempts(self._study_id, number)
-            ended = attempts[-1].outcome if attempts else None
-            values = self._sampling.settle(number, Outcome(ended or Outcome.INTERRUPTED))
-            if values is not None:
-                self._count(number, values)
-
     def begin_run(self, workers: int) -> Run:
-        """Note that a run begins."""
+        """Record that a run begins."""
         return self._store.run(self._study_id, self._lease.owner, workers)
 
-    def begin(self, asked: TrialSpec, device: str | None = None) -> TrialJob:
-        """Begin an attempt at a trial, from its newest sound checkpoint if it has one, and return the job for it."""
-        files = self._store.checkpoints(self._study_id, asked.number)
-        sound = next((each for each in files if is_whole(each.path, size=each.size, sha256=each.sha256)), None)
-        checkpoint = None if sound is None else CheckpointFile(sound.epochs, sound.path, sound.sha256, sound.size)
+    def begin_attempt(self, spec: TrialSpec, device: str | None = None) -> tuple[TrialJob, list[float]]:
+        """Record that an attempt at a trial begins, from its newest intact checkpoint if it has one.
+
+        Returns:
+            The job for a trainer, and the objective after each epoch before the checkpoint.
+        """
+        number = spec.number
+        checkpoint = self._intact_checkpoint(number)
         first = checkpoint.epochs if checkpoint else 0
-        before = self._store.epochs(self._study_id, [asked.number]).get(asked.number, [])[:first] if first else []
-        self._before[asked.number] = before
-        self._sampling.restart(asked.number, self.values_before(asked.number))
+        earlier = self._store.epochs(self._study_id, [number]).get(number, [])[:first] if first else []
+        self._earlier[number] = earlier
         attempt = self._store.start_attempt(
-            self._study_id,
-            asked.number,
-            self._lease.owner,
-            device=device,
-            first_epoch=first,
-            promoted=asked.promoted,
+            self._study_id, number, self._lease.owner, device=device, first_epoch=first, promoted=spec.promoted
         )
-        return TrialJob(
-            number=asked.number,
+        job = TrialJob(
+            number=number,
             attempt=attempt,
-            seed=asked.seed,
-            hyperparameters=asked.hyperparameters,
-            epochs=asked.epochs,
+            seed=spec.seed,
+            hyperparameters=spec.hyperparameters,
+            epochs=spec.epochs,
             patience=self._recipe.budget.patience or None,
-            model_path=self._store.artifacts.model_path(self._study_id, asked.number, attempt),
+            model_path=self._store.artifacts.model_path(self._study_id, number, attempt),
             checkpoint=checkpoint,
-            rungs=asked.rungs,
+            rungs=spec.rungs,
             latency=LATENCY in self._recipe.objective.names,
         )
+        return job, [epoch[self._recipe.objective.metric] for epoch in earlier]
 
-    def values_before(self, number: int) -> list[float]:
-        """Return the objective after each epoch of earlier attempts that the running one goes on from."""
-        return [epoch[self._recipe.objective.metric] for epoch in self._before[number]]
-
-    def epoch(self, event: EpochEnd) -> Instruction | None:
-        """Write one epoch down and say what becomes of the trial."""
+    def write_epoch(self, event: EpochEnd, trial_id: int) -> float:
+        """Write the metrics of an epoch, and report its objective to Optuna's trial; returns the objective."""
         value = event.metrics[self._recipe.objective.metric]
-        self._store.add_epoch(self._study_id, event, (self._sampling.trial_id(event.number), value))
-        return self._sampling.judge(event.number, event.epoch, value)
+        self._store.add_epoch(self._study_id, event, (trial_id, value))
+        return value
+
+    def write_result(self, spec: TrialSpec, end: TrialEnd, trial_id: int) -> dict[str, Any]:
+        """Write a result or a pause together with its model or checkpoint; returns what was written to the trial."""
+        earlier = sum(epoch["seconds"] for epoch in self._earlier.pop(end.number, []))
+        attributes = _attributes(spec, end, end.seconds + earlier)
+        self._store.add_result(self._study_id, end, trial_id, attributes)
+        return attributes
+
+    def write_given_up(self, number: int, attributes: Mapping[str, object], trial_id: int) -> None:
+        """Write the end of a paused trial that is pruned because it cannot be promoted any more."""
+        kept = {name: value for name, value in attributes.items() if name != PAUSED}
+        self._store.add_result(self._study_id, self.pruned(number), trial_id, kept)
 
     def pruned(self, number: int) -> TrialEnd:
-        """Return the end of a trial that is pruned now, from the epochs written so far."""
+        """Return the end of a trial that is pruned now, from the epochs that were written."""
         epochs = self._store.epochs(self._study_id, [number])[number]
-        self._before.pop(number, None)  # they are among them
+        self._earlier.pop(number, None)  # they are part of these epochs
         metric = self._recipe.objective.metric
         pick = max if self._recipe.objective.maximize else min
         best = pick(range(len(epochs)), key=lambda epoch: epochs[epoch][metric])
@@ -116,60 +102,56 @@ class TrialWriter:
         seconds = sum(epoch["seconds"] for epoch in epochs)
         return TrialEnd(number, Outcome.PRUNED, None, metrics, best, len(epochs), seconds=seconds)
 
-    def end(self, asked: TrialSpec, end: TrialEnd) -> float | None:
-        """Write a result or a pause down, with its model or checkpoint: neither is ever without. Returns its value."""
-        earlier = sum(epoch["seconds"] for epoch in self._before.pop(end.number, []))
-        facts = _facts(asked, end, end.seconds + earlier)
-        values = self._recipe.objective.values(facts) if end.outcome is Outcome.COMPLETE else None
-        self._store.add_result(self._study_id, end, self._sampling.trial_id(end.number), facts)
-        self._sampling.tell(end.number, end.outcome, values)
-        if values is not None:
-            self._count(end.number, values)
-            self._drop_models()
-        self.give_up_hopeless()
-        return None if values is None else values[0]
-
-    def _count(self, number: int, values: tuple[float, ...]) -> None:
-        self.leaders.add(number, values, float(self._sampling.facts(number).get("seconds", 0.0)))
-
-    def give_up_hopeless(self) -> None:
-        """End as pruned the paused trials that nothing can promote any more."""
-        for number in self._sampling.turns.hopeless():
-            facts = self._sampling.give_up(number)
-            facts.pop(PAUSED, None)
-            self._store.add_result(self._study_id, self.pruned(number), self._sampling.trial_id(number), facts)
-
     def interrupt(self, number: int, reason: str, checkpoint: CheckpointFile | None = None) -> None:
-        """End an attempt without a result; the trial waits in the queue again, with the state that it left."""
+        """End an attempt without a result, and keep the checkpoint that it left."""
         self._store.interrupt_attempt(self._study_id, number, reason, checkpoint)
-        self._sampling.tell(number, Outcome.INTERRUPTED, None)
 
-    def end_attempt(self, number: int, reason: str) -> None:
-        """End an attempt without a result; the trial is tried again by this run."""
-        self._store.interrupt_attempt(self._study_id, number, reason)
+    def drop_models(self, superfluous: Callable[[Iterable[int]], Iterable[int]]) -> None:
+        """Remove models that need not be kept.
 
-    def _drop_models(self) -> None:
+        Args:
+            superfluous: Returns these trials, given all trials with a model.
+        """
         models = self._store.models(self._study_id)
-        for number in self.leaders.superfluous(models):
+        for number in superfluous(models):
             self._store.drop_model(self._study_id, models[number])
 
+    def last_outcome(self, number: int) -> Outcome:
+        """Return how the last attempt at a trial ended; one that was killed counts as interrupted."""
+        attempts = self._store.attempts(self._study_id, number)
+        return Outcome((attempts[-1].outcome if attempts else None) or Outcome.INTERRUPTED)
 
-def _facts(asked: TrialSpec, end: TrialEnd, seconds: float) -> dict[str, object]:
-    """Return what is kept, and what the dashboard shows, beside a trial's parameters."""
-    facts = {
-        "label": asked.label,
-        "repeats": asked.repeats,
-        CONFIRMS: asked.confirms,
-        "seed": asked.seed,
-        "asked_epochs": asked.epochs,
+    def checkpointed(self) -> set[int]:
+        """Return the trials that have checkpoints."""
+        return self._store.checkpointed(self._study_id)
+
+    def forget_checkpoints(self, number: int) -> None:
+        """Remove the checkpoints of a trial that has ended."""
+        self._store.forget_checkpoints(self._study_id, number)
+
+    def _intact_checkpoint(self, number: int) -> CheckpointFile | None:
+        for kept in self._store.checkpoints(self._study_id, number):  # the newest first
+            if is_whole(kept.path, size=kept.size, sha256=kept.sha256):
+                return CheckpointFile(kept.epochs, kept.path, kept.sha256, kept.size)
+        return None
+
+
+def _attributes(spec: TrialSpec, end: TrialEnd, seconds: float) -> dict[str, Any]:
+    """Return the attributes of a trial with a result: what is kept and what the dashboard shows."""
+    attributes = {
+        "label": spec.label,
+        "repeats": spec.repeats,
+        CONFIRMS: spec.confirms,
+        "seed": spec.seed,
+        "asked_epochs": spec.epochs,
         "parameters": end.parameters,
         LATENCY: end.latency_ms,
         "epochs": end.epochs,
         "best_epoch": end.best_epoch,
         "seconds": round(seconds, 3),
         "reason": end.reason,
-        PROMOTED: asked.promoted,
+        PROMOTED: spec.promoted,
         PAUSED: end.epochs if end.outcome is Outcome.PAUSED else None,
         **end.metrics,
     }
-    return {name: fact for name, fact in facts.items() if fact is not None}
+    return {name: value for name, value in attributes.items() if value is not None}

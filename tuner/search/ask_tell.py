@@ -1,10 +1,9 @@
-"""Ask Optuna for configurations, report to it, and tell it the results; rungs say who pauses and who is promoted."""
+"""Asks Optuna for configurations, reports epochs and tells results; rungs decide who pauses and who is promoted."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED
+from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe import Recipe
 from tuner.jobs import Instruction, TrialSpec
 from tuner.records import Outcome
@@ -21,8 +21,9 @@ from tuner.search.initial_params import InitialParams
 from tuner.search.neighbours import identity
 from tuner.search.optuna_trials import OptunaTrials, suggest
 from tuner.search.sampler_view import SamplerView, StudyView
-from tuner.search.samplers import make_pruner, make_rungs, make_sampler
+from tuner.search.samplers import make_pruner, make_rungs, make_sampler, trial_seed
 from tuner.search.size_limit import AT_ONCE, SizeLimit, Weights
+from tuner.search.study_state import StudyState
 from tuner.search.trial_cache import TrialCache
 from tuner.search.trial_queue import TrialQueue
 
@@ -37,22 +38,20 @@ _STATES = {
 
 
 class AskTell:
-    """One Optuna study, seen as a source of configurations and a sink of results.
+    """The ask-and-tell interface of one study: ask for a trial, report its epochs, tell its result.
 
-    Seeds depend on the study's seed and the trial's number alone, so a study that was interrupted proposes what it
-    would have proposed anyway (with one trainer).
-
-    While it lives nobody else may write the study: it knows the state of every trial without asking the database again.
+    Seeds follow from the study's seed and the trial's number. With one trainer, a study that was interrupted therefore
+    proposes what it would have proposed without the interruption.
 
     Args:
-        study: The Optuna study.
-        recipe: What is searched, and how.
-        weights: Counts those of a configuration; without it none is refused for having too many.
+        study: The Optuna study. Nobody else may write it while this object is used.
+        recipe: The search space, the sampler and the pruner.
+        weights: Counts the weights of a configuration. If it is ``None``, no configuration is refused for its size.
         foreign: Trials of earlier studies that samplers learn from: see :mod:`tuner.search.warm_start`.
 
     Attributes:
-        turns: How many trials there are, and whose turn it is.
-        confirms: The trial that each further seed confirms: see :mod:`tuner.search.confirmation`.
+        state: What the running study knows.
+        queue: Counts the trials and chooses the next one.
     """
 
     def __init__(
@@ -63,153 +62,98 @@ class AskTell:
         weights: Weights | None = None,
         foreign: Sequence[FrozenTrial] = (),
     ) -> None:
-        # Optuna offers no other way to number and requeue trials.
-        storage = cast("BaseStorage", TrialCache(study._storage, study._study_id))  # noqa: SLF001
-        self._rungs = make_rungs(recipe)
-        as_complete = recipe.sampler == "tpe" and not recipe.objective.several
-        view = SamplerView(storage, self._rungs, foreign, as_complete=as_complete)
-        self._study = StudyView(study.study_name, cast("BaseStorage", view))
-        # Pruners compare a trial with those of its own study, as rungs do.
-        self._alone = StudyView(study.study_name, cast("BaseStorage", SamplerView(storage, self._rungs)))
-        self._alone.pruner = self._study.pruner = make_pruner(recipe)
-        self._storage = storage
-        self._trials = OptunaTrials(self._study, storage)
+        # Optuna has no public way to number and requeue trials.
+        self._storage = cast("BaseStorage", TrialCache(study._storage, study._study_id))  # noqa: SLF001
         self._recipe = recipe
-        self._running: dict[int, _Running] = {}
-        self._refusals = SizeLimit(recipe, weights)
-        self.confirms: dict[int, int] = {}
-        self.turns = TrialQueue(recipe, self._trials, self._rungs, self._refusals, self.confirms)
-        self._openings = InitialParams(recipe, self._study, self.confirms, self._refusals)
+        self._rungs = make_rungs(recipe)
+        self.state = StudyState(self._rungs)
+        self.queue = TrialQueue(recipe, self.state)
+        as_complete = recipe.sampler == "tpe" and not recipe.objective.several
+        view = SamplerView(self._storage, self._rungs, foreign, as_complete=as_complete)
+        self._study = StudyView(study.study_name, cast("BaseStorage", view))
+        # Pruners compare a trial with those of its own study only, as rungs do.
+        own_view = SamplerView(self._storage, self._rungs)
+        self._study_for_pruner = StudyView(study.study_name, cast("BaseStorage", own_view))
+        self._study_for_pruner.pruner = self._study.pruner = make_pruner(recipe)
+        self._trials = OptunaTrials(self._study, self._storage, self.state)
+        self._reported: dict[int, FrozenTrial] = {}  # the running trials as pruners see them
+        self._size_limit = SizeLimit(recipe, weights, self.state)
+        self._initial_params = InitialParams(recipe, self._study, self.state)
         for trial in self._trials.all():
-            self._take_up(trial)
-
-    def values(self) -> dict[int, tuple[float, ...]]:
-        """Return the objectives of every complete trial by number."""
-        return self._trials.values()
-
-    def is_over(self, number: int) -> bool:
-        """Tell whether a trial has ended for good."""
-        return self._trials.state(number).is_finished()
-
-    def left_behind(self) -> list[int]:
-        """Return the trials that a dead run left running."""
-        return self._trials.of(TrialState.RUNNING)
-
-    def settle(self, number: int, outcome: Outcome) -> tuple[float, ...] | None:
-        """End a trial that a dead run left running as its attempt had ended; returns its objectives if it is complete.
-
-        Its result was written before it was told to Optuna: the objectives are among its attributes.
-        """
-        attributes = self._trials.get(number).user_attrs
-        values = self._recipe.objective.values(attributes) if outcome is Outcome.COMPLETE else None
-        if PAUSED in attributes:
-            self._trials.requeue(number)
-            self._rungs.pause(number)
-        elif outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and values is None):
-            self._trials.requeue(number)
-        else:
-            self._trials.finish(number, _STATES[outcome], values)
-        return values
+            self._restore(trial)
 
     def ask(self, *, late: bool = False, confirming: bool = False) -> TrialSpec | None:
-        """Return the next trial of the search: one that waits, else one to promote, else a new one.
+        """Return the next trial of the search: a waiting one, else one to promote, else a new one.
 
         Args:
-            late: Promote the best paused trial instead of making a new one, as long as too few trials are complete.
-            confirming: Ask for the trials of :meth:`confirm` instead.
+            late: Promote the best paused trial instead of creating a new one, as long as too few trials are complete.
+            confirming: Return a trial of :meth:`queue_confirmations` instead.
 
         Returns:
-            ``None`` where there is none, or where many were refused and the next call goes on.
+            The trial, which is running from now on. ``None`` if there is none, or if many configurations were refused
+            and the next call continues.
 
         Raises:
-            RunError: If nothing but configurations that are too large come.
+            RunError: If every configuration that is drawn is too large.
         """
         for _ in range(AT_ONCE):
-            taken = self._take(late=late, confirming=confirming)
-            if taken is None:
+            started = self._start_next(late=late, confirming=confirming)
+            if started is None:
                 return None
-            trial, promoted = taken
+            trial, promoted = started
             drawn = self._recipe.search_space.draw(partial(suggest, trial))
-            running = _Running(trial, self._trials.get(trial.number))
-            begun = confirming or promoted is not None or running.frozen.intermediate_values
             hyperparameters = self._recipe.hyperparameters(drawn)
-            if begun or not self._refusals.refuse(trial, hyperparameters):
-                self._running[trial.number] = running
-                return self._openings.asked(
-                    trial.number, drawn, rungs=self._rungs.ahead(trial.number), promoted=promoted
-                )
+            frozen = self._trials.get(trial.number)
+            was_started = confirming or promoted is not None or frozen.intermediate_values
+            if was_started or not self._size_limit.refuse(trial, hyperparameters):
+                self._reported[trial.number] = frozen
+                spec = self._spec(trial.number, drawn, hyperparameters, promoted)
+                self.state.add_running(spec, _in_order(frozen))
+                return spec
             self._trials.finish(trial.number, TrialState.PRUNED)
-            self._refusals.check()
+            self._size_limit.check()
         return None
 
-    def _take(self, *, late: bool, confirming: bool) -> tuple[optuna.Trial, int | None] | None:
-        """Let the next trial run, if there is one; returns it, and the epochs after which it was paused."""
-        waiting = self.turns.waiting(confirming=confirming)
-        if waiting:
-            return self._run(waiting[0]), None
-        if confirming:
-            return None
-        paused = self.turns.promotable(late=late)
-        if paused is not None:
-            promoted = self._rungs.promote(paused)
-            return self._run(paused), promoted
-        return None if self.turns.full else (self._run_new(len(self._trials)), None)
+    def resume(self, number: int, values: Sequence[float] = ()) -> None:
+        """Forget what earlier attempts at a running trial reported, except the ``values`` it continues from."""
+        trial = self._reported[number]
+        for epoch in range(len(values)):
+            if epoch not in trial.intermediate_values:  # the run was killed before it could report this epoch
+                self._storage.set_trial_intermediate_value(self.trial_id(number), epoch, values[epoch])
+        trial.intermediate_values = dict(enumerate(values))
+        self.state.reset_values(number, values)
 
-    def confirm(self, best: int, seeds: int) -> int:
-        """Queue what is missing of ``seeds`` further seeds for each of the ``best`` configurations.
+    def report(self, number: int, value: float) -> Instruction | None:
+        """Report the objective after one more epoch of a running trial, which the store has written already.
 
         Returns:
-            How many trials of this kind wait now.
+            What the trial shall do. At a rung there is always an instruction; elsewhere ``None`` means to continue.
         """
-        trials = {trial.number: trial for trial in self._trials.all()}
-        chosen = confirmation.chosen(
-            {number: values[0] for number, values in self._trials.values().items()},
-            self.confirms,
-            {number: identity(trial.params) for number, trial in trials.items()},
-            best=best,
-            maximize=self._recipe.objective.maximize,
-        )
-        for turn in range(1, seeds + 1):  # each configuration once, then each of them again
-            for original in chosen:
-                if sum(each == original for each in self.confirms.values()) < turn:
-                    number = self._trials.add(trials[original].params, {CONFIRMS: original})
-                    self._exempt(number, original)
-        return len(self.turns.waiting(confirming=True))
-
-    def judge(self, number: int, epoch: int, value: float) -> Instruction | None:
-        """Say what becomes of a trial, whose objective after an epoch the store has written; at a rung always."""
-        frozen = self._running[number].frozen
-        # Not trial.should_prune: it remembers what an earlier attempt at this trial reported.
-        frozen.intermediate_values[epoch] = value
-        if number in self.confirms:
+        # A frozen trial instead of trial.should_prune, which remembers what earlier attempts reported.
+        values = self.state.add_value(number, value)
+        trial = self._reported[number]
+        trial.intermediate_values[len(values) - 1] = value
+        if number in self.state.confirmations:
             return None
-        goes_on = self._rungs.reach(number, _in_order(frozen))
-        if goes_on is not None:
-            return Instruction.CONTINUE if goes_on else Instruction.PAUSE
-        return Instruction.PRUNE if self._alone.pruner.prune(self._alone, frozen) else None
-
-    def restart(self, number: int, values: Sequence[float] = ()) -> None:
-        """Forget what earlier attempts at a running trial reported, but for the ``values`` of the epochs that count."""
-        running = self._running[number]
-        known = dict(running.frozen.intermediate_values)
-        running.frozen.intermediate_values.clear()
-        for epoch, value in enumerate(values):
-            running.frozen.intermediate_values[epoch] = value
-            if epoch not in known:  # the run was killed before it could report it
-                self._storage.set_trial_intermediate_value(running.trial._trial_id, epoch, value)  # noqa: SLF001
-
-    def trial_id(self, number: int) -> int:
-        """Return Optuna's row of a trial."""
-        return self._trials.id_of(number)
+        in_top_third = self._rungs.reach(number, values)
+        if in_top_third is not None:
+            return Instruction.CONTINUE if in_top_third else Instruction.PAUSE
+        pruner = self._study_for_pruner.pruner
+        return Instruction.PRUNE if pruner.prune(self._study_for_pruner, trial) else None
 
     def tell(self, number: int, outcome: Outcome, values: float | Sequence[float] | None) -> None:
-        """End a running trial, a complete one with all its objectives; an interrupted or paused one waits.
+        """End a running trial; an interrupted or paused one waits.
 
-        A pruned trial keeps its last reported value, where there is one objective.
+        Args:
+            number: The trial.
+            outcome: How it ended.
+            values: All objectives of a complete trial. With one objective, a pruned trial keeps its last report.
         """
-        running = self._running.pop(number)
+        reported = self.state.running[number].values
+        self.state.remove_running(number)
+        del self._reported[number]
         if outcome is Outcome.COMPLETE:
-            self._rungs.complete(number, _in_order(running.frozen))
+            self._rungs.complete(number, reported)
         elif outcome is Outcome.FAILED:
             self._rungs.forget(number)
         if outcome in _STATES:
@@ -221,65 +165,131 @@ class AskTell:
 
     def give_up(self, number: int) -> dict[str, Any]:
         """End a paused trial as pruned, with its last value; returns its user attributes."""
-        self._trials.run(number)  # else it cannot end
+        self._trials.start(number)  # only a running trial can end
         self._trials.finish(number, TrialState.PRUNED)
         self._rungs.give_up(number)
-        return dict(self._trials.get(number).user_attrs)
+        return self.attributes(number)
 
-    def facts(self, number: int) -> dict[str, Any]:
+    def queue_confirmations(self, best: int, seeds: int) -> int:
+        """Queue the missing confirmations: ``seeds`` further seeds for each of the ``best`` configurations.
+
+        Returns:
+            How many confirmations wait now.
+        """
+        trials = {trial.number: trial for trial in self._trials.all()}
+        chosen = confirmation.chosen(
+            {number: values[0] for number, values in self.values().items()},
+            self.state.confirmations,
+            {number: identity(trial.params) for number, trial in trials.items()},
+            best=best,
+            maximize=self._recipe.objective.maximize,
+        )
+        for round_number in range(1, seeds + 1):  # one seed for each configuration, then the next seed for each
+            for original in chosen:
+                if list(self.state.confirmations.values()).count(original) < round_number:
+                    number = self._trials.enqueue(trials[original].params, {CONFIRMS: original})
+                    self.state.add_confirmation(number, original)
+        return len(self.queue.waiting(confirming=True))
+
+    def recover(self, number: int, outcome: Outcome) -> tuple[float, ...] | None:
+        """End or requeue a trial that a dead run left running, by the outcome of its last attempt.
+
+        The result of a trial is written to our tables before it is told to Optuna, so the attributes of a complete
+        trial hold its objectives.
+
+        Returns:
+            The objectives if the trial is complete.
+        """
+        attributes = self.attributes(number)
+        values = self._recipe.objective.values(attributes) if outcome is Outcome.COMPLETE else None
+        if PAUSED in attributes:
+            self._trials.requeue(number)
+            self._rungs.pause(number)
+        elif outcome is Outcome.INTERRUPTED or (outcome is Outcome.COMPLETE and values is None):
+            self._trials.requeue(number)
+        else:
+            self._trials.finish(number, _STATES[outcome], values)
+        return values
+
+    def values(self) -> dict[int, tuple[float, ...]]:
+        """Return the objectives of every complete trial by number."""
+        return self._trials.values()
+
+    def attributes(self, number: int) -> dict[str, Any]:
         """Return the user attributes of a trial."""
         return dict(self._trials.get(number).user_attrs)
 
-    def trained(self, number: int) -> TrialSpec:
-        """Return what a trial was asked to be."""
-        trial = self._trials.get(number)
-        rungs = self._rungs.ahead(number)
-        return self._openings.asked(number, trial.params, rungs=rungs, promoted=trial.user_attrs.get(PROMOTED))
+    def trial_id(self, number: int) -> int:
+        """Return Optuna's row id of a trial."""
+        return self._trials.id_of(number)
 
-    def _take_up(self, trial: FrozenTrial) -> None:
-        """Learn where an earlier run left a trial."""
+    def spec_of(self, number: int) -> TrialSpec:
+        """Return what an earlier trial trained."""
+        trial = self._trials.get(number)
+        hyperparameters = self._recipe.hyperparameters(trial.params)
+        return self._spec(number, trial.params, hyperparameters, trial.user_attrs.get(PROMOTED))
+
+    def _spec(
+        self, number: int, drawn: dict[str, Any], hyperparameters: Hyperparameters, promoted: int | None
+    ) -> TrialSpec:
+        start = self._initial_params.start(number)
+        first = self.state.first_trial_with(drawn, number)
+        return TrialSpec(
+            number=number,
+            hyperparameters=hyperparameters,
+            seed=trial_seed(self._recipe.search.seed, number),
+            epochs=start.epochs if start and start.epochs else self._recipe.budget.epochs,
+            label=start.label if start else None,
+            repeats=first if first < number else None,
+            rungs=self._rungs.ahead(number),
+            promoted=promoted,
+            confirms=self.state.confirmations.get(number),
+        )
+
+    def _start_next(self, *, late: bool, confirming: bool) -> tuple[optuna.Trial, int | None] | None:
+        """Start the next trial if there is one; returns it, and the rung where it was paused."""
+        waiting = self.queue.waiting(confirming=confirming)
+        if waiting:
+            return self._start(waiting[0]), None
+        if confirming:
+            return None
+        paused = self.queue.promotable(late=late)
+        if paused is not None:
+            rung = self._rungs.promote(paused)
+            return self._start(paused), rung
+        return None if self.queue.full else (self._start_new(len(self.state)), None)
+
+    def _start(self, number: int) -> optuna.Trial:
+        self._set_sampler(number)
+        return self._trials.start(number)
+
+    def _start_new(self, number: int) -> optuna.Trial:
+        """Start a new trial, with initial parameters if there are any."""
+        self._set_sampler(number)
+        params = self._initial_params.params(number)
+        if self._initial_params.has_own_epochs(number):
+            self._rungs.exempt(number)
+        return self._trials.start_new() if params is None else self._trials.start(self._trials.enqueue(params))
+
+    def _set_sampler(self, number: int) -> None:
+        at_random = self._size_limit.needs_random_draw(number)
+        self._study.sampler = make_sampler(self._recipe, number, at_random=at_random)
+
+    def _restore(self, trial: FrozenTrial) -> None:
+        """Restore the state of a trial of an earlier run."""
         number = trial.number
-        if self._refusals.restore(trial):
+        if self._size_limit.restore(trial):
             return
         if CONFIRMS in trial.user_attrs:
-            self._exempt(number, trial.user_attrs[CONFIRMS])
-        elif self._openings.has_own_epochs(number):
+            self.state.add_confirmation(number, trial.user_attrs[CONFIRMS])
+        elif self._initial_params.has_own_epochs(number):
             self._rungs.exempt(number)
         elif trial.state != TrialState.FAIL:
             paused = trial.state == TrialState.WAITING and PAUSED in trial.user_attrs
             complete = trial.state == TrialState.COMPLETE
             self._rungs.restore(number, _in_order(trial), paused=paused, complete=complete)
         if trial.params:
-            self._openings.note(number, trial.params)
-
-    def _exempt(self, number: int, original: int) -> None:
-        """Note that a trial confirms another one: it is compared with nobody on its way."""
-        self.confirms[number] = original
-        self._rungs.exempt(number)
-
-    def _run(self, number: int) -> optuna.Trial:
-        """Let a trial run again."""
-        self._choose_sampler(number)
-        return self._trials.run(number)
-
-    def _run_new(self, number: int) -> optuna.Trial:
-        """Let a new trial run, with the parameters that were decided beforehand."""
-        self._choose_sampler(number)
-        params = self._openings.params(number)
-        if self._openings.has_own_epochs(number):
-            self._rungs.exempt(number)
-        return self._trials.run_new() if params is None else self._trials.run(self._trials.add(params))
-
-    def _choose_sampler(self, number: int) -> None:
-        self._study.sampler = make_sampler(self._recipe, number, at_random=self._refusals.stubborn(number))
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """A trial that is being trained, and what pruners are shown of it."""
-
-    trial: optuna.Trial
-    frozen: FrozenTrial
+            self.state.first_trial_with(trial.params, number)
 
 
 def _in_order(trial: FrozenTrial) -> list[float]:

@@ -1,4 +1,4 @@
-"""Neighbours of a configuration: all as it is, but for one choice. Pure: a space and values."""
+"""Neighbours of a configuration: they differ from it in one choice. Pure: a space and values."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Container, Hashable, Iterator, Mapping
 from tuner.config.space import AnyDimension, Choice, Int, SearchSpace
 from tuner.records import ParamValue
 
-FEW = 5  # values that a whole number may have to be a choice too, such as the number of layers
+FEW = 5  # a whole number with at most so many values counts as a choice, such as the number of layers
 
 
 def neighbours(space: SearchSpace, params: Mapping[str, ParamValue], seed: int) -> Iterator[dict[str, ParamValue]]:
-    """Yield each configuration that differs from ``params`` in one choice, every parameter once before any again.
+    """Yield every configuration that differs from ``params`` in one choice.
 
-    A parameter that exists only with the new choice (``momentum``, the width of a further layer) is drawn at random;
-    one that does not exist with it is gone.
+    The parameters take turns: each is changed once before any is changed again. A parameter that exists only with the
+    new choice (``momentum``, the width of a further layer) is drawn at random; one that does not exist with it is
+    dropped.
 
     Args:
-        space: What is searched.
-        params: A configuration of it; fixed values are not among its parameters.
-        seed: Of the order, and of what is drawn.
+        space: The search space.
+        params: A configuration of the space, without its fixed values.
+        seed: Decides the order and the random draws.
 
     Source: the one-exchange neighbourhood of Hutter et al. 2011, Sequential model-based optimization for general
     algorithm configuration, section 4.3.
@@ -40,29 +41,30 @@ def neighbours(space: SearchSpace, params: Mapping[str, ParamValue], seed: int) 
 def untried_neighbour(
     space: SearchSpace, params: Mapping[str, ParamValue], seed: int, *, tried: Container[Hashable]
 ) -> dict[str, ParamValue] | None:
-    """Return the first neighbour that was not tried yet, where there is one.
+    """Return the first neighbour that was not tried yet, or ``None``.
 
     Args:
-        space: What is searched.
-        params: Whose neighbour.
-        seed: Of the order.
-        tried: What :func:`identity` says of those that were.
+        space: The search space.
+        params: The configuration to start from.
+        seed: Decides the order.
+        tried: The :func:`identity` of every configuration that was tried.
     """
-    return next((each for each in neighbours(space, params, seed) if identity(each) not in tried), None)
+    candidates = neighbours(space, params, seed)
+    return next((candidate for candidate in candidates if identity(candidate) not in tried), None)
 
 
 def identity(params: Mapping[str, ParamValue]) -> Hashable:
-    """Return what two configurations with just the same searched parameters have in common."""
+    """Return a key that is equal for configurations with the same searched parameters."""
     return tuple(sorted(params.items()))
 
 
 def _others(dim: AnyDimension, value: ParamValue) -> list[ParamValue]:
-    """Return the other values of a parameter that is a choice; none of one that is not."""
+    """Return the other values of a parameter if it is a choice, else nothing."""
     if isinstance(dim, Choice) or (isinstance(dim, Int) and not dim.log and dim.size() <= FEW):
-        return [each for each in dim.points() or () if each != value]
+        return [point for point in dim.points() or () if point != value]
     return []
 
 
 def _filled(space: SearchSpace, known: Mapping[str, ParamValue], rng: random.Random) -> dict[str, ParamValue]:
-    """Return a configuration with the known values, as far as they exist, and random ones where they do not."""
+    """Return a configuration with the known values, and random values for parameters without one."""
     return space.draw(lambda name, dim: known[name] if name in known else dim.at(rng.random()))

@@ -1,4 +1,4 @@
-"""A study as samplers see it: paused trials count as if they had ended, and there may be trials of other studies."""
+"""A study as samplers see it: paused trials look finished, and trials of earlier studies are added."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from tuner.search.successive_halving import Rungs
 
 
 class StudyView(optuna.Study):
-    """A study whose direction is that of its first objective, also where it has several.
+    """A study whose direction is that of its first objective, even if it has several objectives.
 
-    Optuna asks for the one direction of a study wherever it judges by what is reported while a trial runs: in its
-    pruners, and where TPE ranks pruned trials. What is reported here is the first objective.
+    Optuna's pruners, and TPE when it ranks pruned trials, use the values that are reported while a trial runs. They
+    need one direction for them. Here the reported value is always the first objective.
     """
 
     @property
     def direction(self) -> StudyDirection:
-        """Of the first objective."""
+        """The direction of the first objective."""
         return self.directions[0]
 
 
 class SamplerView:
-    """A study's storage, in which a paused trial has ended with its best value up to the highest rung it has reached.
+    """A study's storage that shows a paused trial as finished, with its best value up to the highest rung it reached.
 
-    In Optuna's tables it waits; a sampler would learn nothing from it. For TPE it is as good as complete, and so is a
-    trial that was given up at its rung: what it has reached so far is a lower bound of what it would reach, so where it
-    is above a complete trial already, it is the better one; few epochs make it look worse than it is, never better.
-    (Optuna's own order, all complete trials before all pruned ones, let the model believe in whichever few trials were
-    complete first.) Where a value has to be that of the whole training, for a Gaussian process or with several
-    objectives, it is one that was pruned.
+    In Optuna's tables a paused trial waits, and a sampler learns nothing from it. TPE sees it as complete, and likewise
+    a trial that was given up at its rung. Its value so far is a lower bound of what it would reach: a few epochs make a
+    trial look worse than it is, never better. So if it beats a complete trial already, it is the better one. (Optuna's
+    own order ranks all complete trials before all pruned ones, so the model trusted the few trials that happened to be
+    complete first.) If a value must come from a whole training, for a Gaussian process or with several objectives, the
+    sampler sees the trial as pruned.
 
-    Foreign trials come before those of the study, and are in no table. Everything else is the storage's own.
+    Trials of earlier studies come before those of the study; they are in no table of it.
 
     Args:
-        storage: Optuna's.
-        rungs: Know who is paused, and where.
-        foreign: Trials of earlier studies, with numbers that no trial of this one has.
-        as_complete: Whether trials that are compared at a rung count as complete.
+        storage: Optuna's storage; every method that is not defined here is the storage's own.
+        rungs: The paused trials and the rungs they reached.
+        foreign: Trials of earlier studies. Their numbers differ from those of this study's trials.
+        as_complete: Whether trials that were compared at a rung count as complete.
 
     Source: Falkner et al. 2018, BOHB, section 4.1, which fits the model to the highest rung with enough trials instead.
     """
@@ -62,7 +62,7 @@ class SamplerView:
         self._as_complete = as_complete
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the storage has."""
+        """Return an attribute of the storage."""
         return getattr(self._storage, name)
 
     def get_all_trials(
@@ -73,19 +73,19 @@ class SamplerView:
     ) -> list[FrozenTrial]:
         """Return the trials in one of the ``states``."""
         paused = self._rungs.paused
-        seen = [self._ended(trial, paused) for trial in self._storage.get_all_trials(study_id, deepcopy=deepcopy)]
-        seen = [*(copy.deepcopy(self._foreign) if deepcopy else self._foreign), *seen]
-        return [trial for trial in seen if states is None or trial.state in states]
+        own = [self._as_finished(trial, paused) for trial in self._storage.get_all_trials(study_id, deepcopy=deepcopy)]
+        trials = [*(copy.deepcopy(self._foreign) if deepcopy else self._foreign), *own]
+        return [trial for trial in trials if states is None or trial.state in states]
 
-    def _ended(self, trial: FrozenTrial, paused: Container[int]) -> FrozenTrial:
-        waits = trial.state == TrialState.WAITING and trial.number in paused
-        if not waits and not (trial.state == TrialState.PRUNED and self._as_complete):
+    def _as_finished(self, trial: FrozenTrial, paused: Container[int]) -> FrozenTrial:
+        is_paused = trial.state == TrialState.WAITING and trial.number in paused
+        if not is_paused and not (trial.state == TrialState.PRUNED and self._as_complete):
             return trial
         standing = self._rungs.standing(trial.number)
         if standing is None:
             return trial
         level, value = standing
-        ended = copy.copy(trial)
-        ended.state = TrialState.COMPLETE if self._as_complete else TrialState.PRUNED
-        ended.values, ended.intermediate_values = [value], {level - 1: value}
-        return ended
+        finished = copy.copy(trial)
+        finished.state = TrialState.COMPLETE if self._as_complete else TrialState.PRUNED
+        finished.values, finished.intermediate_values = [value], {level - 1: value}
+        return finished

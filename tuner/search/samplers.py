@@ -29,7 +29,7 @@ def trial_seed(study_seed: int, number: int) -> int:
     return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0] >> 1)
 
 
-def check_sampler(recipe: Recipe, *, server: str | None, asked: bool) -> None:
+def check_sampler(recipe: Recipe, *, server: str | None, requested: bool) -> None:
     """Refuse a sampler that cannot work here, or that would trust a shared database unasked.
 
     CMA-ES keeps its state in the database as pickles, and unpickling runs what they say.
@@ -37,14 +37,14 @@ def check_sampler(recipe: Recipe, *, server: str | None, asked: bool) -> None:
     Args:
         recipe: What is searched, and how.
         server: The database, if others may be able to write it.
-        asked: Whether this very run was told to use this sampler.
+        requested: Whether this run names the sampler explicitly.
 
     Raises:
         RecipeError: With what to do instead.
     """
     if recipe.sampler == "gp" and importlib.util.find_spec("torch") is None:
         raise RecipeError("sampler 'gp' needs torch, not installed here", hint="pip install 'tuner[gp]'")
-    if recipe.sampler == "cmaes" and server is not None and not asked:
+    if recipe.sampler == "cmaes" and server is not None and not requested:
         raise RecipeError(
             f"sampler 'cmaes' runs code that whoever can write {server} may have left there",
             hint="ask for it with --sampler cmaes if you trust them all; --sampler auto needs no trust",

@@ -1,4 +1,4 @@
-"""Configurations whose model would be too large: refused before training, as a constraint and not as a failure."""
+"""Refuses configurations with too large a model before training, as a constraint and not as a failure."""
 
 from __future__ import annotations
 
@@ -15,72 +15,67 @@ from tuner.config.recipe import Recipe
 from tuner.config.space import AnyDimension
 from tuner.errors import RecipeError, RunError
 from tuner.records import ParamValue
+from tuner.search.study_state import StudyState
 
 Weights = Callable[[Hyperparameters], int]  # counts the weights of a configuration's model
 
-AT_ONCE = 20  # refusals until the coordinator can look after its trainers and its lease
-STUBBORN = 20  # refusals in a row after which a sampler that learns is replaced by chance, for one trial
-MOST = 200  # refusals in a row that end the run: the space holds next to nothing else
+AT_ONCE = 20  # refusals after which the coordinator gets a turn, to look after its trainers and its lease
+STUBBORN = 20  # refusals in a row after which one trial is drawn at random instead
+MOST = 200  # refusals in a row that end the run: the space holds almost nothing else
 _CONSTRAINT = "parameters"
-_SIZES = {"batch_norm", *PER_LAYER, *PER_LAYER.values()}  # the parameters that decide it
+_SIZES = {"batch_norm", *PER_LAYER, *PER_LAYER.values()}  # the parameters that decide the size of a model
 
 
 class SizeLimit:
-    """The trials of one study that were refused.
+    """Refuses the trials of one study whose models would have too many weights.
 
     Args:
-        recipe: How many weights are allowed.
-        weights: Counts them; without it nothing is refused.
-
-    Attributes:
-        numbers: The refused trials.
+        recipe: The largest allowed number of weights.
+        weights: Counts the weights of a configuration. If it is ``None``, nothing is refused.
+        state: Records the refused trials.
     """
 
-    def __init__(self, recipe: Recipe, weights: Weights | None) -> None:
+    def __init__(self, recipe: Recipe, weights: Weights | None, state: StudyState) -> None:
         self._most = recipe.budget.max_parameters
         self._finite = recipe.sampler == "grid"
-        self._taught = recipe.sampler != "cmaes"  # it would only warn that it does not understand
+        self._sets_constraint = recipe.sampler != "cmaes"  # CMA-ES would only warn that it ignores the constraint
         self._weights = weights
-        self._in_a_row = 0  # of this run
-        self.numbers: set[int] = set()
+        self._state = state
+        self._in_a_row = 0  # in this run
 
     def restore(self, trial: FrozenTrial) -> bool:
-        """Note a trial that an earlier run refused; tells whether it is one."""
+        """Record a trial that an earlier run refused; returns whether it is one."""
         if was_refused(trial):
-            self.numbers.add(trial.number)
-        return trial.number in self.numbers
+            self._state.refuse(trial.number)
+        return trial.number in self._state.refused
 
-    def before(self, number: int) -> int:
-        """Count the refused trials before a trial."""
-        return sum(each < number for each in self.numbers)
-
-    def stubborn(self, number: int) -> bool:
-        """Tell whether so many trials just before this one were refused that its sampler has to be helped."""
-        return all(number - i in self.numbers for i in range(1, STUBBORN + 1))
+    def needs_random_draw(self, number: int) -> bool:
+        """Return whether so many trials just before this one were refused that its sampler needs help."""
+        return all(number - i in self._state.refused for i in range(1, STUBBORN + 1))
 
     def refuse(self, trial: optuna.Trial, hyperparameters: Hyperparameters) -> bool:
-        """Tell whether a configuration is too large; if so, its trial says why, and what samplers learn from it.
+        """Return whether a configuration is too large. If so, write the reason to its trial, and what samplers need.
 
-        The trial is still to be ended, as pruned.
+        The caller has to end the trial as pruned.
         """
         weights = too_large(self._most, self._weights, hyperparameters)
         if weights is None or self._most is None:
             self._in_a_row = 0
             return False
-        if self._taught and _CONSTRAINT not in trial.constraints:  # a run that died here may have set it
+        if self._sets_constraint and _CONSTRAINT not in trial.constraints:  # set already by a run that died here
             trial.set_constraint(_CONSTRAINT, weights / self._most - 1)
         trial.set_user_attr("parameters", weights)
         trial.set_user_attr("reason", f"refused: {weights:,} weights, at most {self._most:,}")
         trial.set_user_attr(REFUSED, self._most)
-        self.numbers.add(trial.number)
+        self._state.refuse(trial.number)
         self._in_a_row += 1
         return True
 
     def check(self) -> None:
-        """End a search that finds nothing but configurations that are too large; a grid has an end of its own.
+        """End a search that draws nothing but configurations that are too large. A grid ends by itself.
 
         Raises:
-            RunError: If so.
+            RunError: After ``MOST`` refusals in a row.
         """
         if self._in_a_row >= MOST and not self._finite:
             raise RunError(
@@ -90,28 +85,28 @@ class SizeLimit:
 
 
 def too_large(most: int | None, weights: Weights | None, hyperparameters: Hyperparameters) -> int | None:
-    """Return how many weights a configuration has if these are more than ``most``, else ``None``."""
+    """Return how many weights a configuration has if there are more than ``most``, else ``None``."""
     count = 0 if most is None or weights is None else weights(hyperparameters)
     return None if most is None or count <= most else count
 
 
 def weights_for(inputs: int, classes: int) -> Weights:
-    """Return what counts the weights of models for so many values per row and labels."""
+    """Return a function that counts the weights of models with ``inputs`` values per row and ``classes`` labels."""
     return lambda hyperparameters: hyperparameters.weights(inputs, classes)
 
 
 def was_refused(trial: FrozenTrial) -> bool:
-    """Tell whether a trial was refused."""
+    """Return whether a trial was refused for its size."""
     return trial.state == TrialState.PRUNED and REFUSED in trial.user_attrs
 
 
 def check_starts(recipe: Recipe, weights: Weights) -> None:
-    """Refuse a recipe that wants to begin with a configuration that it does not allow itself.
+    """Refuse a recipe with a start configuration that is larger than the recipe allows.
 
-    One that leaves open what decides its size may still be drawn small enough.
+    A start configuration that leaves its size open may still be drawn small enough.
 
     Raises:
-        RecipeError: Naming it.
+        RecipeError: Naming the start configuration.
     """
     most = recipe.budget.max_parameters
     for start in recipe.start if most is not None else ():
@@ -125,7 +120,7 @@ def check_starts(recipe: Recipe, weights: Weights) -> None:
 
 
 def _sized(recipe: Recipe, fixed: dict[str, ParamValue]) -> dict[str, ParamValue] | None:
-    """Return the parameters with any value for what does not change the size; ``None`` if that is not decided."""
+    """Complete ``fixed`` with any value for parameters that do not change the size; ``None`` if the size is open."""
     undecided = []
 
     def draw(name: str, dimension: AnyDimension) -> ParamValue:

@@ -61,7 +61,7 @@ class WarmStart:
         self._fingerprint = fingerprint
         self._weights = weights
 
-    def first_of(self, recipe: Recipe) -> Recipe:
+    def with_start_configurations(self, recipe: Recipe) -> Recipe:
         """Return the recipe of a study that begins, with what is tried first because it was good elsewhere."""
         own = [start for start in recipe.start if start.origin is None]
         known = [flat(start.params) for start in own]
@@ -76,7 +76,7 @@ class WarmStart:
             return recipe
         return recipe.changed(recipe={"start": [start.model_dump(mode="json") for start in starts]})
 
-    def foreign(self, recipe: Recipe) -> list[FrozenTrial]:
+    def foreign_trials(self, recipe: Recipe) -> list[FrozenTrial]:
         """Return the trials that seed the sampler, the oldest first, with parameters and ranges of the new space.
 
         TPE goes by their numbers, and the oldest count least. Optuna's search space of all trials, which ``gp`` asks
@@ -96,7 +96,7 @@ class WarmStart:
             for n, (mark, each, params) in zip(numbers, found, strict=True)
         ]
 
-    def note(self, study: optuna.Study, recipe: Recipe, foreign: Sequence[FrozenTrial]) -> None:
+    def write_origins(self, study: optuna.Study, recipe: Recipe, foreign: Sequence[FrozenTrial]) -> None:
         """Write down which studies this one learns from, and what; one that is gone keeps the note that it had."""
         told: dict[str, str] = dict(study.user_attrs.get(LEARNED_FROM, {}))
         for source in self._sources:
@@ -143,14 +143,14 @@ class WarmStart:
         )
 
 
-def recall(location: Location, name: str, recipe: Recipe, *, begins: bool) -> list[EarlierStudy]:
+def read_earlier(location: Location, name: str, recipe: Recipe, *, is_new: bool) -> list[EarlierStudy]:
     """Read the earlier studies that a study learns from; writes nothing.
 
     Args:
         location: The database of all of them.
         name: The study's own name.
         recipe: Says from which it learns.
-        begins: Whether the study begins; one that goes on does so without those that are gone.
+        is_new: Whether the study begins. A study that continues does so without earlier studies that were deleted.
 
     Raises:
         UsageError: If one is the study itself, or the study begins and one is unknown.
@@ -167,7 +167,7 @@ def recall(location: Location, name: str, recipe: Recipe, *, begins: bool) -> li
             known = optuna.get_all_study_names(store.optuna)
             found = {each: _read(old) for each in wanted if (old := studies.find(store, each)) is not None}
     for each in wanted:
-        if each not in found and begins:
+        if each not in found and is_new:
             others = [other for other in known if other != name]
             raise UsageError(f"there is no study '{each}' to learn from", hint=did_you_mean(each, others))
         if each not in found:

@@ -1,0 +1,58 @@
+"""Puts the parts of a run together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from optuna.trial import FrozenTrial
+
+from storage.lease import Lease
+from tuner.config.recipe import Recipe
+from tuner.executors import Executor
+from tuner.run.coordinator import Coordinator
+from tuner.run.final_jobs import FinalJobs
+from tuner.run.incumbents import Incumbents
+from tuner.run.progress import Progress
+from tuner.run.trial_writer import TrialWriter
+from tuner.search.ask_tell import AskTell
+from tuner.search.size_limit import Weights
+from tuner.studies import StoredStudy
+
+
+def build_coordinator(
+    stored: StoredStudy,
+    recipe: Recipe,
+    lease: Lease,
+    executor: Executor,
+    progress: Progress,
+    *,
+    stop_requested: Callable[[], str | None] = lambda: None,
+    weights: Weights | None = None,
+    foreign: Sequence[FrozenTrial] = (),
+) -> Coordinator:
+    """Return a coordinator that is ready to run.
+
+    Args:
+        stored: The study, in an open store.
+        recipe: The search.
+        lease: The lease of the study, which this process holds.
+        executor: Runs the jobs; not started yet.
+        progress: Shows the run.
+        stop_requested: Called in every turn; returns why to stop at once, or ``None``.
+        weights: Counts the weights of a configuration. If it is ``None``, no configuration is refused for its size.
+        foreign: Trials of earlier studies that samplers learn from.
+    """
+    ask_tell = AskTell(stored.study, recipe, weights=weights, foreign=foreign)
+    incumbents = Incumbents(recipe, ask_tell.state)
+    return Coordinator(
+        stored.study.study_name,
+        recipe,
+        ask_tell=ask_tell,
+        writer=TrialWriter(stored.store, stored.record, lease, recipe),
+        final_jobs=FinalJobs(stored.store, stored.record, ask_tell, incumbents, recipe),
+        incumbents=incumbents,
+        lease=lease,
+        executor=executor,
+        progress=progress,
+        stop_requested=stop_requested,
+    )

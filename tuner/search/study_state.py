@@ -1,0 +1,188 @@
+"""What a running study knows: the states of its trials, who runs, what confirms what, and why it stops. Pure data."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from optuna.trial import TrialState
+
+from tuner.jobs import TrialSpec
+from tuner.records import ParamValue
+from tuner.search.neighbours import identity
+from tuner.search.stopping import WINNER_FOLLOWS
+from tuner.search.successive_halving import Rungs
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A trial from the moment it is asked for until its result is told. It may take several attempts.
+
+    ``values`` holds the objective after each epoch that counts, those before a resumed checkpoint included.
+    """
+
+    spec: TrialSpec
+    values: list[float]
+
+
+@dataclass(slots=True)
+class RunningAttempt:
+    """An attempt that a worker is busy with.
+
+    ``began`` is in seconds of the monotonic clock. ``timed_out`` is set when the attempt is killed for taking too long,
+    ``paused_after`` when the trial is told to pause: after how many epochs.
+    """
+
+    began: float = field(default_factory=time.monotonic)
+    timed_out: bool = False
+    paused_after: int | None = None
+
+
+class StudyState:
+    """The one object that owns the state of a running study. Its methods change the state; everybody else reads it.
+
+    Nobody else writes the study while it runs, so the state never has to be read from the database again.
+
+    Args:
+        rungs: The rungs of the study's pruner, with the trials that are paused at them.
+    """
+
+    def __init__(self, rungs: Rungs) -> None:
+        self.rungs = rungs
+        self._states: dict[int, TrialState] = {}
+        self._tally: Counter[TrialState] = Counter()
+        self._refused: set[int] = set()
+        self._confirmations: dict[int, int] = {}
+        self._first_trials: dict[Hashable, int] = {}
+        self._running: dict[int, RunningTrial] = {}
+        self._attempts: dict[int, RunningAttempt] = {}
+        self._stop_reason: str | None = None
+
+    # Trials by state
+
+    def __len__(self) -> int:
+        """Count all trials, refused ones included."""
+        return len(self._states)
+
+    def trial_state(self, number: int) -> TrialState:
+        """Return the state of a trial in Optuna's terms: a paused trial waits, a refused one is pruned."""
+        return self._states[number]
+
+    def count(self, state: TrialState) -> int:
+        """Count the trials in a state."""
+        return self._tally[state]
+
+    def trials_in(self, *states: TrialState) -> list[int]:
+        """Return the trials in one of the states, in order."""
+        if not any(self._tally[state] for state in states):
+            return []
+        return [number for number, state in self._states.items() if state in states]
+
+    def set_trial_state(self, number: int, state: TrialState) -> None:
+        """Record the state of a trial, whether it is new or not."""
+        if number in self._states:
+            self._tally[self._states[number]] -= 1
+        self._states[number] = state
+        self._tally[state] += 1
+
+    @property
+    def paused(self) -> AbstractSet[int]:
+        """The trials that wait at a rung."""
+        return self.rungs.paused
+
+    @property
+    def refused(self) -> AbstractSet[int]:
+        """The trials that were refused because their models are too large. They are not in the budget."""
+        return self._refused
+
+    def refuse(self, number: int) -> None:
+        """Record that a trial was refused."""
+        self._refused.add(number)
+
+    # Configurations
+
+    @property
+    def confirmations(self) -> Mapping[int, int]:
+        """The trial that each confirming trial trains again with another seed, by the number of the confirming one."""
+        return MappingProxyType(self._confirmations)
+
+    def add_confirmation(self, number: int, original: int) -> None:
+        """Record that a trial confirms ``original``. It trains to its end: rungs do not apply to it."""
+        self._confirmations[number] = original
+        self.rungs.exempt(number)
+
+    def first_trial_with(self, params: Mapping[str, ParamValue], number: int) -> int:
+        """Return the first trial with these searched parameters, which is ``number`` itself if they are new."""
+        return self._first_trials.setdefault(identity(params), number)
+
+    # Running trials and their attempts
+
+    @property
+    def running(self) -> Mapping[int, RunningTrial]:
+        """The trials that were asked for and have no result yet, by number."""
+        return MappingProxyType(self._running)
+
+    def add_running(self, spec: TrialSpec, values: Sequence[float]) -> None:
+        """Record that a trial was asked for, and what earlier attempts at it reported."""
+        self._running[spec.number] = RunningTrial(spec, list(values))
+
+    def reset_values(self, number: int, values: Sequence[float]) -> None:
+        """Replace the values of a running trial by those that its new attempt continues from."""
+        self._running[number].values[:] = values
+
+    def add_value(self, number: int, value: float) -> Sequence[float]:
+        """Append the objective after one more epoch; returns all values of the trial."""
+        values = self._running[number].values
+        values.append(value)
+        return values
+
+    def remove_running(self, number: int) -> None:
+        """Record that a trial has a result, or waits again. A worker may still be busy with it."""
+        del self._running[number]
+
+    @property
+    def attempts(self) -> Mapping[int, RunningAttempt]:
+        """The attempts that workers are busy with, by the number of the trial."""
+        return MappingProxyType(self._attempts)
+
+    @property
+    def retries(self) -> list[TrialSpec]:
+        """The running trials without an attempt: their workers died, and they are tried again."""
+        return [trial.spec for number, trial in self._running.items() if number not in self._attempts]
+
+    def begin_attempt(self, number: int) -> None:
+        """Record that a worker starts a running trial."""
+        self._attempts[number] = RunningAttempt()
+
+    def mark_timed_out(self, number: int) -> None:
+        """Record that an attempt is killed for taking too long."""
+        self._attempts[number].timed_out = True
+
+    def mark_pausing(self, number: int, epochs: int) -> None:
+        """Record that a trial is told to pause after so many epochs."""
+        self._attempts[number].paused_after = epochs
+
+    def end_attempt(self, number: int) -> RunningAttempt:
+        """Record that a worker is no longer busy with a trial; returns the attempt."""
+        return self._attempts.pop(number)
+
+    # Why the run stops
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early: see :mod:`tuner.search.stopping`, ``stop``, or the name of a signal."""
+        return self._stop_reason
+
+    @property
+    def may_finish(self) -> bool:
+        """Whether the run may still confirm, refit and test the winner: nobody asked it to stop at once."""
+        return self._stop_reason is None or self._stop_reason in WINNER_FOLLOWS
+
+    def request_stop(self, reason: str) -> None:
+        """Record why the run ends early. The first reason counts, but a request to stop at once replaces any other."""
+        if self._stop_reason is None or (self.may_finish and reason not in WINNER_FOLLOWS):
+            self._stop_reason = reason
