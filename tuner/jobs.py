@@ -11,14 +11,14 @@ from typing import Literal
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.records import Metrics, Outcome, ParamValue
 
-# Reasons that the coordinator acts upon.
+# Reasons with consequences in the coordinator.
 OUT_OF_MEMORY = "out of memory"
 DISK_FULL = "no space left on the disk"
 ASKED_TO_STOP = "asked to stop"
 
 
 class Instruction(enum.Enum):
-    """What the coordinator asks of a running trial; without one, it goes on. At a rung, a trial waits for one."""
+    """An instruction to a running trial. Without one, the trial continues. At a rung, it waits for one."""
 
     CONTINUE = "continue"
     PAUSE = "pause"
@@ -26,15 +26,16 @@ class Instruction(enum.Enum):
     INTERRUPT = "interrupt"
 
 
-AskInstruction = Callable[[bool], Instruction | None]  # with True it waits until there is one: the trial is at a rung
+# Returns the instruction for a trial, or None. Called with True, at a rung, it waits until there is one.
+AskInstruction = Callable[[bool], Instruction | None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainerSetup:
-    """What every trial of a study shares; sent once to each trainer.
+    """What all trials of a study share; sent once to each trainer.
 
-    ``validation`` is a share of the training rows when below 1, else a number of rows; ``split_seed`` chooses them.
-    ``metric`` is the objective's name and ``maximize`` its direction.
+    ``validation`` is a share of the training rows if it is below 1, else a number of rows. ``split_seed`` chooses them.
+    ``metric`` is the first objective, ``maximize`` its direction.
     """
 
     data: str
@@ -83,13 +84,13 @@ class TrialSpec:
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """One attempt at one trial: everything that a trainer needs and nothing about the database.
+    """One attempt at one trial: everything that a trainer needs, and nothing about the database.
 
-    ``patience`` counts epochs without improvement before the trial stops early; ``None`` never stops it.
-    ``model_path`` is where the weights of the best epoch go as a complete ``.keras`` file. ``checkpoint`` is the state
-    to go on from, if there is one; a new one is written every ``checkpoint_seconds`` of training. ``rungs`` are the
-    numbers of epochs after which the trial waits to hear whether it goes on. ``latency`` asks how long the model takes
-    for one row.
+    ``patience`` is the number of epochs without improvement after which the trial stops early; ``None`` never stops it.
+    ``model_path`` is where the model with the weights of the best epoch is written, as a complete ``.keras`` file.
+    ``checkpoint`` is the state to continue from, if there is one. A new one is written every ``checkpoint_seconds`` of
+    training. ``rungs`` are the numbers of epochs after which the trial waits for an instruction. With ``latency``, the
+    trainer also measures how long the model takes for one row.
     """
 
     number: int
@@ -105,13 +106,13 @@ class TrialJob:
     latency: bool = False
 
     def checkpoint_path(self, epochs: int) -> Path:
-        """Where the state after so many epochs goes."""
+        """Return where the checkpoint after so many epochs is written."""
         return self.model_path.with_name(f"{self.model_path.stem}.after-{epochs:05d}.npz")
 
 
 @dataclass(frozen=True, slots=True)
 class TestJob:
-    """Evaluate a kept model on the test split, which nothing else reads."""
+    """Evaluate a kept model on the test split, which no other job reads."""
 
     __test__ = False  # not a pytest class
 
@@ -122,10 +123,11 @@ class TestJob:
 
 @dataclass(frozen=True, slots=True)
 class RefitJob:
-    """Train the winner again, on the training and the validation rows together; nothing is left to validate on.
+    """Train the winner again, on the training and the validation rows together. No rows are left to validate on.
 
-    ``epochs`` is how many it trains: as many as the trial had in its best epoch. ``schedule_epochs`` are those that the
-    learning rate's schedule is stretched over: those that the trial was given. ``model_path`` is where the model goes.
+    ``epochs`` is how many epochs it trains: as many as the trial had after its best epoch. ``schedule_epochs`` is the
+    length of the learning rate's schedule: the epochs that the trial was given. ``model_path`` is where the model is
+    written.
     """
 
     number: int
@@ -141,16 +143,16 @@ Job = TrialJob | TestJob | RefitJob
 
 @dataclass(frozen=True, slots=True)
 class TrainerReady:
-    """A trainer has its data and device and can take a job."""
+    """A trainer has loaded its data, found its device and can take a job."""
 
     device: str
 
 
 @dataclass(frozen=True, slots=True)
 class EpochEnd:
-    """One finished epoch; ``epoch`` is 0-based, ``seconds`` is the wall time of training and validation.
+    """One finished epoch. ``epoch`` is 0-based, ``seconds`` is the wall time of training and validation.
 
-    ``checkpoint`` is the state after it, where one was written.
+    ``checkpoint`` is the state after the epoch, if one was written.
     """
 
     number: int
@@ -173,10 +175,11 @@ class ModelFile:
 class TrialEnd:
     """The end of one attempt. ``metrics`` are those of ``best_epoch``; ``parameters`` counts the model's weights.
 
-    ``epochs`` counts those of earlier attempts that this one went on from, ``seconds`` does not. ``phases`` says where
-    the seconds went, and ``traced`` whether a program had to be traced for this trial. ``checkpoint`` is the state of
-    an interrupted or paused trial, ``traceback`` what Python said of a failed one. ``latency_ms`` is how long the model
-    of a complete one takes for one row, where that was asked: see :mod:`tuner.training.latency`.
+    ``epochs`` includes the epochs before the checkpoint that the attempt continued from; ``seconds`` does not.
+    ``phases`` tells where the seconds went, ``traced`` whether a program had to be traced for this trial.
+    ``checkpoint`` is the state of an interrupted or paused trial, ``traceback`` Python's traceback of a failed one.
+    ``latency_ms`` is how long the model of a complete trial takes for one row, if the job requested it: see
+    :mod:`tuner.training.latency`.
     """
 
     number: int
@@ -197,7 +200,7 @@ class TrialEnd:
 
 @dataclass(frozen=True, slots=True)
 class TestEnd:
-    """``loss`` and ``accuracy`` of a kept model on the test split, or the reason why there are none."""
+    """The ``loss`` and ``accuracy`` of a kept model on the test split, or the reason why they are missing."""
 
     __test__ = False  # not a pytest class
 
@@ -209,9 +212,9 @@ class TestEnd:
 
 @dataclass(frozen=True, slots=True)
 class RefitEnd:
-    """The end of a refit: its model, or the reason why there is none.
+    """The end of a refit: its model, or the reason why it failed.
 
-    ``metrics`` are ``loss`` and ``accuracy`` of the last epoch on the ``rows`` rows that it trained on.
+    ``metrics`` are the ``loss`` and ``accuracy`` of the last epoch on the ``rows`` rows that it trained on.
     """
 
     number: int
@@ -228,7 +231,7 @@ End = TrialEnd | TestEnd | RefitEnd  # how a job ended, whatever its kind
 
 @dataclass(frozen=True, slots=True)
 class TrainerLost:
-    """A trainer process ended or could not start; ``number`` is the trial of the job that it had, if any."""
+    """A worker died or could not start. ``number`` is the trial of its job, if it had one."""
 
     number: int | None
     reason: str
@@ -236,7 +239,7 @@ class TrainerLost:
 
 @dataclass(frozen=True, slots=True)
 class TrainerRefused:
-    """No trainer can be had: the data or the device is missing. The run ends with this message and hint."""
+    """No trainer can start because the data or the device is missing. The run ends with this message and hint."""
 
     message: str
     hint: str | None = None

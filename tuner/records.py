@@ -17,8 +17,8 @@ class Outcome(enum.StrEnum):
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"
-    INTERRUPTED = "interrupted"  # given back to the queue, not a result
-    PAUSED = "paused"  # at a rung; it goes on if it is promoted
+    INTERRUPTED = "interrupted"  # no result; the trial waits again
+    PAUSED = "paused"  # at a rung; the trial continues if it is promoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Counts:
     running: int
     waiting: int
     paused: int = 0
-    refused: int = 0  # never trained: too large
+    refused: int = 0  # never trained because the model is too large
 
     @property
     def ended(self) -> int:
-        """Trials that were tried and have a result for good."""
+        """Trials with a final result."""
         return self.complete + self.pruned + self.failed
 
     @property
     def total(self) -> int:
-        """All trials that there are."""
+        """All trials, refused ones included."""
         return self.ended + self.running + self.waiting + self.paused + self.refused

@@ -22,7 +22,7 @@ from tuner.errors import UsageError
 from tuner.records import Params
 from tuner.search import warm_start
 from tuner.search.ask_tell import AskTell
-from tuner.search.samplers import spreads
+from tuner.search.samplers import covers_space
 from tuner.search.warm_start import FOREIGN, WarmStart
 from tuner.study import load_study
 
@@ -49,7 +49,7 @@ def recipe_of(trials: int = 14, sampler: str = "tpe", pruner: str = "none", **ch
 def lessons_of(
     home: Path, recipe: Recipe, fingerprint: str = SAME, *, name: str = "new", is_new: bool = True
 ) -> WarmStart:
-    """Return what a study learns, as a run of it does."""
+    """Return what a study learns_from_trials, as a run of it does."""
     return WarmStart(warm_start.read_earlier(locate(home=home), name, recipe, is_new=is_new), fingerprint, weights)
 
 
@@ -94,7 +94,7 @@ def test_samplers_see_foreign_trials_as_the_new_space_would_have_drawn_them(home
     foreign = lessons_of(home, new).foreign_trials(new)
     with studies.opened(locate(home=home)) as store:
         ask_tell = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
-        assert not spreads(new, ask_tell._study, 0)
+        assert not covers_space(new, ask_tell._study, 0)
         asked = ask_tell.ask()
         seen = ask_tell._study.get_trials(deepcopy=False)
         own = seen[-1]

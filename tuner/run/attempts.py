@@ -38,7 +38,7 @@ class AttemptLimits:
         return f"timed out after {self._timeout:g} s"
 
     def time_out(self) -> list[int]:
-        """Mark the attempts that have taken too long; returns their trials, each one only once."""
+        """Mark the attempts that have taken too long; returns their trials, each of them only once."""
         if self._timeout is None:
             return []
         latest_start = time.monotonic() - self._timeout

@@ -1,4 +1,4 @@
-"""How long a search will take, roughly, before its first trial."""
+"""Estimates roughly how long a search will take, before its first trial."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.records import Counts
 from tuner.run.progress import Plan
 from tuner.search.successive_halving import REDUCTION, rung_levels
 
-# Seen on one core of a 2-core cloud machine with the search for MNIST: see benchmarks/study.py.
+# Measured on one core of a 2-core cloud machine with the search for MNIST: see benchmarks/study.py.
 FLOPS_PER_CORE = 3e10
 SECONDS_PER_TRIAL = 0.3  # building, tracing, keeping the model
 STARTUP_SECONDS = 15.0  # importing TensorFlow, loading the data
@@ -20,14 +20,14 @@ PRUNED_SHARE = 0.75  # of the epochs that one of Optuna's pruners lets a study t
 
 
 def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers: int) -> Plan:
-    """Say what a run is about to do.
+    """Return the plan of a run.
 
     Args:
         study: The study's name.
         recipe: The search.
-        counts: The trials that there are.
+        counts: The trials so far.
         data: The data set.
-        workers: Trials at the same time.
+        workers: How many trials run at the same time.
     """
     finished = counts.ended + counts.paused
     whole = expected_seconds(
@@ -49,14 +49,14 @@ def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers:
 
 
 def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, workers: int) -> float:
-    """Estimate the wall time of a whole search on the CPU, from a network in the middle of the space.
+    """Estimate the wall time of a whole search on the CPU, from a network in the middle of the search space.
 
     Args:
         recipe: The search.
         rows: Training rows.
         inputs: Values per row.
-        classes: How many labels.
-        workers: Trials at the same time.
+        classes: Number of labels.
+        workers: How many trials run at the same time.
 
     Returns:
         Seconds, at most the recipe's timeout.
@@ -76,7 +76,7 @@ def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, wo
 
 
 def _share(recipe: Recipe) -> float:
-    """Return the share of all epochs that the pruner lets a study train; brackets count as one."""
+    """Return the share of all epochs that the pruner lets a study train. Brackets are ignored."""
     if recipe.search.pruner not in {"asha", "hyperband"}:
         return 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
     levels = (0, *rung_levels(recipe.budget.epochs), recipe.budget.epochs)
@@ -87,8 +87,8 @@ def _share(recipe: Recipe) -> float:
 def _middle(recipe: Recipe, name: str, default: float) -> float:
     entry = recipe.space.get(name, recipe.search_space.fixed.get(name, default))
     if isinstance(entry, Choice | list):
-        several = entry.choices if isinstance(entry, Choice) else entry
-        numbers = [float(each) for each in several if not isinstance(each, str)]
+        choices = entry.choices if isinstance(entry, Choice) else entry
+        numbers = [float(choice) for choice in choices if not isinstance(choice, str)]
         return sum(numbers) / len(numbers) if numbers else default
     if isinstance(entry, Float | Int):
         return math.sqrt(entry.low * entry.high) if entry.log else (entry.low + entry.high) / 2

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on; the command line draws it, Python users may ignore it."""
+"""What a run shows while it runs. The command line draws it; Python users may ignore it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.records import Counts, ParamValue
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is about to do; ``seconds`` is a rough estimate, ``timeout`` bounds it."""
+    """What a run is about to do. ``seconds`` is a rough estimate, bounded by ``timeout``."""
 
     study: str
     finished: int  # trials of earlier runs
@@ -24,13 +24,13 @@ class Plan:
 
 @dataclass(slots=True)
 class RunningTrial:
-    """A trial that trains at this moment; ``values`` is the objective after each finished epoch.
+    """A trial that is training now. ``values`` holds the objective after each finished epoch.
 
-    ``promoted`` is the number of epochs after which it was paused, if it was.
+    ``promoted`` is the number of epochs after which the trial was paused before, if it was.
     """
 
     number: int
-    epochs: int  # how many it will train at most
+    epochs: int  # at most
     params: Mapping[str, ParamValue]
     promoted: int | None = None
     values: list[float] = field(default_factory=list)
@@ -38,7 +38,7 @@ class RunningTrial:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run at one moment; times in seconds, ``remaining`` is unknown until a trial has ended."""
+    """A run at one moment. Times are in seconds; ``remaining`` is ``None`` if there is no estimate yet."""
 
     study: str
     objective: str
@@ -53,7 +53,7 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One trial's end, for a line of text."""
+    """The end of one trial, for a line of text."""
 
     number: int
     outcome: str
@@ -64,16 +64,16 @@ class Ended:
 
 
 class Progress(Protocol):
-    """Hears what a run does. Called by the coordinator's thread; must return quickly."""
+    """Receives the progress of a run. Its methods are called in the coordinator's thread and must return quickly."""
 
     def planned(self, plan: Plan) -> None:
-        """The run begins."""
+        """Receive the plan when the run begins."""
 
     def update(self, view: RunView) -> None:
-        """The run as it stands now; several times per second."""
+        """Receive the current view, several times per second."""
 
     def ended(self, end: Ended, view: RunView) -> None:
-        """A trial has ended."""
+        """Receive the end of a trial."""
 
 
 class Silent:

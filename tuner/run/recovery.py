@@ -12,8 +12,8 @@ from tuner.search.ask_tell import AskTell
 def recover(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents) -> None:
     """Bring the trials of a study into a state from which a new run can continue, and rank the complete ones.
 
-    A trial that a dead run left running is queued again. If its result was written but not told to Optuna, the result
-    counts.
+    A trial that a dead run left running is queued again. If its result was written and Optuna did not get it, the
+    result counts.
     """
     state = ask_tell.state
     for number in writer.checkpointed():

@@ -1,4 +1,4 @@
-"""Where the seconds of a run go: those of the trainers, and those of the coordinator beside them."""
+"""Adds up where the seconds of a run go, for the trainers and for the coordinator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COORDINATOR_PHASES = ("ask", "storage", "display", "waiting")
 
 
 class Timing:
-    """Adds up what the coordinator sees while it runs.
+    """Adds up the phases that the coordinator sees while it runs.
 
     Args:
         slots: How many trials can run at the same time.
@@ -44,13 +44,13 @@ class Timing:
         self.coordinator = Clock()
 
     def ready(self) -> None:
-        """Count the time until a trainer was ready as ``import``; that of a replacement is not told from idle."""
+        """Count the time until a trainer was ready as ``import``. For a replaced worker this time counts as idle."""
         if self._ready < self._slots:
             self._ready += 1
             self._trainers.seconds["import"] += time.monotonic() - self._began
 
     def trial(self, end: TrialEnd) -> None:
-        """Count the phases of a trial, however it ended."""
+        """Add the phases of a trial, whatever its outcome."""
         for phase, seconds in end.phases.items():
             self._trainers.seconds[phase] += seconds
         self._trainers.seconds["other"] += max(0.0, end.seconds - sum(end.phases.values()))
@@ -58,11 +58,14 @@ class Timing:
         self._reused += bool(end.phases) and not end.traced
 
     def test(self, seconds: float) -> None:
-        """Count an evaluation on the test split."""
+        """Add the time of a final job: a refit or an evaluation on the test split."""
         self._trainers.seconds["test"] += seconds
 
     def as_json(self) -> dict[str, Any]:
-        """Return what was seen so far; the phases of each side add up to its wall time."""
+        """Return the sums so far.
+
+        The phases of the trainers add up to ``wall * slots``, those of the coordinator to ``wall``.
+        """
         wall = time.monotonic() - self._began
         trainers, coordinator = dict(self._trainers.seconds), dict(self.coordinator.seconds)
         trainers["idle"] = max(0.0, wall * self._slots - sum(trainers.values()))
@@ -77,7 +80,7 @@ class Timing:
 
 
 def total(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sum of several runs, each as :meth:`Timing.as_json` returned it; the slots are the most of any."""
+    """Return the sum of several results of :meth:`Timing.as_json`; ``slots`` is their largest number of slots."""
 
     def summed(key: str, names: Iterable[str]) -> dict[str, Any]:
         return {name: round(sum(run[key].get(name, 0) for run in runs), 3) for name in names}

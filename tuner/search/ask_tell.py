@@ -194,7 +194,7 @@ class AskTell:
     def recover(self, number: int, outcome: Outcome) -> tuple[float, ...] | None:
         """End or requeue a trial that a dead run left running, by the outcome of its last attempt.
 
-        The result of a trial is written to our tables before it is told to Optuna, so the attributes of a complete
+        The result of a trial is written to our tables before Optuna gets it, so the attributes of a complete
         trial hold its objectives.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Which configuration is the best one, told by the mean of several seeds rather than by luck."""
+"""Finds the best configuration by the mean of several seeds, because a single seed may be lucky."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from statistics import fmean
 class Standing:
     """A configuration that was trained again with further seeds.
 
-    ``trial`` is the one that the search found; its own value does not count, because it was chosen for being high.
-    ``seeds`` are the further trials, ``values`` their objectives. ``error`` is the standard error of ``mean``; it is
-    unknown where every configuration has one further seed alone. ``representative`` is the trial, of all with this
-    configuration, whose model is the best.
+    ``trial`` is the trial of the search. Its own value does not count, because it was chosen for being high. ``seeds``
+    are the confirming trials, ``values`` their objectives. ``error`` is the standard error of ``mean``; it is ``None``
+    if every configuration has only one further seed. ``representative`` is the trial with the best model of all trials
+    with this configuration.
     """
 
     trial: int
@@ -30,32 +30,32 @@ def chosen(
     values: Mapping[int, float], confirms: Mapping[int, int], identities: Mapping[int, Hashable], *, best: int,
     maximize: bool,
 ) -> list[int]:  # fmt: skip
-    """Return the trials with the best different configurations that the search itself found, the best first.
+    """Return the trials to confirm: those with the best configurations of the search, all different, best first.
 
     Args:
         values: The objective of each complete trial.
-        confirms: The trial that each further seed confirms.
-        identities: Equal for trials with the same configuration.
+        confirms: The original trial of each confirming trial. Confirming trials are not part of the search.
+        identities: A key per trial that is equal for trials with the same configuration.
         best: How many configurations.
         maximize: Whether larger is better.
     """
     sign = -1 if maximize else 1
-    found: dict[Hashable, int] = {}
-    for number in sorted(values, key=lambda each: (sign * values[each], each)):
+    trials: dict[Hashable, int] = {}
+    for number in sorted(values, key=lambda number: (sign * values[number], number)):
         if number not in confirms:
-            found.setdefault(identities[number], number)
-    return list(found.values())[:best]
+            trials.setdefault(identities[number], number)
+    return list(trials.values())[:best]
 
 
 def standings(values: Mapping[int, float], confirms: Mapping[int, int], *, maximize: bool) -> list[Standing]:
-    """Return the configurations that were confirmed, the best mean first; those without a complete seed are left out.
+    """Return the confirmed configurations, best mean first. Those without a complete further seed are left out.
 
-    The standard error takes the spread between seeds to be the same for all of them: with two or three seeds each, a
-    common estimate is the better one.
+    The standard error assumes the same spread between seeds for all configurations: with two or three seeds each, a
+    common estimate is better than separate ones.
 
     Args:
         values: The objective of each complete trial.
-        confirms: The trial that each further seed confirms.
+        confirms: The original trial of each confirming trial.
         maximize: Whether larger is better.
 
     Source: the pooled variance, e.g. NIST/SEMATECH e-Handbook of Statistical Methods, section 7.3.1.
@@ -68,23 +68,23 @@ def standings(values: Mapping[int, float], confirms: Mapping[int, int], *, maxim
     squares = sum((values[seed] - means[trial]) ** 2 for trial, numbers in seeds.items() for seed in numbers)
     freedom = sum(len(numbers) - 1 for numbers in seeds.values())
     sign = -1 if maximize else 1
-    found = [
+    ranking = [
         Standing(
             trial=trial,
             seeds=tuple(numbers),
             values=tuple(values[seed] for seed in numbers),
             mean=means[trial],
             error=math.sqrt(squares / freedom / len(numbers)) if freedom else None,
-            representative=min((trial, *numbers), key=lambda each: (sign * values[each], each)),
+            representative=min((trial, *numbers), key=lambda number: (sign * values[number], number)),
         )
         for trial, numbers in seeds.items()
     ]
-    return sorted(found, key=lambda each: (sign * each.mean, each.trial))
+    return sorted(ranking, key=lambda standing: (sign * standing.mean, standing.trial))
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """How far the first is ahead of the second; ``error`` is the standard error of the difference."""
+    """The lead of the first configuration over the second; ``error`` is the standard error of the difference."""
 
     first: int
     second: int
@@ -93,14 +93,14 @@ class Lead:
 
     @property
     def within_noise(self) -> bool:
-        """Whether it is less than two standard errors: other seeds might well turn it round."""
+        """Whether the lead is less than two standard errors. Then other seeds might well reverse it."""
         return self.difference < 2 * self.error
 
 
-def lead(found: list[Standing]) -> Lead | None:
-    """Return the lead of the winner, or ``None`` where it cannot be judged."""
-    if len(found) < 2 or found[0].error is None or found[1].error is None:  # noqa: PLR2004 - two to compare
+def lead(ranking: list[Standing]) -> Lead | None:
+    """Return the lead of the winner, or ``None`` if there is no second configuration or no standard error."""
+    if len(ranking) < 2 or ranking[0].error is None or ranking[1].error is None:  # noqa: PLR2004 - two to compare
         return None
-    first, second = found[:2]
-    error = math.hypot(found[0].error, found[1].error)
+    first, second = ranking[:2]
+    error = math.hypot(ranking[0].error, ranking[1].error)
     return Lead(first.trial, second.trial, abs(first.mean - second.mean), error)

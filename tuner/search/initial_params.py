@@ -11,7 +11,7 @@ from tuner.config.recipe import Recipe
 from tuner.config.tables import Start
 from tuner.records import ParamValue
 from tuner.search.neighbours import identity, untried_neighbour
-from tuner.search.samplers import exchanges, shuffled_grid, sobol_point, spreads, trial_seed
+from tuner.search.samplers import covers_space, is_neighbour, shuffled_grid, sobol_point, trial_seed
 from tuner.search.study_state import StudyState
 
 
@@ -40,9 +40,9 @@ class InitialParams:
         if self._grid is not None:
             return self._grid[position]
         params = self._recipe.start_params(self._start_position(number))
-        if spreads(self._recipe, self._study, position):
+        if covers_space(self._recipe, self._study, position):
             return sobol_point(self._recipe, position, fixed=params or {})
-        if params is None and exchanges(self._recipe, position):
+        if params is None and is_neighbour(self._recipe, position):
             return self._neighbour_of_best(number)
         return params
 

@@ -65,6 +65,6 @@ def _others(dim: AnyDimension, value: ParamValue) -> list[ParamValue]:
     return []
 
 
-def _filled(space: SearchSpace, known: Mapping[str, ParamValue], rng: random.Random) -> dict[str, ParamValue]:
-    """Return a configuration with the known values, and random values for parameters without one."""
-    return space.draw(lambda name, dim: known[name] if name in known else dim.at(rng.random()))
+def _filled(space: SearchSpace, fixed: Mapping[str, ParamValue], rng: random.Random) -> dict[str, ParamValue]:
+    """Return a configuration with the ``fixed`` values, and random values for the other parameters."""
+    return space.draw(lambda name, dim: fixed[name] if name in fixed else dim.at(rng.random()))

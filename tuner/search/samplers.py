@@ -1,4 +1,4 @@
-"""Who proposes configurations and who stops bad trials: Optuna's samplers and pruners, set up for a recipe."""
+"""Optuna's samplers and pruners, set up for a recipe; also the Sobol points and the grid."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tuner.errors import RecipeError
 from tuner.records import ParamValue
 from tuner.search.successive_halving import Rungs
 
-STARTUP = 10  # trials from which a model of the objective learns before it proposes any
-COVER = 8  # one trial in so many covers the space,
-EXCHANGE = 4  # and one in so many is the best one but for one choice: the model proposes neither
+STARTUP = 10  # finished trials that a model of the objective needs before it proposes any
+COVER_EVERY = 8  # one trial in so many covers the space instead of following the model
+NEIGHBOUR_EVERY = 4  # one trial in so many is a neighbour of the best one instead of following the model
 _LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 
 
@@ -30,13 +30,13 @@ def trial_seed(study_seed: int, number: int) -> int:
 
 
 def check_sampler(recipe: Recipe, *, server: str | None, requested: bool) -> None:
-    """Refuse a sampler that cannot work here, or that would trust a shared database unasked.
+    """Refuse a sampler that cannot work here, or that would trust a shared database without being requested.
 
-    CMA-ES keeps its state in the database as pickles, and unpickling runs what they say.
+    CMA-ES keeps its state in the database as pickles, and unpickling can run any code.
 
     Args:
-        recipe: What is searched, and how.
-        server: The database, if others may be able to write it.
+        recipe: The search.
+        server: The database if other people may be able to write it, else ``None``.
         requested: Whether this run names the sampler explicitly.
 
     Raises:
@@ -52,25 +52,30 @@ def check_sampler(recipe: Recipe, *, server: str | None, requested: bool) -> Non
 
 
 def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> optuna.samplers.BaseSampler:
-    """Make the sampler that proposes trial ``number``; with ``at_random`` it is chance, whatever the recipe says.
+    """Return the sampler that proposes trial ``number``.
 
-    ``gp`` models the parameters that every trial has; those that exist in some trials alone (``units_1``, ``momentum``)
-    are drawn at random, always. ``tpe`` models those too.
+    ``gp`` models the parameters that every trial has. Parameters that only some trials have (``units_1``,
+    ``momentum``) are drawn at random. ``tpe`` models those too.
+
+    Args:
+        recipe: The search.
+        number: The trial. Its seed follows from the study's seed and this number.
+        at_random: Draw at random, whatever sampler the recipe names.
     """
     sampler, seed = "random" if at_random else recipe.sampler, trial_seed(recipe.search.seed, number)
     if sampler == "tpe":
-        # Units exist per layer and momentum for sgd alone: `group` models such parameters instead of guessing them.
+        # Some parameters exist only in some trials (units per layer, momentum for sgd). `group` models them too.
         tpe = optuna.samplers.TPESampler(
             n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
         )
-        tpe._gamma = good_trials  # noqa: SLF001 - the argument of this name warns our users that it will go
+        tpe._gamma = good_trials  # noqa: SLF001 - the argument of this name would warn users of its deprecation
         return tpe
     if sampler == "gp":
         return optuna.samplers.GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
     if sampler == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed)
     if sampler == "qmc":
-        # One sequence for the whole study: its seed must not change from trial to trial.
+        # The whole study follows one sequence, so the seed must not change from trial to trial.
         return optuna.samplers.QMCSampler(
             seed=trial_seed(recipe.search.seed, 0), scramble=True, warn_independent_sampling=False
         )
@@ -80,51 +85,53 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
 
 
 def good_trials(trials: int) -> int:
-    """Return how many of so many trials are the good ones, on which TPE fits where to look.
+    """Return how many of the finished trials TPE treats as good.
 
-    A third of the first, then eight, later 15 %, at most 25. Optuna's own share of 10 % is two of the first twenty: a
-    model of two points sees little but these two, and with a dozen parameters these two are there by luck.
+    At first these are a third, then eight, later 15 %, and never more than 25. Optuna's own share of 10 % means two of
+    the first twenty trials. A model of two points hardly sees anything else, and with a dozen parameters these two are
+    good by luck.
 
     Source: 15 % and a lower bound: Falkner et al. 2018, BOHB, section 4.1.
     """
     return min(max(math.ceil(0.15 * trials), min(8, math.ceil(trials / 3))), 25)
 
 
-def spreads(recipe: Recipe, study: optuna.Study, place: int) -> bool:
-    """Tell whether trial ``place`` covers the space instead of being proposed by a model.
+def covers_space(recipe: Recipe, study: optuna.Study, position: int) -> bool:
+    """Return whether the trial at ``position`` covers the space instead of following a model.
 
-    It is one of the first, from which the model learns, or one of the few that go on covering the space: a model that
-    saw one good region early would else never learn of another, the less so where trials are compared after few epochs.
+    The first trials do, because the model learns from them. Later one trial in ``COVER_EVERY`` does: a model that found
+    one good region early would otherwise never see another one, especially if trials are compared after few epochs.
 
     Source: Falkner et al. 2018, BOHB, section 4.2, where a constant share of the configurations is drawn at random.
     """
-    if not learns(recipe):
+    if not learns_from_trials(recipe):
         return False
-    if place % COVER == COVER - 1:
+    if position % COVER_EVERY == COVER_EVERY - 1:
         return True
     states = _LEARNS_FROM[recipe.sampler]
-    tried = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
-    return len(tried) < STARTUP
+    finished = study.get_trials(deepcopy=False, states=states)
+    return sum(REFUSED not in trial.user_attrs for trial in finished) < STARTUP
 
 
-def exchanges(recipe: Recipe, place: int) -> bool:
-    """Tell whether trial ``place``, if it does not cover the space, is a neighbour of the best one.
+def is_neighbour(recipe: Recipe, position: int) -> bool:
+    """Return whether the trial at ``position``, if it does not cover the space, is a neighbour of the best one.
 
-    Where the good trials agree in a choice, TPE asks for no other: the bad trials with the other value were bad for
-    another reason, but it cannot know. So the other values are tried with everything else as in the best trial.
+    If the good trials agree in a choice, TPE hardly proposes another value: the bad trials with the other value may
+    have been bad for another reason, but TPE cannot know. So the other values are tried with everything else as in the
+    best trial.
 
     Source: Hutter et al. 2011, section 4.3, where such neighbours compete with random configurations.
     """
-    return learns(recipe) and place % EXCHANGE == 1
+    return learns_from_trials(recipe) and position % NEIGHBOUR_EVERY == 1
 
 
-def learns(recipe: Recipe) -> bool:
-    """Tell whether the sampler of a search learns from whatever trials it is shown."""
+def learns_from_trials(recipe: Recipe) -> bool:
+    """Return whether the sampler of a search can learn from any finished trials, those of other studies included."""
     return recipe.sampler in _LEARNS_FROM
 
 
 def distribution(dimension: AnyDimension) -> optuna.distributions.BaseDistribution:
-    """Return a dimension as Optuna stores it with a trial."""
+    """Return the Optuna distribution of a dimension."""
     if isinstance(dimension, Choice):
         return optuna.distributions.CategoricalDistribution(dimension.choices)
     if isinstance(dimension, Float):
@@ -137,31 +144,31 @@ def distribution(dimension: AnyDimension) -> optuna.distributions.BaseDistributi
 def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
     """Return point ``number`` of the study's scrambled Sobol sequence as a configuration.
 
-    The points cover each dimension, and pairs of them, more evenly than random ones. There is a coordinate for every
-    parameter that can exist, so whether one does changes none of the others. The point follows from the study's seed
-    and ``number`` alone.
+    The points cover each dimension, and pairs of dimensions, more evenly than random points. Every parameter that can
+    exist has a coordinate of its own, so whether a conditional parameter exists does not change the others. The point
+    follows from the study's seed and ``number`` alone.
 
     Args:
-        recipe: What is searched.
+        recipe: The search.
         number: The trial, from 0.
-        fixed: Values of parameters that the point must not choose.
+        fixed: Parameters that keep these values.
 
     Source: Sobol 1967; scrambled as in Matousek 1998, On the L2-discrepancy for anchored boxes.
     """
-    from scipy.stats.qmc import Sobol  # takes most of a second to import, and is needed for the first trials alone
+    from scipy.stats.qmc import Sobol  # takes most of a second to import and is needed for the first trials only
 
     names = recipe.search_space.names()
     if not names:  # everything is fixed
         return {}
     sequence = Sobol(len(names), rng=recipe.search.seed)
-    if number:  # SciPy cannot leave out the first 0 points
+    if number:  # SciPy cannot skip 0 points
         sequence.fast_forward(number)
     u = dict(zip(names, sequence.random()[0].tolist(), strict=True))
     return recipe.search_space.draw(lambda name, dim: fixed[name] if name in fixed else dim.at(u[name]))
 
 
 def make_rungs(recipe: Recipe) -> Rungs:
-    """Make the rungs of a search; one that does not pause trials has none."""
+    """Return the rungs of a search. A pruner that does not pause trials has none."""
     has_rungs = recipe.search.pruner in {"asha", "hyperband"}
     return Rungs(
         recipe.budget.epochs if has_rungs else 0,
@@ -196,7 +203,10 @@ def make_pruner(recipe: Recipe) -> optuna.pruners.BasePruner:
 
 
 def shuffled_grid(recipe: Recipe) -> list[dict[str, ParamValue]]:
-    """Return every configuration: the recipe's own first, the others in an order that covers the space early."""
+    """Return every configuration: the start configurations first, then the others in a random order.
+
+    A random order covers the space early.
+    """
     starts, others = recipe.grid[: len(recipe.start)], list(recipe.grid[len(recipe.start) :])
     random.Random(recipe.search.seed).shuffle(others)  # noqa: S311 - no secret
     return [*starts, *others]

@@ -1,4 +1,4 @@
-"""What a running study knows: the states of its trials, who runs, what confirms what, and why it stops. Pure data."""
+"""The state of a running study: trials by state, running attempts, confirmations, and why it stops. Pure data."""
 
 from __future__ import annotations
 

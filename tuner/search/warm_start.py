@@ -1,4 +1,4 @@
-"""Learning from earlier studies: their trials seed the sampler, or their best configurations are tried first."""
+"""Warm start: trials of earlier studies seed the sampler, or their best configurations are tried first."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tuner.config.space import AnyDimension
 from tuner.config.tables import Start
 from tuner.errors import UsageError, did_you_mean
 from tuner.records import Params, ParamValue
-from tuner.search.samplers import distribution, learns
+from tuner.search.samplers import distribution, learns_from_trials
 from tuner.search.size_limit import Weights, too_large, was_refused
 
 _log = logging.getLogger(__name__)
 
-BEST = 5  # configurations of an earlier study that are tried first where its trials cannot seed the sampler
-FOREIGN = "foreign"  # attribute of a trial that only samplers see: the study and trial that it comes from
+BEST = 5  # configurations of an earlier study that are tried first if its trials cannot seed the sampler
+FOREIGN = "foreign"  # attribute of a trial that only samplers see: its study and number
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierStudy:
-    """An earlier study as it is now: ``trials`` are those that have a result."""
+    """An earlier study as it is now; ``trials`` are the complete and pruned ones."""
 
     name: str
     recipe: Recipe
@@ -39,39 +39,39 @@ class EarlierStudy:
     trials: tuple[FrozenTrial, ...]
 
     def hyperparameters(self, trial: FrozenTrial) -> Hyperparameters:
-        """Return all parameters of a trial: searched, fixed and default ones."""
+        """Return the complete configuration of a trial: searched, fixed and default values."""
         return self.recipe.hyperparameters(trial.params)
 
 
 class WarmStart:
-    """What one study learns from earlier ones of its database.
+    """What one study learns from earlier studies of its database.
 
-    An earlier study that judged the same rows by the same objective seeds the sampler, if that is one which learns: it
-    is shown those trials that the new space could have proposed itself. They are never written to the study. Of any
-    other, the best configurations are tried first; these belong to the study from its beginning.
+    If an earlier study has the same rows and the same objective, and the sampler can learn from trials, its trials seed
+    the sampler: those that the new search space could have proposed. They are never written to the new study. From any
+    other study, the best configurations are tried first; they belong to the new study from its beginning.
 
     Args:
-        sources: The earlier studies that are there.
-        fingerprint: Of the study's data.
-        weights: Counts those of a configuration: what is too large teaches nothing.
+        earlier: The earlier studies.
+        fingerprint: The fingerprint of the study's data.
+        weights: Counts the weights of a configuration. Trials that would be refused now are left out.
     """
 
-    def __init__(self, sources: Sequence[EarlierStudy], fingerprint: str, weights: Weights) -> None:
-        self._sources = sources
+    def __init__(self, earlier: Sequence[EarlierStudy], fingerprint: str, weights: Weights) -> None:
+        self._earlier = earlier
         self._fingerprint = fingerprint
         self._weights = weights
 
     def with_start_configurations(self, recipe: Recipe) -> Recipe:
-        """Return the recipe of a study that begins, with what is tried first because it was good elsewhere."""
+        """Return the recipe of a new study with further start configurations, those that were best elsewhere."""
         own = [start for start in recipe.start if start.origin is None]
-        known = [flat(start.params) for start in own]
-        found: list[Start] = []
-        for source in self._sources:
+        params_so_far = [flat(start.params) for start in own]
+        further: list[Start] = []
+        for source in self._earlier:
             if not self._seeds(recipe, source):
-                best = self._best(recipe, source, known)
-                known += [flat(start.params) for start in best]
-                found += best
-        starts = (*own, *found)
+                best = self._best(recipe, source, params_so_far)
+                params_so_far += [flat(start.params) for start in best]
+                further += best
+        starts = (*own, *further)
         if starts == recipe.start:
             return recipe
         return recipe.changed(recipe={"start": [start.model_dump(mode="json") for start in starts]})
@@ -79,55 +79,55 @@ class WarmStart:
     def foreign_trials(self, recipe: Recipe) -> list[FrozenTrial]:
         """Return the trials that seed the sampler, the oldest first, with parameters and ranges of the new space.
 
-        TPE goes by their numbers, and the oldest count least. Optuna's search space of all trials, which ``gp`` asks
-        for, passes over numbers below -1.
+        Their numbers are negative. TPE sorts by number, and gives the oldest trials the least weight. For ``gp`` all
+        have the number -1, because Optuna's search space of all trials ignores smaller ones.
         """
-        found = [
+        candidates = [
             (f"{source.name}#{trial.number}", trial, params)
-            for source in self._sources
+            for source in self._earlier
             if self._seeds(recipe, source)
             for trial in source.trials
             if (params := self._fitting(recipe, source.hyperparameters(trial))) is not None
             if trial.state == TrialState.COMPLETE or trial.intermediate_values
         ]
-        numbers = range(-len(found), 0)
+        numbers = range(-len(candidates), 0)
         return [
-            _copy(each, params, recipe, mark, trial_id=n, number=-1 if recipe.sampler == "gp" else n)
-            for n, (mark, each, params) in zip(numbers, found, strict=True)
+            _copy(trial, params, recipe, origin, trial_id=n, number=-1 if recipe.sampler == "gp" else n)
+            for n, (origin, trial, params) in zip(numbers, candidates, strict=True)
         ]
 
     def write_origins(self, study: optuna.Study, recipe: Recipe, foreign: Sequence[FrozenTrial]) -> None:
-        """Write down which studies this one learns from, and what; one that is gone keeps the note that it had."""
-        told: dict[str, str] = dict(study.user_attrs.get(LEARNED_FROM, {}))
-        for source in self._sources:
+        """Write to the study what it learns from which earlier study. Entries of deleted studies stay as they are."""
+        origins: dict[str, str] = dict(study.user_attrs.get(LEARNED_FROM, {}))
+        for source in self._earlier:
             seeds = sum(trial.user_attrs[FOREIGN].rpartition("#")[0] == source.name for trial in foreign)
             first = sum(start.origin == source.name for start in recipe.start)
             if seeds:
-                told[source.name] = "1 trial seeds the sampler" if seeds == 1 else f"{seeds} trials seed the sampler"
+                origins[source.name] = "1 trial seeds the sampler" if seeds == 1 else f"{seeds} trials seed the sampler"
             else:
-                told[source.name] = f"its best {first} are tried first" if first else "nothing of it fits"
-        if told:
-            study.set_user_attr(LEARNED_FROM, told)
+                origins[source.name] = f"its best {first} are tried first" if first else "nothing of it fits"
+        if origins:
+            study.set_user_attr(LEARNED_FROM, origins)
 
     def _seeds(self, recipe: Recipe, source: EarlierStudy) -> bool:
-        """Tell whether values of an earlier study mean what those of this one do, and the sampler learns from any."""
+        """Return whether the values of an earlier study can be compared with new ones, and the sampler can use them."""
         same = all(
             getattr(recipe, part) == getattr(source.recipe, part) for part in ("validation", "split_seed", "objective")
         )
-        return same and source.fingerprint == self._fingerprint and learns(recipe)
+        return same and source.fingerprint == self._fingerprint and learns_from_trials(recipe)
 
-    def _best(self, recipe: Recipe, source: EarlierStudy, known: Sequence[Params]) -> list[Start]:
-        """Return the best different configurations of an earlier study that the new space has and nobody knows yet."""
+    def _best(self, recipe: Recipe, source: EarlierStudy, exclude: Sequence[Params]) -> list[Start]:
+        """Return the best configurations of an earlier study that are in the new space and not in ``exclude``."""
         sign = -1 if source.recipe.objective.maximize else 1
         complete = [trial for trial in source.trials if trial.state == TrialState.COMPLETE]
-        found: list[tuple[dict[str, ParamValue], int]] = []
+        chosen: list[tuple[dict[str, ParamValue], int]] = []
         for trial in sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number)):
             params = self._fitting(recipe, source.hyperparameters(trial))
-            if params is not None and params not in [*known, *(each for each, _ in found)]:
-                found.append((params, trial.number))
+            if params is not None and params not in [*exclude, *(other for other, _ in chosen)]:
+                chosen.append((params, trial.number))
         return [
             Start(label=f"best of {source.name}: trial {number}", params=params, origin=source.name)
-            for params, number in found[:BEST]
+            for params, number in chosen[:BEST]
         ]
 
     def _fitting(self, recipe: Recipe, hyperparameters: Hyperparameters) -> dict[str, ParamValue] | None:
@@ -144,42 +144,47 @@ class WarmStart:
 
 
 def read_earlier(location: Location, name: str, recipe: Recipe, *, is_new: bool) -> list[EarlierStudy]:
-    """Read the earlier studies that a study learns from; writes nothing.
+    """Read the earlier studies that a study learns from. Writes nothing.
 
     Args:
-        location: The database of all of them.
+        location: The database of all these studies.
         name: The study's own name.
-        recipe: Says from which it learns.
+        recipe: The recipe, with the names of the earlier studies.
         is_new: Whether the study begins. A study that continues does so without earlier studies that were deleted.
 
     Raises:
-        UsageError: If one is the study itself, or the study begins and one is unknown.
+        UsageError: If a name is the study's own, or is unknown and the study is new.
     """
-    wanted = list(dict.fromkeys(recipe.search.learn_from))
-    if name in wanted:
+    names = list(dict.fromkeys(recipe.search.learn_from))
+    if name in names:
         raise UsageError(f"study '{name}' cannot learn from itself", hint="name the new study: --name NAME")
-    if not wanted:
+    if not names:
         return []
-    known: list[str] = []
-    found: dict[str, EarlierStudy] = {}
+    existing: list[str] = []
+    earlier: dict[str, EarlierStudy] = {}
     if has_database(location):
         with studies.opened(location) as store:
-            known = optuna.get_all_study_names(store.optuna)
-            found = {each: _read(old) for each in wanted if (old := studies.find(store, each)) is not None}
-    for each in wanted:
-        if each not in found and is_new:
-            others = [other for other in known if other != name]
-            raise UsageError(f"there is no study '{each}' to learn from", hint=did_you_mean(each, others))
-        if each not in found:
-            _log.warning("study '%s' is gone: '%s' goes on without learning from it", each, name)
-    return list(found.values())
+            existing = optuna.get_all_study_names(store.optuna)
+            earlier = {old: _read(study) for old in names if (study := studies.find(store, old)) is not None}
+    for old in names:
+        if old not in earlier and is_new:
+            others = [other for other in existing if other != name]
+            raise UsageError(f"there is no study '{old}' to learn from", hint=did_you_mean(old, others))
+        if old not in earlier:
+            _log.warning("study '%s' is gone: '%s' goes on without learning from it", old, name)
+    return list(earlier.values())
 
 
 def check_same(name: str, before: Recipe, learn_from: Sequence[str] | None) -> None:
-    """Refuse to let a study that goes on learn from others than it began with.
+    """Refuse to continue a study with other earlier studies than it began with.
+
+    Args:
+        name: The study.
+        before: The recipe that it ran with last.
+        learn_from: The earlier studies requested now; ``None`` keeps those of ``before``.
 
     Raises:
-        UsageError: If it should.
+        UsageError: If they differ.
     """
     if learn_from is not None and tuple(learn_from) != before.search.learn_from:
         began = ", ".join(before.search.learn_from) or "none"
@@ -196,7 +201,7 @@ def _read(old: studies.StoredStudy) -> EarlierStudy:
 
 
 class _OutsideError(Exception):
-    """A parameter has a value that the new space does not hold."""
+    """A parameter has a value outside the new search space."""
 
 
 def _value(complete: Params, name: str, dimension: AnyDimension) -> ParamValue:
@@ -206,12 +211,14 @@ def _value(complete: Params, name: str, dimension: AnyDimension) -> ParamValue:
 
 
 def _in_use(complete: Params) -> Mapping[str, ParamValue]:
-    """Return the parameters that make a difference: momentum does so for sgd alone."""
-    return {name: each for name, each in complete.items() if name != "momentum" or complete["optimizer"] == "sgd"}
+    """Return the parameters that have an effect: momentum has one only with sgd."""
+    return {name: value for name, value in complete.items() if name != "momentum" or complete["optimizer"] == "sgd"}
 
 
-def _copy(trial: FrozenTrial, params: Params, recipe: Recipe, mark: str, *, trial_id: int, number: int) -> FrozenTrial:
-    """Return a trial as if the new study had proposed it."""
+def _copy(
+    trial: FrozenTrial, params: Params, recipe: Recipe, origin: str, *, trial_id: int, number: int
+) -> FrozenTrial:
+    """Return a trial as if the new study had proposed it; ``origin`` is its study and number."""
     dimensions: dict[str, AnyDimension] = {}
 
     def draw(name: str, dimension: AnyDimension) -> ParamValue:
@@ -229,8 +236,8 @@ def _copy(trial: FrozenTrial, params: Params, recipe: Recipe, mark: str, *, tria
         datetime_start=trial.datetime_start,
         datetime_complete=trial.datetime_complete,
         params=dict(params),
-        distributions={name: distribution(each) for name, each in dimensions.items()},
-        user_attrs={FOREIGN: mark},
+        distributions={name: distribution(dimension) for name, dimension in dimensions.items()},
+        user_attrs={FOREIGN: origin},
         system_attrs={},
         intermediate_values={} if last is None else {last: trial.intermediate_values[last]},
     )
