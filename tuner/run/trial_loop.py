@@ -1,4 +1,4 @@
-"""Runs trials on an executor. This module holds the whole path of a trial, from the request to its stored result:
+"""Runs trials on an executor. This module holds the whole path of a trial, from the request to its stored result.
 
 1. ``_start_trials`` asks for a trial, records an attempt and gives the job to a trainer.
 2. ``_epoch_ended`` writes each epoch, reports it to the sampler and sends the trainer an instruction.

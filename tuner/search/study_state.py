@@ -48,7 +48,8 @@ class StudyState:
     Nobody else writes the study while it runs, so the state never has to be read from the database again.
 
     Args:
-        rungs: The rungs of the study's pruner, with the trials that are paused at them.
+        rungs: The rungs of the study's pruner, with the trials that are paused at them. Only
+            :class:`tuner.search.ask_tell.AskTell` moves trials between rungs.
     """
 
     def __init__(self, rungs: Rungs) -> None:
