@@ -21,6 +21,7 @@ LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 WITH_SCHEME = re.compile(r"[a-z]+:")
 ASSIGNMENT = re.compile(r"\w+=\S*")
 COMMAND_END = {"&&", "||", "|", ";"}
+GENERATED = ROOT / "docs" / "cli.md"  # from the commands themselves: its lines show their usage
 SHELL = {"indented", "sh", "bash", "console", "text"}  # blocks that may hold command lines
 
 
@@ -101,10 +102,11 @@ def commands(line: str) -> Iterator[list[str]]:
 
 
 def shell_commands() -> list[tuple[Line, list[str]]]:
-    """Return each ``tuner`` command line of the code blocks with its place."""
+    """Return each ``tuner`` command line of the code blocks with its place, but for the generated page."""
     return [
         (line, words)
-        for lines in markdown_lines().values()
+        for file, lines in markdown_lines().items()
+        if file != GENERATED
         for line in lines
         if line.block in SHELL
         if re.search(r"\btuner ", line.text)
