@@ -109,10 +109,11 @@ def _options(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
         yield from (*parameter.opts, *parameter.secondary_opts)
     context = click.Context(command)
-    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
-        if child := command.get_command(context, name):
-            yield from _options(child)
     yield from context.help_option_names
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if child := command.get_command(context, name):
+                yield from _options(child)
 
 
 def test_command_lines_are_seen_at_all() -> None:
@@ -146,7 +147,7 @@ def test_an_unknown_option_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_test_that_the_page_on_reliability_names_exists() -> None:
     """A promise whose test was renamed or deleted is noticed."""
     page = ROOT / "docs" / "reliability.md"
-    named = [(line, *match.groups()) for line in markdown_lines()[page] for match in TEST_NAME.finditer(line.text)]
+    named = [(line, match[1], match[2]) for line in markdown_lines()[page] for match in TEST_NAME.finditer(line.text)]
     missing = []
     for line, path, name in named:
         file = TESTS / path
