@@ -66,13 +66,13 @@ def _lines(file: Path, text: str) -> Iterator[Line]:
 def anchors(lines: Iterable[Line]) -> set[str]:
     """Return the anchors of a file's headings, built as GitHub does."""
     seen: Counter[str] = Counter()
-    found = set()
+    slugs = set()
     for line in lines:
         if line.block is None and (heading := HEADING.fullmatch(line.text)):
             slug = re.sub(r"[^\w\- ]", "", heading[1].lower()).replace(" ", "-")
-            found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+            slugs.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
             seen[slug] += 1
-    return found
+    return slugs
 
 
 def links() -> Iterator[tuple[Line, str]]:
