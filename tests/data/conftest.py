@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import http.server
 import io
 import socket
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tuner.data.catalog import CatalogEntry
+from tuner.data.catalog import CatalogEntry, Source
 from tuner.data.readers import IDX_FILES, Arrays
 
 
@@ -75,15 +76,33 @@ def idx_files(arrays: Arrays) -> dict[str, bytes]:
     return {name: idx_bytes(array) for name, array in zip(IDX_FILES, arrays[:4], strict=True)}
 
 
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def npz_source(url: str, content: bytes = b"") -> Source:
+    """Return a source that promises ``content`` at ``url``."""
+    return Source(url, "npz", (sha256(content),))
+
+
+def idx_source(url: str, files: dict[str, bytes]) -> Source:
+    """Return a source that promises the four files of :func:`idx_files` in the folder ``url``."""
+    return Source(url, "idx", tuple(sha256(files[name]) for name in IDX_FILES))
+
+
 @dataclass
 class FileServer:
-    """Delivers ``files`` by path; ``lengths`` and ``redirects`` make it lie about sizes and send clients elsewhere."""
+    """Delivers ``files`` by path and records the requested paths.
+
+    ``lengths`` are false sizes that it announces, ``redirects`` are addresses that it sends clients to.
+    """
 
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -93,7 +112,7 @@ def server() -> Iterator[FileServer]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.removeprefix("/")
-            served.asked.append(path)
+            served.requested.append(path)
             body = served.files.get(path)
             if path in served.redirects:
                 self.send_response(302)

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.conftest import FileServer, idx_files, npz_bytes
+from tests.data.conftest import FileServer, idx_files, idx_source, npz_bytes, npz_source
 from tuner.data import lookup
-from tuner.data.catalog import CATALOG, CatalogEntry, Source
+from tuner.data.catalog import CATALOG, CatalogEntry
 from tuner.data.lookup import find, keras_cache, load_dataset
-from tuner.data.readers import Arrays
+from tuner.data.readers import IDX_FILES, Arrays
 from tuner.errors import DataError
 
 
 @pytest.fixture
 def tiny(entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch) -> CatalogEntry:
-    """The small entry, known to the catalogue; its source is never asked for real."""
-    known = replace(entry, sources=(Source("https://data.invalid/tiny_set.npz", "npz"),))
-    monkeypatch.setattr(lookup, "CATALOG", types.MappingProxyType({**CATALOG, known.name: known}))
-    return known
+    """The small entry as a part of the catalogue, with a source that does not exist."""
+    listed = replace(entry, sources=(npz_source("https://data.invalid/tiny_set.npz"),))
+    monkeypatch.setattr(lookup, "CATALOG", types.MappingProxyType({**CATALOG, listed.name: listed}))
+    return listed
 
 
 def place(path: Path, content: bytes) -> Path:
@@ -80,14 +80,14 @@ def test_a_download_goes_into_the_keras_cache(
 ) -> None:
     """The first source is down, the second delivers, and the next look-up needs no network."""
     server.files["tiny_set.npz"] = npz_bytes(arrays)
-    sources = [Source(closed_url, "npz"), Source(f"{server.url}/tiny_set.npz", "npz")]
+    sources = [npz_source(closed_url), npz_source(f"{server.url}/tiny_set.npz", server.files["tiny_set.npz"])]
 
     downloaded = load_dataset(tiny.name, sources=sources)
     again = load_dataset(tiny.name, download=False)
 
     assert downloaded.source == again.source == str(keras_home / "datasets" / "tiny_set.npz")
     assert downloaded.fingerprint == again.fingerprint
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
 
 
 @pytest.mark.parametrize("kept", [0, 100, -30])
@@ -126,7 +126,7 @@ def test_a_file_with_other_contents_is_refused(
 
 def test_without_file_and_network_it_says_what_to_do(tmp_path: Path, closed_url: str) -> None:
     """Exit code 2, the folder to put the file into, and the data set that needs neither."""
-    sources = [Source(f"{closed_url}/mnist.npz", "npz"), Source(closed_url, "idx")]
+    sources = [npz_source(f"{closed_url}/mnist.npz"), idx_source(closed_url, dict.fromkeys(IDX_FILES, b""))]
 
     with pytest.raises(DataError, match="mnist is not on this machine and no download worked") as caught:
         load_dataset("mnist", tmp_path, sources=sources)
@@ -162,7 +162,7 @@ def test_the_cache_is_in_the_home_folder_by_default(tmp_path: Path, monkeypatch:
 
 def test_digits_need_no_file(closed_url: str) -> None:
     """The embedded set is complete, stratified, and the same everywhere and always."""
-    digits = load_dataset("digits", sources=[Source(closed_url, "npz")])
+    digits = load_dataset("digits", sources=[npz_source(closed_url)])
 
     assert (digits.x_train.shape, digits.x_test.shape) == ((1437, 8, 8), (360, 8, 8))
     assert (digits.input_dtype, digits.x_train.max(), digits.scale) == ("uint8", 16, 1 / 16)
@@ -186,4 +186,4 @@ def test_finding_data_loads_no_heavy_library() -> None:
     code = "import sys, tuner.data.lookup, tuner.data.split; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert {"keras", "tensorflow", "sklearn"}.isdisjoint(done.stdout.split())
+    assert {"keras", "tensorflow", "sklearn", "pooch", "requests"}.isdisjoint(done.stdout.split())
