@@ -248,12 +248,12 @@ class TestLocal(ExecutorContract):
         return LocalExecutor(setup, 2, make_trainer)  # type: ignore[arg-type]
 
     def test_two_trials_run_at_the_same_time(self, executor: Executor, tmp_path: Path) -> None:
-        """Each worker has a process of its own."""
+        """Each worker has a process of its own, so both trials finish an epoch before one of them goes on."""
         executor.submit([job(tmp_path, 0, kind=3), job(tmp_path, 1, kind=3)])
-        seen: list[int] = []
-        while len(seen) < 2:
-            seen += [event.number for event in executor.poll(0.2) if isinstance(event, EpochEnd)]
-        assert set(seen[:2]) == {0, 1}
+        events = until(executor, lambda event: isinstance(event, TrialEnd))
+        epochs = [event.number for event in events if isinstance(event, EpochEnd)]
+
+        assert set(epochs[:2]) == {0, 1}
 
     def test_a_killed_trainer_is_noticed_and_replaced(self, executor: Executor, tmp_path: Path) -> None:
         """The job of the dead process is named, and the next one runs."""
@@ -310,7 +310,23 @@ def test_an_impossible_number_of_workers_is_refused(workers: int) -> None:
         LocalExecutor(SETUP, workers)
 
 
-def test_the_default_is_one_worker_per_core_up_to_eight() -> None:
-    """Cores that this process may not use do not count."""
-    assert available_cores() <= (os.cpu_count() or 1)
-    assert default_workers() == min(8, available_cores())
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (3, 3), (8, 8), (9, 8), (64, 8)])
+def test_by_default_there_is_one_worker_per_usable_core_up_to_eight(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
+) -> None:
+    """A process that is bound to some of the machine's cores counts only those."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(100, 100 + cores)), raising=False)
+
+    assert (available_cores(), default_workers()) == (cores, workers)
+
+
+@pytest.mark.parametrize(("reported", "cores"), [(6, 6), (None, 1)])
+def test_without_affinity_every_core_of_the_machine_counts(
+    monkeypatch: pytest.MonkeyPatch, reported: int | None, cores: int
+) -> None:
+    """MacOS and Windows have no affinity, and a system may not report its cores at all."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: reported)
+
+    assert (available_cores(), default_workers()) == (cores, cores)
