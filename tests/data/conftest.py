@@ -1,4 +1,4 @@
-"""A small catalogue entry, its arrays, and a server on loopback that delivers them."""
+"""A small catalogue entry, its arrays, and a server on this machine that delivers them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tuner.data.readers import IDX_FILES, Arrays
 
 @pytest.fixture
 def entry() -> CatalogEntry:
-    """A data set as small as a test likes it, otherwise like Fashion-MNIST."""
+    """A small data set that is otherwise like Fashion-MNIST."""
     return CatalogEntry(
         name="tiny_set",
         description="three classes of 4x4 pixels",
@@ -38,7 +38,7 @@ def entry() -> CatalogEntry:
 
 @pytest.fixture
 def arrays() -> Arrays:
-    """What belongs to ``entry``."""
+    """The arrays of ``entry``."""
     generator = np.random.default_rng(7)
     return Arrays(
         x_train=generator.integers(0, 256, (30, 4, 4), np.uint8),
@@ -50,7 +50,7 @@ def arrays() -> Arrays:
 
 @pytest.fixture(autouse=True)
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or fills the cache of the person who runs it."""
+    """No test reads or writes the cache of the user who runs it."""
     home = tmp_path / "keras"
     monkeypatch.setenv("KERAS_HOME", str(home))
     monkeypatch.delenv("TUNER_DATA", raising=False)
@@ -58,10 +58,10 @@ def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def npz_bytes(arrays: Arrays, **changes: object) -> bytes:
-    """Return the bytes of an ``.npz`` file; ``None`` leaves an array out."""
+    """Return the bytes of an ``.npz`` file; ``changes`` replaces arrays, and ``None`` leaves an array out."""
     buffer = io.BytesIO()
-    held: dict[str, Any] = arrays._asdict() | changes
-    np.savez(buffer, **{name: array for name, array in held.items() if array is not None})
+    contents: dict[str, Any] = arrays._asdict() | changes
+    np.savez(buffer, **{name: array for name, array in contents.items() if array is not None})
     return buffer.getvalue()
 
 
@@ -140,7 +140,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def closed_url() -> Iterator[str]:
-    """An address on this machine that refuses connections: the port is bound, so that nobody takes it, and is deaf."""
+    """An address on this machine that refuses connections. The port is bound but does not listen."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"

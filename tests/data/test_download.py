@@ -1,4 +1,4 @@
-"""Downloads end with a valid file or with none, whatever the servers do."""
+"""A download ends with a valid file or without a file, even if servers fail."""
 
 from __future__ import annotations
 

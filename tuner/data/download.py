@@ -173,7 +173,7 @@ def _transfer(url: str, path: Path, progress: Progress, *, timeout: float, limit
 
 
 def _open(url: str, timeout: float) -> http.client.HTTPResponse:
-    _check_address(url)  # also refuses file: and other schemes, for which urllib calls no handler of ours
+    _check_address(url)  # for file: and other schemes, urllib does not call _AddressCheck
     handlers: list[urllib.request.BaseHandler] = [_AddressCheck()]
     if _is_loopback(_host(url)):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine's own servers
