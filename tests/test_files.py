@@ -1,4 +1,4 @@
-"""Files are either whole or absent."""
+"""Files are either complete or absent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.files import atomic_path, sha256_of
 
 
 def test_a_checksum_is_that_of_the_bytes(tmp_path: Path) -> None:
-    """The same as everybody else computes, also for nothing at all."""
+    """The checksum is that of hashlib, also for an empty file."""
     for content in (b"", b"abc" * 1_000_000):
         (tmp_path / "file").write_bytes(content)
 
@@ -19,7 +19,7 @@ def test_a_checksum_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
-    """Missing folders are made; the temporary file has the suffix of the final one, and is gone at the end."""
+    """Missing folders are created. The temporary file has the suffix of the final one and is renamed at the end."""
     path = tmp_path / "new" / "folder" / "model.keras"
     with atomic_path(path) as temporary:
         temporary.write_text("half")
@@ -33,7 +33,7 @@ def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def write_half(path: Path, error: BaseException) -> None:
-    """Begin to write and fail."""
+    """Write half a file and fail."""
     with atomic_path(path) as temporary:
         temporary.write_text("half")
         raise error
@@ -41,7 +41,7 @@ def write_half(path: Path, error: BaseException) -> None:
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_an_error_leaves_the_older_file_as_it_was(tmp_path: Path, error: BaseException) -> None:
-    """Whatever ends the writing, nothing half-written is left, not even under another name."""
+    """After any error, no half-written file is left, not even under another name."""
     path = tmp_path / "out.csv"
     path.write_text("older")
 
@@ -53,7 +53,7 @@ def test_an_error_leaves_the_older_file_as_it_was(tmp_path: Path, error: BaseExc
 
 
 def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
-    """A writer that made no file cannot go unnoticed."""
+    """A writer that created no file raises an error."""
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "out.csv"):
         pass
 
@@ -61,7 +61,7 @@ def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
-    """A path that is a folder is an error, and the folder keeps what it holds."""
+    """A path that is a folder is an error, and its files stay."""
     (tmp_path / "out.csv").mkdir()
     (tmp_path / "out.csv" / "inside").touch()
 

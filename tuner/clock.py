@@ -1,4 +1,4 @@
-"""Where the seconds of a trial go."""
+"""Measures how much time a trial spends in each phase."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Adds up wall time by what it was spent on.
+    """Adds up wall time by phase.
 
     Attributes:
-        seconds: Seconds by phase.
+        seconds: Seconds by name of the phase.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Clock:
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
-        """Count the time of the ``with`` block as ``phase``, also when it raises."""
+        """Add the time of the ``with`` block to ``phase``, also if the block raises."""
         began = time.monotonic()
         try:
             yield

@@ -1,4 +1,4 @@
-"""What the numbers of a training depend on beside its job: versions, backend, CPU, and how many cores there are."""
+"""Describes the environment that training results depend on: versions, backend, CPU and number of cores."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ _VERSIONED = ("tuner", "keras", "tensorflow", "optuna", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that is not as it was; ``then`` may come out of an archive, so nothing of it steers a terminal."""
+    """A difference from the recorded environment.
+
+    ``then`` can come from an archive, so characters that can control a terminal are removed.
+    """
 
     name: str
     then: str
     now: str
 
     def __post_init__(self) -> None:
-        """Drop what is not printable."""
-        object.__setattr__(self, "then", "".join(each for each in self.then if each.isprintable()))
+        """Remove characters that are not printable."""
+        object.__setattr__(self, "then", "".join(char for char in self.then if char.isprintable()))
 
     def __str__(self) -> str:
         return f"{self.name}: {self.then} then, {self.now} now"
 
 
 def environment() -> dict[str, str]:
-    """Return what a study notes as it begins; imports no backend."""
+    """Return the environment that a study records at its start. This imports no backend."""
     backend = _backend()
     packages = (*_VERSIONED, "jax") if backend == "jax" else _VERSIONED
     return {
@@ -44,21 +47,21 @@ def environment() -> dict[str, str]:
 
 
 def changes(then: Mapping[str, Any]) -> list[Change]:
-    """Return what differs now from what a study noted; what an older study did not note is left out."""
+    """Return the differences from a recorded environment. Values that an older study did not record are left out."""
     now = environment()
     return [Change(name, str(then[name]), now[name]) for name in now if name in then and str(then[name]) != now[name]]
 
 
 def available_cores() -> int:
-    """Return how many CPU cores this process may use."""
+    """Return the number of CPU cores that this process can use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _backend() -> str:
-    """Return what Keras would choose: the variable, else its file, else TensorFlow."""
-    named = os.environ.get("KERAS_BACKEND")
-    if named:
-        return named
+    """Return the backend that Keras would choose: from its environment variable, its file, or else TensorFlow."""
+    variable = os.environ.get("KERAS_BACKEND")
+    if variable:
+        return variable
     try:
         file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
         return str(json.loads(file.read_text(encoding="utf-8"))["backend"])
@@ -67,7 +70,7 @@ def _backend() -> str:
 
 
 def _cpu() -> str:
-    """Return the model of the CPU where the system tells it, else its kind."""
+    """Return the model of the CPU, or its architecture if the system does not report a model."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and their checksums."""
+"""Writes files atomically and computes their checksums."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DISK_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits.
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
 
     Raises:
         OSError: If the file cannot be read.
@@ -24,7 +24,7 @@ def sha256_of(path: Path) -> str:
 
 
 def is_intact(path: Path, *, size: int, sha256: str) -> bool:
-    """Tell whether a file has the size and the checksum that were recorded; the size, which is quick, comes first.
+    """Return whether a file has the given size and checksum. The size is compared first because this is fast.
 
     Raises:
         OSError: If the file cannot be read.
@@ -33,7 +33,7 @@ def is_intact(path: Path, *, size: int, sha256: str) -> bool:
 
 
 def is_whole(path: Path, *, size: int, sha256: str) -> bool:
-    """Tell whether a file can be read and is what was recorded."""
+    """Return whether a file can be read and has the given size and checksum."""
     try:
         return is_intact(path, size=size, sha256=sha256)
     except OSError:
@@ -42,10 +42,10 @@ def is_whole(path: Path, *, size: int, sha256: str) -> bool:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is flushed to disk and takes the name ``path``.
+    """Yield a temporary path in the same folder. After the block, the file is flushed to disk and renamed to ``path``.
 
-    The temporary name keeps the suffix, because writers such as Keras choose the format by it. On any error the
-    temporary file is removed and an older ``path`` stays as it was.
+    The temporary name keeps the suffix, because writers such as Keras choose the format by it. After an error, the
+    temporary file is removed and an older file at ``path`` stays unchanged.
 
     Raises:
         OSError: If the file cannot be written.
@@ -63,7 +63,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable; Windows cannot open folders and needs no such step."""
+    """Flush the new name in the folder to disk. Windows cannot open folders and does not need this."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

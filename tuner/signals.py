@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a wish that the run hears between two turns of its loop."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into a request to stop, which the run checks in its loop."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if hasattr(signal, "SIGHUP"):  # the terminal was closed
 
 
 def ignore_signals() -> None:
-    """Hear none of them: they reach the whole group or service, and the coordinator alone decides what they mean."""
+    """Ignore stop signals. They reach all processes of a group, but only the coordinator decides what to do."""
     for number in _REASONS:
         signal.signal(number, signal.SIG_IGN)
 
 
-class StopWish:
-    """Why somebody wants the run to end, once somebody does: ``interrupt``, ``terminate`` or ``hangup``."""
+class StopRequest:
+    """The reason to stop: ``interrupt``, ``terminate`` or ``hangup``; ``None`` before the first signal."""
 
     reason: str | None = None
 
@@ -30,24 +30,24 @@ class StopWish:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopWish]:
-    """Catch the first SIGINT, SIGTERM or SIGHUP; the second ends the program at once with ``KeyboardInterrupt``.
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Record the first SIGINT, SIGTERM or SIGHUP. The second one raises ``KeyboardInterrupt``.
 
-    Outside the main thread Python delivers no signals, and nothing is caught.
+    Outside the main thread, Python delivers no signals, so the request stays empty.
     """
-    wish = StopWish()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
 
-    def hear(number: int, _frame: FrameType | None) -> None:
-        if wish.reason is not None:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if request.reason is not None:
             raise KeyboardInterrupt
-        wish.reason = _REASONS[signal.Signals(number)]
+        request.reason = _REASONS[signal.Signals(number)]
 
-    before = {number: signal.signal(number, hear) for number in _REASONS}
+    before = {number: signal.signal(number, handle) for number in _REASONS}
     try:
-        yield wish
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

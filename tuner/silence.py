@@ -1,4 +1,4 @@
-"""Keep the chatter of TensorFlow and the converters off the terminal."""
+"""Hides the output of TensorFlow and of the model converters."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Discard what is printed, warned or logged to the terminal inside the block.
+    """Discard all output to the terminal inside the block: prints, warnings and log messages.
 
-    The C++ libraries write to the file descriptors themselves, so those are redirected as well: for the whole process,
-    other threads included. Exceptions pass through. The standard output stays free for the result.
+    The C++ libraries write directly to the file descriptors, so these are redirected too. This affects all threads of
+    the process. Exceptions are not caught.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.ExitStack() as stack:

@@ -16,6 +16,7 @@ from tuner.cli.data import data
 from tuner.data import lookup
 from tuner.data.catalog import CatalogEntry, Source
 from tuner.errors import DataError
+from tuner.files import sha256_of
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +115,8 @@ def test_a_download_is_shown_on_stderr(tmp_path: Path, keras_home: Path, monkeyp
     np.savez(tmp_path / "tiny.npz", x_train=y[:, None], y_train=y, x_test=y[:, None], y_test=y)
     handler = functools.partial(QuietFiles, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        source = Source(f"http://127.0.0.1:{httpd.server_port}/tiny.npz", "npz")
+        url = f"http://127.0.0.1:{httpd.server_port}/tiny.npz"
+        source = Source(url, "npz", (sha256_of(tmp_path / "tiny.npz"),))
         entry = CatalogEntry("tiny", "two classes", (1,), 1, 6, 6, ("no", "yes"), (source,))
         monkeypatch.setattr(lookup, "CATALOG", {"tiny": entry})
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})

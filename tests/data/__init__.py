@@ -1,1 +1,1 @@
-"""Tests of finding, reading, validating and splitting data."""
+"""Tests for finding, reading, checking and splitting data."""

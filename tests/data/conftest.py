@@ -1,8 +1,9 @@
-"""A small catalogue entry, its arrays, and a server on loopback that delivers them."""
+"""A small catalogue entry, its arrays, and a server on this machine that delivers them."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import http.server
 import io
 import socket
@@ -17,13 +18,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tuner.data.catalog import CatalogEntry
+from tuner.data.catalog import CatalogEntry, Source
 from tuner.data.readers import IDX_FILES, Arrays
 
 
 @pytest.fixture
 def entry() -> CatalogEntry:
-    """A data set as small as a test likes it, otherwise like Fashion-MNIST."""
+    """A small data set that is otherwise like Fashion-MNIST."""
     return CatalogEntry(
         name="tiny_set",
         description="three classes of 4x4 pixels",
@@ -37,7 +38,7 @@ def entry() -> CatalogEntry:
 
 @pytest.fixture
 def arrays() -> Arrays:
-    """What belongs to ``entry``."""
+    """The arrays of ``entry``."""
     generator = np.random.default_rng(7)
     return Arrays(
         x_train=generator.integers(0, 256, (30, 4, 4), np.uint8),
@@ -49,7 +50,7 @@ def arrays() -> Arrays:
 
 @pytest.fixture(autouse=True)
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or fills the cache of the person who runs it."""
+    """No test reads or writes the cache of the user who runs it."""
     home = tmp_path / "keras"
     monkeypatch.setenv("KERAS_HOME", str(home))
     monkeypatch.delenv("TUNER_DATA", raising=False)
@@ -57,10 +58,10 @@ def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def npz_bytes(arrays: Arrays, **changes: object) -> bytes:
-    """Return the bytes of an ``.npz`` file; ``None`` leaves an array out."""
+    """Return the bytes of an ``.npz`` file; ``changes`` replaces arrays, and ``None`` leaves an array out."""
     buffer = io.BytesIO()
-    held: dict[str, Any] = arrays._asdict() | changes
-    np.savez(buffer, **{name: array for name, array in held.items() if array is not None})
+    contents: dict[str, Any] = arrays._asdict() | changes
+    np.savez(buffer, **{name: array for name, array in contents.items() if array is not None})
     return buffer.getvalue()
 
 
@@ -75,15 +76,33 @@ def idx_files(arrays: Arrays) -> dict[str, bytes]:
     return {name: idx_bytes(array) for name, array in zip(IDX_FILES, arrays[:4], strict=True)}
 
 
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def npz_source(url: str, content: bytes = b"") -> Source:
+    """Return a source that promises ``content`` at ``url``."""
+    return Source(url, "npz", (sha256(content),))
+
+
+def idx_source(url: str, files: dict[str, bytes]) -> Source:
+    """Return a source that promises the four files of :func:`idx_files` in the folder ``url``."""
+    return Source(url, "idx", tuple(sha256(files[name]) for name in IDX_FILES))
+
+
 @dataclass
 class FileServer:
-    """Delivers ``files`` by path; ``lengths`` and ``redirects`` make it lie about sizes and send clients elsewhere."""
+    """Delivers ``files`` by path and records the requested paths.
+
+    ``lengths`` are false sizes that it announces, ``redirects`` are addresses that it sends clients to.
+    """
 
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -93,7 +112,7 @@ def server() -> Iterator[FileServer]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.removeprefix("/")
-            served.asked.append(path)
+            served.requested.append(path)
             body = served.files.get(path)
             if path in served.redirects:
                 self.send_response(302)
@@ -121,7 +140,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def closed_url() -> Iterator[str]:
-    """An address on this machine that refuses connections: the port is bound, so that nobody takes it, and is deaf."""
+    """An address on this machine that refuses connections. The port is bound but does not listen."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"

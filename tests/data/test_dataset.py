@@ -1,4 +1,4 @@
-"""A data set is valid or there is none."""
+"""A data set is valid, or its constructor raises an error."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def make(arrays: Arrays, **changes: Any) -> Dataset:
 
 
 def test_a_dataset_describes_its_inputs(arrays: Arrays) -> None:
-    """Shape, type and classes are those that a model is built from."""
+    """A model is built from shape, type and number of classes."""
     dataset = make(arrays)
 
     assert (dataset.input_shape, dataset.input_dtype, dataset.classes) == ((4, 4), "uint8", 3)
 
 
 def test_the_fingerprint_depends_on_contents_alone(arrays: Arrays) -> None:
-    """Equal arrays in another file, or laid out otherwise in memory, have the same fingerprint."""
+    """Equal arrays from another file, or with another memory layout, have the same fingerprint."""
     dataset = make(arrays)
 
     assert make(arrays, source="elsewhere.npz").fingerprint == dataset.fingerprint
@@ -50,7 +50,7 @@ def test_the_fingerprint_sees_every_array(arrays: Arrays, name: str) -> None:
 
 
 def test_the_fingerprint_sees_shapes_and_types(arrays: Arrays) -> None:
-    """The same bytes as other shapes or types are other data."""
+    """The same bytes with another shape or type are other data."""
     flat = make(arrays, x_train=arrays.x_train.reshape(30, 16), x_test=arrays.x_test.reshape(9, 16))
     signed = make(arrays, y_train=arrays.y_train.view(np.int8))
 
@@ -65,7 +65,7 @@ def floats(arrays: Arrays, bad: float) -> dict[str, object]:
 
 
 def test_constant_features_and_an_absent_test_class_are_accepted(arrays: Arrays) -> None:
-    """What is odd and can be trained on is not refused."""
+    """Unusual data is accepted if it can be trained on."""
     dataset = make(arrays, x_train=np.zeros_like(arrays.x_train), y_test=np.zeros_like(arrays.y_test))
 
     assert dataset.x_train.max() == 0
@@ -93,6 +93,6 @@ def test_constant_features_and_an_absent_test_class_are_accepted(arrays: Arrays)
     ],
 )
 def test_what_cannot_be_trained_on_is_refused(arrays: Arrays, change: Any, message: str) -> None:
-    """The message names the file, the array and the value seen."""
+    """The message names the file, the array and the value."""
     with pytest.raises(DataError, match=f"^tiny.npz: .*{message}"):
         make(arrays, **change(arrays))

@@ -1,4 +1,4 @@
-"""The first place that has a data set is the one that is used."""
+"""A data set comes from the first place that has it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.conftest import FileServer, idx_files, npz_bytes
+from tests.data.conftest import FileServer, idx_files, idx_source, npz_bytes, npz_source
 from tuner.data import lookup
-from tuner.data.catalog import CATALOG, CatalogEntry, Source
+from tuner.data.catalog import CATALOG, CatalogEntry
 from tuner.data.lookup import find, keras_cache, load_dataset
-from tuner.data.readers import Arrays
+from tuner.data.readers import IDX_FILES, Arrays
 from tuner.errors import DataError
 
 
 @pytest.fixture
 def tiny(entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch) -> CatalogEntry:
-    """The small entry, known to the catalogue; its source is never asked for real."""
-    known = replace(entry, sources=(Source("https://data.invalid/tiny_set.npz", "npz"),))
-    monkeypatch.setattr(lookup, "CATALOG", types.MappingProxyType({**CATALOG, known.name: known}))
-    return known
+    """The small entry as a part of the catalogue, with a source that does not exist."""
+    listed = replace(entry, sources=(npz_source("https://data.invalid/tiny_set.npz"),))
+    monkeypatch.setattr(lookup, "CATALOG", types.MappingProxyType({**CATALOG, listed.name: listed}))
+    return listed
 
 
 def place(path: Path, content: bytes) -> Path:
@@ -37,7 +37,7 @@ def place(path: Path, content: bytes) -> Path:
 def test_the_users_folder_comes_before_the_cache(
     tmp_path: Path, keras_home: Path, tiny: CatalogEntry, arrays: Arrays
 ) -> None:
-    """Both have the file; the one in the folder is used, and it needs no particular byte hash."""
+    """If both have the file, the one in the folder is used. It may have any hash."""
     mine = place(tmp_path / "data" / "tiny_set.npz", npz_bytes(arrays))
     place(keras_home / "datasets" / "tiny_set.npz", b"never opened")
 
@@ -49,14 +49,14 @@ def test_the_users_folder_comes_before_the_cache(
 
 
 def test_the_keras_cache_comes_second(tmp_path: Path, keras_home: Path, tiny: CatalogEntry, arrays: Arrays) -> None:
-    """A folder without the file is passed over."""
+    """If the folder does not have the file, the cache is searched."""
     cached = place(keras_home / "datasets" / "tiny_set.npz", npz_bytes(arrays))
 
     assert load_dataset(tiny.name, tmp_path).source == str(cached)
 
 
 def test_the_idx_files_of_keras_are_read(keras_home: Path, tiny: CatalogEntry, arrays: Arrays) -> None:
-    """Keras keeps Fashion-MNIST as four files in a folder of its own."""
+    """Keras stores Fashion-MNIST as four files in one folder."""
     folder = keras_home / "datasets" / "tiny-set"
     for name, content in idx_files(arrays).items():
         place(folder / name, content)
@@ -68,7 +68,7 @@ def test_the_idx_files_of_keras_are_read(keras_home: Path, tiny: CatalogEntry, a
 
 
 def test_an_incomplete_folder_of_keras_is_absent(keras_home: Path, tiny: CatalogEntry, arrays: Arrays) -> None:
-    """Keras fetches the four files one after the other and may have been stopped between them."""
+    """Keras downloads the four files one by one and can be stopped between them."""
     name, content = next(iter(idx_files(arrays).items()))
     place(keras_home / "datasets" / "tiny-set" / name, content)
 
@@ -78,23 +78,23 @@ def test_an_incomplete_folder_of_keras_is_absent(keras_home: Path, tiny: Catalog
 def test_a_download_goes_into_the_keras_cache(
     keras_home: Path, tiny: CatalogEntry, arrays: Arrays, server: FileServer, closed_url: str
 ) -> None:
-    """The first source is down, the second delivers, and the next look-up needs no network."""
+    """The first source fails, the second delivers, and the next look-up needs no network."""
     server.files["tiny_set.npz"] = npz_bytes(arrays)
-    sources = [Source(closed_url, "npz"), Source(f"{server.url}/tiny_set.npz", "npz")]
+    sources = [npz_source(closed_url), npz_source(f"{server.url}/tiny_set.npz", server.files["tiny_set.npz"])]
 
     downloaded = load_dataset(tiny.name, sources=sources)
     again = load_dataset(tiny.name, download=False)
 
     assert downloaded.source == again.source == str(keras_home / "datasets" / "tiny_set.npz")
     assert downloaded.fingerprint == again.fingerprint
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
 
 
 @pytest.mark.parametrize("kept", [0, 100, -30])
 def test_a_damaged_file_is_never_passed_over(
     tmp_path: Path, keras_home: Path, tiny: CatalogEntry, arrays: Arrays, kept: int
 ) -> None:
-    """A truncated file in the user's folder is an error although the cache has a good one."""
+    """A truncated file in the user's folder is an error even if the cache has a good file."""
     place(tmp_path / "tiny_set.npz", npz_bytes(arrays)[:kept])
     place(keras_home / "datasets" / "tiny_set.npz", npz_bytes(arrays))
 
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_never_passed_over(
 def test_a_file_with_other_contents_is_refused(
     tmp_path: Path, tiny: CatalogEntry, arrays: Arrays, changes: dict[str, object], message: str
 ) -> None:
-    """Its name alone does not make it the data set."""
+    """The name of the file is not enough."""
     path = place(tmp_path / "tiny_set.npz", npz_bytes(arrays, **changes))
 
     with pytest.raises(DataError, match=f"^{path}.*{message}"):
@@ -125,8 +125,8 @@ def test_a_file_with_other_contents_is_refused(
 
 
 def test_without_file_and_network_it_says_what_to_do(tmp_path: Path, closed_url: str) -> None:
-    """Exit code 2, the folder to put the file into, and the data set that needs neither."""
-    sources = [Source(f"{closed_url}/mnist.npz", "npz"), Source(closed_url, "idx")]
+    """The hint names the folder for the file and a data set that needs no file. The exit code is 2."""
+    sources = [npz_source(f"{closed_url}/mnist.npz"), idx_source(closed_url, dict.fromkeys(IDX_FILES, b""))]
 
     with pytest.raises(DataError, match="mnist is not on this machine and no download worked") as caught:
         load_dataset("mnist", tmp_path, sources=sources)
@@ -139,13 +139,13 @@ def test_without_file_and_network_it_says_what_to_do(tmp_path: Path, closed_url:
 
 
 def test_a_trainer_never_downloads(tmp_path: Path, keras_home: Path, tiny: CatalogEntry) -> None:
-    """Without leave to download, an absent file is an error that names the folders that were searched."""
+    """If downloads are off, an absent file is an error that names the searched folders."""
     with pytest.raises(DataError, match=f"searched {tmp_path} and {keras_home}/datasets"):
         load_dataset(tiny.name, tmp_path, download=False)
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    """A slip of the finger is recognised."""
+    """A typing error gets a suggestion."""
     with pytest.raises(DataError, match="unknown data set 'minst'") as caught:
         load_dataset("minst")
 
@@ -153,7 +153,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 
 def test_the_cache_is_in_the_home_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Keras has it."""
+    """Keras uses the same folder."""
     monkeypatch.delenv("KERAS_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -161,8 +161,8 @@ def test_the_cache_is_in_the_home_folder_by_default(tmp_path: Path, monkeypatch:
 
 
 def test_digits_need_no_file(closed_url: str) -> None:
-    """The embedded set is complete, stratified, and the same everywhere and always."""
-    digits = load_dataset("digits", sources=[Source(closed_url, "npz")])
+    """The embedded set is complete and stratified, and it is the same on every machine."""
+    digits = load_dataset("digits", sources=[npz_source(closed_url)])
 
     assert (digits.x_train.shape, digits.x_test.shape) == ((1437, 8, 8), (360, 8, 8))
     assert (digits.input_dtype, digits.x_train.max(), digits.scale) == ("uint8", 16, 1 / 16)
@@ -172,7 +172,7 @@ def test_digits_need_no_file(closed_url: str) -> None:
 
 
 def test_mnist_is_the_real_one(shared_data: Path) -> None:
-    """Its published mean and deviation, of pixels in 0..1."""
+    """It has the published mean and deviation of pixels in 0..1."""
     mnist = load_dataset("mnist", shared_data, download=False)
 
     assert (mnist.x_train.shape, mnist.x_test.shape) == ((60000, 28, 28), (10000, 28, 28))
@@ -182,8 +182,8 @@ def test_mnist_is_the_real_one(shared_data: Path) -> None:
 
 
 def test_finding_data_loads_no_heavy_library() -> None:
-    """Trainers and verbs import this package before they know what they need."""
+    """Trainers and commands import this package even if they need no data."""
     code = "import sys, tuner.data.lookup, tuner.data.split; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert {"keras", "tensorflow", "sklearn"}.isdisjoint(done.stdout.split())
+    assert {"keras", "tensorflow", "sklearn", "pooch", "requests"}.isdisjoint(done.stdout.split())

@@ -1,4 +1,4 @@
-"""Files are read whole or refused by name."""
+"""A file is read completely, or an error names it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.errors import DataError
 
 
 def test_npz_gives_the_four_arrays_and_the_class_names(tmp_path: Path, arrays: Arrays) -> None:
-    """Names are read as text where the file has them."""
+    """If the file has class names, they are read as text."""
     path = tmp_path / "set.npz"
     path.write_bytes(npz_bytes(arrays, class_names=np.array(["a", "b", "c"])))
 
@@ -26,7 +26,7 @@ def test_npz_gives_the_four_arrays_and_the_class_names(tmp_path: Path, arrays: A
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
 def test_a_truncated_npz_is_refused_by_name(tmp_path: Path, arrays: Arrays, share: float) -> None:
-    """A download that broke off, wherever it did."""
+    """A download can break off at any byte."""
     whole = npz_bytes(arrays)
     path = tmp_path / "set.npz"
     path.write_bytes(whole[: int(len(whole) * share)])
@@ -47,7 +47,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, arrays: Arrays) -> None:
 
 
 def test_a_missing_array_is_named(tmp_path: Path, arrays: Arrays) -> None:
-    """The message tells what the file lacks and what it has."""
+    """The message lists the missing arrays and those in the file."""
     path = tmp_path / "set.npz"
     path.write_bytes(npz_bytes(arrays, y_train=None, extra=np.zeros(3)))
 
@@ -56,7 +56,7 @@ def test_a_missing_array_is_named(tmp_path: Path, arrays: Arrays) -> None:
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path, arrays: Arrays) -> None:
-    """Loading a pickle runs whatever code is in it."""
+    """Loading a pickle runs the code in it."""
     path = tmp_path / "set.npz"
     path.write_bytes(npz_bytes(arrays, y_train=np.array([{"a": 1}], dtype=object)))
 
@@ -65,7 +65,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path, arrays: Arrays) -> Non
 
 
 def test_a_single_array_is_no_data_set(tmp_path: Path) -> None:
-    """An .npy file that was renamed."""
+    """A renamed .npy file is refused."""
     np.save(tmp_path / "set.npy", np.zeros(3))
     (tmp_path / "set.npy").rename(tmp_path / "set.npz")
 
@@ -74,13 +74,13 @@ def test_a_single_array_is_no_data_set(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    """The system's reason is passed on."""
+    """The message contains the reason of the operating system."""
     with pytest.raises(DataError, match=r"cannot read .*: Is a directory"):
         read_npz(tmp_path)
 
 
 def test_numbers_are_no_class_names(tmp_path: Path, arrays: Arrays) -> None:
-    """They would become columns of predictions under names that nobody gave."""
+    """Class names become column names of predictions, so they must be text."""
     path = tmp_path / "set.npz"
     path.write_bytes(npz_bytes(arrays, class_names=np.arange(3)))
 
@@ -113,7 +113,7 @@ def test_idx_files_give_the_same_arrays(tmp_path: Path, arrays: Arrays) -> None:
 def test_a_damaged_idx_file_is_refused_by_name(
     tmp_path: Path, arrays: Arrays, content: bytes | None, message: str
 ) -> None:
-    """The one of the four that is wrong is named."""
+    """The message names the damaged file among the four."""
     for name, good in idx_files(arrays).items():
         (tmp_path / name).write_bytes(good)
     wrong = tmp_path / IDX_FILES[2]

@@ -18,7 +18,7 @@ from tuner.errors import DataError
     seed=st.integers(0, 2**32 - 1),
 )
 def test_a_split_is_a_stratified_partition(sizes: list[int], share: float, as_rows: bool, seed: int) -> None:
-    """Disjoint, complete, of the size that was asked for, every class represented to within one row."""
+    """The parts are disjoint, complete and of the given size. Each class has its share to within one row."""
     y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
     count = round(share * len(y))
 
@@ -34,7 +34,7 @@ def test_a_split_is_a_stratified_partition(sizes: list[int], share: float, as_ro
 
 
 def test_the_same_seed_gives_the_same_rows() -> None:
-    """And another seed gives others."""
+    """Another seed gives other rows."""
     y = np.arange(100) % 5
     first, again, other = (split_rows(y, 0.2, seed)[1] for seed in (3, 3, 4))
 
@@ -44,14 +44,14 @@ def test_the_same_seed_gives_the_same_rows() -> None:
 
 @pytest.mark.parametrize(("validation", "train", "validate"), [(0.2, 48000, 12000), (5000, 55000, 5000)])
 def test_mnist_is_split_as_documented(validation: float, train: int, validate: int) -> None:
-    """A share below 1, else a number of rows."""
+    """A value below 1 is a share, any other value a number of rows."""
     parts = split_rows(np.arange(60000, dtype=np.uint8) % 10, validation, 0)
 
     assert [len(part) for part in parts] == [train, validate]
 
 
-def test_the_last_rows_validate_where_that_is_asked_for() -> None:
-    """For rows in the order of time, and for comparisons with figures that were measured so; not stratified."""
+def test_the_seed_last_takes_the_last_rows_for_validation() -> None:
+    """This is for rows in order of time. It is not stratified."""
     train, validation = split_rows(np.arange(60000) % 10, 5000, "last")
 
     assert np.array_equal(train, np.arange(55000))
@@ -62,13 +62,13 @@ def test_the_last_rows_validate_where_that_is_asked_for() -> None:
 
 
 def test_a_class_with_one_row_is_refused_by_name() -> None:
-    """It cannot be on both sides."""
+    """It cannot be in both parts."""
     with pytest.raises(DataError, match="class 7 is too rare to split: it has 1 rows"):
         split_rows(np.array([0] * 20 + [7]), 0.2, 0)
 
 
 def test_no_class_is_lost_to_validation() -> None:
-    """A rare class whose rows would all validate is refused: nothing could learn it."""
+    """A rare class is refused if all its rows would be validation rows, because no model could learn it."""
     with pytest.raises(DataError, match="class 1 is too rare to split: it has 2 rows"):
         split_rows(np.array([0] * 98 + [1] * 2), 0.95, 0)
 
@@ -87,6 +87,6 @@ def test_no_class_is_lost_to_validation() -> None:
     ],
 )
 def test_an_impossible_share_is_refused(validation: float, message: str) -> None:
-    """Both sides need at least one row of each class."""
+    """Both parts need at least one row of each class."""
     with pytest.raises(DataError, match=message):
         split_rows(np.arange(100) % 5, validation, 0)

@@ -1,4 +1,4 @@
-"""A user's own file is taken as it is, or refused with the reason."""
+"""A user's file is loaded, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write(folder: Path, arrays: Arrays, **changes: object) -> str:
 
 
 def test_pixels_are_scaled_by_the_largest(tmp_path: Path, arrays: Arrays) -> None:
-    """16 grey levels become 0..1 as 256 do; classes are named by their numbers."""
+    """The largest grey level becomes 1. The names of the classes are their numbers."""
     path = write(tmp_path, arrays, x_train=arrays.x_train % 17)
 
     dataset = load_dataset(path)
@@ -31,7 +31,7 @@ def test_pixels_are_scaled_by_the_largest(tmp_path: Path, arrays: Arrays) -> Non
 
 
 def test_floats_keep_their_scale(tmp_path: Path, arrays: Arrays) -> None:
-    """NumPy's default type becomes the type that is trained with."""
+    """Floats of 64 bits become floats of 32 bits, which training uses."""
     path = write(tmp_path, arrays, x_train=arrays.x_train / 7, x_test=arrays.x_test / 7)
 
     dataset = load_dataset(path)
@@ -40,7 +40,7 @@ def test_floats_keep_their_scale(tmp_path: Path, arrays: Arrays) -> None:
 
 
 def test_class_names_may_come_along(tmp_path: Path, arrays: Arrays) -> None:
-    """A class without rows is fine where it has a name."""
+    """A class with a name needs no rows."""
     path = write(tmp_path, arrays, class_names=np.array(["cat", "dog", "cow", "unicorn"]))
 
     assert load_dataset(path).class_names == ("cat", "dog", "cow", "unicorn")
@@ -60,10 +60,10 @@ def test_class_names_may_come_along(tmp_path: Path, arrays: Arrays) -> None:
         ({"x_train": np.zeros((30, 4, 4), "U3")}, "x_train must be uint8 or float32, got <U3"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_told(
+def test_the_message_says_what_is_wrong_in_a_file(
     tmp_path: Path, arrays: Arrays, changes: dict[str, object], message: str
 ) -> None:
-    """File, array and value, in one line."""
+    """It names the file, the array and the value in one line."""
     path = write(tmp_path, arrays, **({"y_test": np.zeros(9, int)} | changes))
 
     with pytest.raises(DataError, match=f"^{path}: .*{message}"):
@@ -71,6 +71,6 @@ def test_what_is_wrong_in_a_file_is_told(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """Nothing is looked up elsewhere for a path."""
+    """A path is not searched in other folders."""
     with pytest.raises(DataError, match=r"there is no file .*absent\.npz"):
         load_dataset(str(tmp_path / "absent.npz"))

@@ -1,4 +1,4 @@
-"""What every executor does, whatever runs the jobs."""
+"""Tests that every executor must pass."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def until(executor: Executor, done: Callable[[Event], bool]) -> list[Event]:
 
 
 class ExecutorContract:
-    """Subclassed once per executor."""
+    """The tests for all executors. Each executor has a subclass."""
 
     def make(self, setup: TrainerSetup = SETUP, make_trainer: object = ScriptedTrainer) -> Executor:
         raise NotImplementedError
@@ -92,7 +92,7 @@ class ExecutorContract:
         executor.close()
 
     def test_a_trial_reports_each_epoch_and_then_its_end(self, executor: Executor, tmp_path: Path) -> None:
-        """Epochs come in order and without gaps."""
+        """The epochs come in order and without gaps."""
         executor.submit([job(tmp_path)])
         *epochs, end = until(executor, lambda event: isinstance(event, TrialEnd))
 
@@ -119,10 +119,10 @@ class ExecutorContract:
             (Instruction.PAUSE, Outcome.PAUSED),
         ],
     )
-    def test_a_verdict_ends_the_trial_after_the_epoch_that_is_running(
+    def test_an_instruction_ends_the_trial_after_the_current_epoch(
         self, executor: Executor, tmp_path: Path, instruction: Instruction, outcome: Outcome
     ) -> None:
-        """The trainer does not wait for a instruction, and obeys when it sees one."""
+        """The trainer does not wait for an instruction, but follows one when it arrives."""
         executor.submit([job(tmp_path, kind=3, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
         executor.instruct(0, instruction)
@@ -133,10 +133,10 @@ class ExecutorContract:
         assert end.epochs < 50
 
     @pytest.mark.parametrize(("instruction", "epochs"), [(Instruction.CONTINUE, 3), (Instruction.PAUSE, 2)])
-    def test_a_trial_waits_at_a_rung_for_its_verdict(
+    def test_a_trial_waits_at_a_rung_for_an_instruction(
         self, executor: Executor, tmp_path: Path, instruction: Instruction, epochs: int
     ) -> None:
-        """No epoch is trained that a pause would throw away, and a trial that goes on asks no more."""
+        """A pause wastes no epoch, and a trial that continues does not wait again."""
         executor.submit([dataclasses.replace(job(tmp_path), rungs=(2,))])
         until(executor, lambda event: isinstance(event, EpochEnd) and event.epoch == 1)
         executor.instruct(0, instruction)
@@ -146,8 +146,10 @@ class ExecutorContract:
         assert end.epochs == epochs
         assert (end.checkpoint is not None) == (instruction is Instruction.PAUSE)
 
-    def test_a_verdict_on_an_earlier_attempt_does_not_reach_the_next(self, executor: Executor, tmp_path: Path) -> None:
-        """A trial that comes back runs to its end."""
+    def test_an_instruction_for_an_earlier_attempt_does_not_reach_the_next(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        """The next attempt of the trial runs to its end."""
         executor.submit([job(tmp_path, kind=3, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
         executor.instruct(0, Instruction.INTERRUPT)
@@ -160,7 +162,7 @@ class ExecutorContract:
         assert end.outcome is Outcome.COMPLETE
 
     def test_a_model_is_evaluated_on_the_test_split(self, executor: Executor, tmp_path: Path) -> None:
-        """The coordinator never imports TensorFlow: a trainer evaluates for it."""
+        """A trainer evaluates the model, because the coordinator never imports TensorFlow."""
         executor.submit([job(tmp_path)])
         end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
         assert isinstance(end, TrialEnd)
@@ -172,7 +174,7 @@ class ExecutorContract:
         assert tested.metrics == {"loss": 0.1, "accuracy": 0.9}
 
     def test_a_refit_reports_each_epoch_and_then_its_model(self, executor: Executor, tmp_path: Path) -> None:
-        """It goes the way of a trial, and the slot is free again."""
+        """The events are like those of a trial, and the slot is free afterwards."""
         executor.submit([refit_job(tmp_path)])
         *epochs, end = until(executor, lambda event: isinstance(event, RefitEnd))
 
@@ -185,8 +187,8 @@ class ExecutorContract:
         assert end.model.path.exists()
         assert executor.free == executor.slots
 
-    def test_a_refit_ends_when_asked_to(self, executor: Executor, tmp_path: Path) -> None:
-        """After the epoch that is running, without a model."""
+    def test_an_instruction_ends_a_refit(self, executor: Executor, tmp_path: Path) -> None:
+        """It ends after the current epoch, without a model."""
         executor.submit([refit_job(tmp_path, kind=3, epochs=50)])
         until(executor, lambda event: isinstance(event, EpochEnd))
         executor.instruct(4, Instruction.INTERRUPT)
@@ -196,8 +198,8 @@ class ExecutorContract:
         assert (end.reason, end.model) == (ASKED_TO_STOP, None)
         assert end.epochs < 50
 
-    def test_a_trainer_that_cannot_be_had_says_why(self) -> None:
-        """Message and hint reach the user as they are."""
+    def test_a_trainer_that_cannot_start_reports_the_reason(self) -> None:
+        """The event contains message and hint of the error."""
         executor = self.make(make_trainer=refuse)
         executor.start()
         event = until(executor, lambda event: isinstance(event, TrainerRefused))[-1]
@@ -205,8 +207,8 @@ class ExecutorContract:
 
         assert event == TrainerRefused("no GPU was found", "use --device auto")
 
-    def test_closing_ends_a_trial_that_runs(self, tmp_path: Path) -> None:
-        """Nothing goes on behind the user's back."""
+    def test_closing_ends_a_running_trial(self, tmp_path: Path) -> None:
+        """No training continues in the background."""
         executor = self.make()
         executor.start()
         until(executor, lambda event: isinstance(event, TrainerReady))
@@ -226,7 +228,7 @@ class TestInline(ExecutorContract):
         return InlineExecutor(setup, make_trainer)  # type: ignore[arg-type]
 
     def test_the_next_epoch_waits_for_the_coordinator(self, tmp_path: Path) -> None:
-        """A instruction on an epoch always comes before the next begins, so runs repeat exactly."""
+        """An instruction always arrives before the next epoch starts, so runs are repeatable."""
         executor = self.make()
         executor.start()
         until(executor, lambda event: isinstance(event, TrainerReady))
@@ -248,15 +250,15 @@ class TestLocal(ExecutorContract):
         return LocalExecutor(setup, 2, make_trainer)  # type: ignore[arg-type]
 
     def test_two_trials_run_at_the_same_time(self, executor: Executor, tmp_path: Path) -> None:
-        """Each worker has a process of its own."""
+        """Each worker has its own process, so both trials finish an epoch before one of them starts the next."""
         executor.submit([job(tmp_path, 0, kind=3), job(tmp_path, 1, kind=3)])
-        seen: list[int] = []
-        while len(seen) < 2:
-            seen += [event.number for event in executor.poll(0.2) if isinstance(event, EpochEnd)]
-        assert set(seen[:2]) == {0, 1}
+        events = until(executor, lambda event: isinstance(event, TrialEnd))
+        epochs = [event.number for event in events if isinstance(event, EpochEnd)]
+
+        assert set(epochs[:2]) == {0, 1}
 
     def test_a_killed_trainer_is_noticed_and_replaced(self, executor: Executor, tmp_path: Path) -> None:
-        """The job of the dead process is named, and the next one runs."""
+        """The event names the trial of the dead process, and a new process does the next job."""
         executor.submit([job(tmp_path, 5, kind=2)])
         lost = until(executor, lambda event: isinstance(event, TrainerLost))[-1]
         assert lost == TrainerLost(5, "killed by SIGKILL")
@@ -268,7 +270,7 @@ class TestLocal(ExecutorContract):
         assert end.outcome is Outcome.COMPLETE
 
     def test_a_trainer_that_dies_in_a_refit_is_lost_with_its_number(self, executor: Executor, tmp_path: Path) -> None:
-        """As in a trial; the next job runs."""
+        """The event names the trial, and a new process does the next job."""
         executor.submit([refit_job(tmp_path, 4, kind=2)])
         lost = until(executor, lambda event: isinstance(event, TrainerLost))[-1]
         assert lost == TrainerLost(4, "killed by SIGKILL")
@@ -277,8 +279,8 @@ class TestLocal(ExecutorContract):
         executor.submit([refit_job(tmp_path)])
         assert isinstance(until(executor, lambda event: isinstance(event, RefitEnd))[-1], RefitEnd)
 
-    def test_a_process_that_has_done_its_share_is_replaced(self, tmp_path: Path) -> None:
-        """Memory that TensorFlow never gives back goes with it; every trial is trained and nothing is reported lost."""
+    def test_a_process_is_replaced_after_its_number_of_trials(self, tmp_path: Path) -> None:
+        """This frees the memory that TensorFlow keeps. Every trial is trained, and no trainer is reported lost."""
         executor = LocalExecutor(SETUP, 1, ScriptedTrainer, trials_per_process=2)
         executor.start()
         processes = []
@@ -293,7 +295,7 @@ class TestLocal(ExecutorContract):
         assert processes[0] == processes[1] != processes[2] == processes[3] != processes[4]
 
     def test_no_process_is_left_after_closing(self, tmp_path: Path) -> None:
-        """Workers end with their executor, whatever they do."""
+        """Workers end with their executor, also during a trial."""
         executor = LocalExecutor(SETUP, 2, ScriptedTrainer)
         executor.start()
         until(executor, lambda event: isinstance(event, TrainerReady))
@@ -310,7 +312,23 @@ def test_an_impossible_number_of_workers_is_refused(workers: int) -> None:
         LocalExecutor(SETUP, workers)
 
 
-def test_the_default_is_one_worker_per_core_up_to_eight() -> None:
-    """Cores that this process may not use do not count."""
-    assert available_cores() <= (os.cpu_count() or 1)
-    assert default_workers() == min(8, available_cores())
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (3, 3), (8, 8), (9, 8), (64, 8)])
+def test_by_default_there_is_one_worker_per_usable_core_up_to_eight(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
+) -> None:
+    """A process that is bound to some of the machine's cores counts only those."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(100, 100 + cores)), raising=False)
+
+    assert (available_cores(), default_workers()) == (cores, workers)
+
+
+@pytest.mark.parametrize(("reported", "cores"), [(6, 6), (None, 1)])
+def test_without_affinity_every_core_of_the_machine_counts(
+    monkeypatch: pytest.MonkeyPatch, reported: int | None, cores: int
+) -> None:
+    """MacOS and Windows have no affinity, and a system may not report its cores at all."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: reported)
+
+    assert (available_cores(), default_workers()) == (cores, cores)

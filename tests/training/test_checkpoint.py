@@ -1,4 +1,4 @@
-"""An interrupted trial goes on from its last epoch as if nothing had happened."""
+"""An interrupted trial continues from its last epoch with the same result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def trainer() -> Trainer:
 
 
 def run(trainer: Trainer, job: TrialJob, *, stop_after: int | None = None) -> tuple[list[EpochEnd], TrialEnd]:
-    """Train a job, and interrupt it after so many epochs in all."""
+    """Train a job and interrupt it when ``stop_after`` epochs are finished."""
     seen: list[EpochEnd] = []
     end = trainer.train(job, seen.append, lambda _: Instruction.INTERRUPT if seen[-1].epoch + 1 == stop_after else None)
     return seen, end
@@ -50,10 +50,10 @@ CONFIGURATIONS = [
 
 
 @pytest.mark.parametrize("params", CONFIGURATIONS, ids=lambda params: "-".join(map(str, params.values())))
-def test_a_trial_that_goes_on_equals_one_that_was_never_interrupted(
+def test_a_continued_trial_equals_one_that_was_never_interrupted(
     trainer: Trainer, tmp_path: Path, params: dict[str, Any]
 ) -> None:
-    """Every metric of every epoch, the best epoch and the kept weights are the same to 1e-4."""
+    """The metrics of all epochs, the best epoch and the saved weights are equal to within 1e-4."""
     if params.get("layers") == 0:
         params = {**params, "units_0": 1, "layers": 1}
     whole = job(tmp_path / "whole", epochs=7, **params)
@@ -75,7 +75,7 @@ def test_a_trial_that_goes_on_equals_one_that_was_never_interrupted(
 
 
 def test_the_best_epoch_of_an_earlier_attempt_is_not_forgotten(trainer: Trainer, tmp_path: Path) -> None:
-    """A trial that gets worse after it went on keeps the weights from before, and its patience goes on counting."""
+    """If a trial gets worse after it continued, the earlier weights stay, and its patience counts all epochs."""
     wild: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1.5, "momentum": 0.9}
     _, end = run(trainer, job(tmp_path / "whole", epochs=12, patience=4, **wild))
     _, interrupted = run(trainer, job(tmp_path / "parts", epochs=12, patience=4, **wild), stop_after=3)
@@ -86,8 +86,8 @@ def test_the_best_epoch_of_an_earlier_attempt_is_not_forgotten(trainer: Trainer,
     assert resumed.metrics == pytest.approx(end.metrics, abs=1e-4)
 
 
-def test_checkpoints_come_with_the_epochs_and_hold_numbers_alone(trainer: Trainer, tmp_path: Path) -> None:
-    """Each epoch's file is there when the epoch is reported; the last epoch of a trial needs none."""
+def test_checkpoints_come_with_the_epochs_and_hold_only_numbers(trainer: Trainer, tmp_path: Path) -> None:
+    """The file of an epoch exists when the epoch is reported. The last epoch of a trial has no file."""
     seen: list[EpochEnd] = []
 
     def look(event: EpochEnd) -> None:
@@ -103,7 +103,7 @@ def test_checkpoints_come_with_the_epochs_and_hold_numbers_alone(trainer: Traine
 
 
 def test_no_checkpoint_is_written_before_its_time(trainer: Trainer, tmp_path: Path) -> None:
-    """Quick epochs are not slowed down by the disk."""
+    """The disk does not slow down short epochs."""
     epochs, _ = run(trainer, dataclasses.replace(job(tmp_path), checkpoint_seconds=60.0))
     assert [event.checkpoint for event in epochs] == [None] * 4
     assert [path.name for path in tmp_path.iterdir()] == ["trial-0.keras"]
@@ -117,7 +117,7 @@ class _Bomb:
 def test_a_tampered_checkpoint_is_refused_unread(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hash is compared first; and even with the right hash, pickled objects are not loaded (fault 38)."""
+    """The hash is compared first. Even with the right hash, pickled objects are not loaded (fault 38)."""
     monkeypatch.chdir(tmp_path)
     _, interrupted = run(trainer, job(tmp_path), stop_after=2)
     kept = interrupted.checkpoint
@@ -134,7 +134,7 @@ def test_a_tampered_checkpoint_is_refused_unread(
     _, end = run(trainer, dataclasses.replace(job(tmp_path), checkpoint=forged))
     assert end.outcome is Outcome.FAILED
     assert not Path("executed").exists()
-    pickle.loads(pickle.dumps(_Bomb()))  # noqa: S301 - the bomb would have gone off
+    pickle.loads(pickle.dumps(_Bomb()))  # noqa: S301 - shows that the bomb works
     assert Path("executed").exists()
 
 
@@ -144,7 +144,7 @@ def _bomb(path: Path) -> None:
 
 
 def _promise(path: Path) -> None:
-    """Write an array of 16 bytes that says that it has a terabyte."""
+    """Write an array of 16 bytes that declares a terabyte."""
     content = io.BytesIO()
     np.lib.format.write_array_header_1_0(content, {"descr": "|u1", "fortran_order": False, "shape": (10**12,)})
     with zipfile.ZipFile(path, "w") as archive:
@@ -152,16 +152,16 @@ def _promise(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("forge", "told"), [(_bomb, "unpacks to 64.0 MB"), (_promise, "unpacks 'weights_0.npy' to 1000.0 GB")]
+    ("forge", "message"), [(_bomb, "unpacks to 64.0 MB"), (_promise, "unpacks 'weights_0.npy' to 1000.0 GB")]
 )
 def test_a_checkpoint_cannot_take_more_memory_than_it_has_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forge: Callable[[Path], None], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forge: Callable[[Path], None], message: str
 ) -> None:
-    """What its members declare is compared with its size before NumPy reserves memory, whatever its checksum."""
+    """The declared sizes are compared with the file before NumPy reserves memory, even if the checksum is right."""
     path = tmp_path / "trial-0.after-00002.npz"
     forge(path)
     monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("loaded"))
-    with pytest.raises(RunError, match=rf"trial-0\.after-00002\.npz {told}"):
+    with pytest.raises(RunError, match=rf"trial-0\.after-00002\.npz {message}"):
         read(CheckpointFile(2, path, sha256_of(path), path.stat().st_size))
 
 
@@ -186,8 +186,8 @@ print(json.dumps([[e.metrics for e in all_epochs], [e.metrics for e in first + r
 
 
 @pytest.mark.slow
-def test_a_trial_goes_on_under_jax_too() -> None:
-    """The same guarantee on the other backend."""
+def test_a_trial_continues_on_jax_too() -> None:
+    """The other backend gives the same guarantee."""
     pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""How long a model takes for one row."""
+"""Measuring how long a model takes for one row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.training.rows import place
 
 
 def test_a_prediction_takes_well_below_a_second() -> None:
-    """In milliseconds, of the raw row that the model was built for."""
+    """The result is in milliseconds for one raw row."""
     model = keras.Sequential([keras.Input((8, 8), dtype="uint8"), keras.layers.Flatten(), keras.layers.Dense(10)])
     x, _ = place(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
 
@@ -21,7 +21,7 @@ def test_a_prediction_takes_well_below_a_second() -> None:
 
 
 def test_it_is_the_median_of_many_calls_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first calls, and single ones that had to wait, do not count."""
+    """The first calls and single slow calls do not count."""
     calls: list[float] = []
 
     def predict() -> None:

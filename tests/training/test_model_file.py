@@ -1,4 +1,4 @@
-"""Which model files are loaded: those that a trainer writes, and no others."""
+"""Only model files that a trainer can write are loaded."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def save(path: Path, shape: tuple[int, ...] = (8, 8), **params: Any) -> keras.Mo
 def test_every_model_that_a_trial_can_build_is_loaded(
     tmp_path: Path, params: dict[str, Any], shape: tuple[int, ...]
 ) -> None:
-    """The list of allowed layers is long enough, and the weights come back as they were."""
+    """The list of allowed layers is complete, and the weights are unchanged."""
     path = tmp_path / "model.keras"
     written = save(path, shape, **params)
     read = load_model(path, sha256_of(path))
@@ -50,7 +50,7 @@ def test_every_model_that_a_trial_can_build_is_loaded(
 
 @pytest.mark.parametrize("name", ["model.h5", "model.zip"])
 def test_keras_does_not_choose_another_reader_by_the_suffix(tmp_path: Path, name: str) -> None:
-    """A file that is a .keras file for us and an old HDF5 model for Keras is refused."""
+    """Keras chooses its reader by the suffix, so another suffix is refused."""
     save(tmp_path / "model.keras", layers=0)
     path = (tmp_path / "model.keras").rename(tmp_path / name)
     with pytest.raises(RunError, match=r"is no \.keras file"):
@@ -59,14 +59,14 @@ def test_keras_does_not_choose_another_reader_by_the_suffix(tmp_path: Path, name
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
 def test_a_pipe_in_the_place_of_a_model_does_not_block(tmp_path: Path) -> None:
-    """Only a plain file is opened."""
+    """Only a regular file is opened."""
     os.mkfifo(tmp_path / "model.keras")
     with pytest.raises(RunError, match=r"is no \.keras file"):
         load_model(tmp_path / "model.keras", "0" * 64)
 
 
 def test_a_file_over_the_limit_is_not_even_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five gigabytes of nothing are refused at once."""
+    """A file of five gigabytes is refused at once."""
     monkeypatch.setattr(model_file, "sha256_of", lambda _: pytest.fail("read"))
     with (tmp_path / "model.keras").open("wb") as file:
         file.truncate(5 * 1000**3)
@@ -75,8 +75,8 @@ def test_a_file_over_the_limit_is_not_even_hashed(tmp_path: Path, monkeypatch: p
     assert (caught.value.exit_code, caught.value.hint is not None) == (1, True)
 
 
-def test_a_process_that_allows_code_in_models_gets_none_from_us(tmp_path: Path) -> None:
-    """Keras lets a switch of the process overrule its safe mode; our list of layers knows no switch."""
+def test_a_process_that_allows_code_in_models_loads_none_with_our_reader(tmp_path: Path) -> None:
+    """A setting of the process can overrule the safe mode of Keras, but not our list of layers."""
     path, marker = tmp_path / "model.keras", tmp_path / "executed"
     armed(marker)(path, path)
     with SafeModeScope(safe_mode=False), pytest.raises(RunError, match="holds a Lambda layer, which is code"):

@@ -1,4 +1,4 @@
-"""The winner trained again on the training and the validation rows: real Keras models on the embedded digits."""
+"""The winner is trained again on training and validation rows: real Keras models on the embedded digits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def job(folder: Path, *, epochs: int = 3, schedule_epochs: int | None = None, se
 def refit(
     trainer: Trainer, job: RefitJob, instructions: dict[int, Instruction] | None = None
 ) -> tuple[list[EpochEnd], RefitEnd]:
-    """Do a refit; ``instructions`` are given after the epochs that they name."""
+    """Do a refit; ``instructions`` maps epochs to the instructions after them."""
     epochs: list[EpochEnd] = []
     end = trainer.execute(job, epochs.append, lambda _: (instructions or {}).get(epochs[-1].epoch))
     assert isinstance(end, RefitEnd)
@@ -54,7 +54,7 @@ def weights_of(end: RefitEnd) -> list[np.ndarray]:
 
 
 def test_a_refit_learns_from_every_row_and_keeps_its_model(trainer: Trainer, tmp_path: Path) -> None:
-    """Each epoch is reported without numbers of rows that validate: there are none."""
+    """Each epoch is reported without validation metrics, because there are no validation rows."""
     epochs, end = refit(trainer, job(tmp_path, epochs=6))
 
     assert [(event.number, event.epoch) for event in epochs] == [(4, epoch) for epoch in range(6)]
@@ -70,7 +70,7 @@ def test_a_refit_learns_from_every_row_and_keeps_its_model(trainer: Trainer, tmp
 
 
 def test_a_refit_equals_plain_training_on_all_rows(trainer: Trainer, tmp_path: Path) -> None:
-    """Keras' own code, given the same batches, learns the same weights: with a schedule longer than the training."""
+    """With the same batches, Keras' own code learns the same weights, also with a schedule longer than the training."""
     import keras
 
     from tuner.training.model import build
@@ -97,7 +97,7 @@ def test_a_refit_equals_plain_training_on_all_rows(trainer: Trainer, tmp_path: P
 
 
 def test_the_same_seed_gives_the_same_weights(trainer: Trainer, tmp_path: Path) -> None:
-    """Whatever was trained in between; another seed gives others."""
+    """Trainings in between change nothing. Another seed gives other weights."""
     first = weights_of(refit(trainer, job(tmp_path, dropout=0.2, batch_norm=True))[1])
     other = weights_of(refit(trainer, job(tmp_path, dropout=0.2, batch_norm=True, seed=4))[1])
     again = weights_of(refit(trainer, job(tmp_path, dropout=0.2, batch_norm=True))[1])
@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_weights(trainer: Trainer, tmp_path: Path) 
 
 
 def test_a_refit_changes_no_trial_that_follows(trainer: Trainer, tmp_path: Path) -> None:
-    """The rows that validate do so again."""
+    """The validation rows stay validation rows."""
     values = job(tmp_path).hyperparameters
     trial = TrialJob(0, 0, 3, values, 2, None, tmp_path / "trial.keras")
     before = trainer.train(trial, lambda _: None, lambda _: None)
@@ -119,9 +119,9 @@ def test_a_refit_changes_no_trial_that_follows(trainer: Trainer, tmp_path: Path)
 
 
 def test_only_an_interruption_ends_a_refit(trainer: Trainer, tmp_path: Path) -> None:
-    """A refit competes with nobody; one that was asked to stop leaves no model."""
-    told = {0: Instruction.PRUNE, 1: Instruction.PAUSE, 2: Instruction.CONTINUE}
-    assert refit(trainer, job(tmp_path, epochs=4), told)[1].epochs == 4
+    """Pruning and pausing do not apply to a refit. An interrupted refit leaves no model."""
+    others = {0: Instruction.PRUNE, 1: Instruction.PAUSE, 2: Instruction.CONTINUE}
+    assert refit(trainer, job(tmp_path, epochs=4), others)[1].epochs == 4
 
     (tmp_path / "refit.keras").unlink()
     epochs, end = refit(trainer, job(tmp_path, epochs=4), {1: Instruction.INTERRUPT})
@@ -130,14 +130,14 @@ def test_only_an_interruption_ends_a_refit(trainer: Trainer, tmp_path: Path) -> 
 
 
 def test_an_interruption_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
-    """All was trained: there is a model."""
+    """All epochs are trained, so there is a model."""
     _, end = refit(trainer, job(tmp_path), {2: Instruction.INTERRUPT})
     assert (end.epochs, end.reason) == (3, None)
     assert end.model is not None
 
 
 def test_a_loss_that_is_no_number_is_the_reason(trainer: Trainer, tmp_path: Path) -> None:
-    """The training ends at once, and nothing is kept of it."""
+    """The training ends at once, and no file is left."""
     epochs, end = refit(trainer, job(tmp_path, epochs=20, optimizer="sgd", learning_rate=1e30))
 
     assert end.reason is not None
@@ -147,8 +147,8 @@ def test_a_loss_that_is_no_number_is_the_reason(trainer: Trainer, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_whatever_goes_wrong_is_the_result(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An impossible configuration, a folder that is none, and too little memory."""
+def test_every_error_becomes_the_result(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An impossible configuration, a path below a file, and too little memory."""
     unknown = Hyperparameters.model_construct(layers=1, units=16, activation="nonsense")  # type: ignore[arg-type]
     _, nonsense = refit(trainer, dataclasses.replace(job(tmp_path), hyperparameters=unknown))
     (tmp_path / "file").write_text("in the way")
@@ -190,7 +190,7 @@ assert (stopped.epochs, stopped.model) == (1, None), stopped
 
 @pytest.mark.slow
 def test_the_jax_backend_refits_too() -> None:
-    """`KERAS_BACKEND=jax` needs no other code."""
+    """`KERAS_BACKEND=jax` uses the same code."""
     pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""One trainer on the embedded digits: real Keras models on small data."""
+"""The trainer with real Keras models on the embedded digits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def job(folder: Path, *, epochs: int = 4, patience: int | None = None, seed: int
 def train(
     trainer: Trainer, job: TrialJob, instructions: dict[int, Instruction] | None = None
 ) -> tuple[list[EpochEnd], TrialEnd]:
-    """Train a job; ``instructions`` are given after the epochs that they name."""
+    """Train a job; ``instructions`` maps epochs to the instructions after them."""
     epochs: list[EpochEnd] = []
     end = trainer.execute(job, epochs.append, lambda _: (instructions or {}).get(epochs[-1].epoch))
     assert isinstance(end, TrialEnd)
@@ -44,7 +44,7 @@ def train(
 
 
 def test_a_trial_learns_the_digits_and_keeps_its_model(trainer: Trainer, tmp_path: Path) -> None:
-    """Every epoch is reported with all metrics, and the end is that of the best epoch."""
+    """Every epoch is reported with all metrics. The end has the metrics of the best epoch."""
     epochs, end = train(trainer, job(tmp_path))
 
     assert [event.epoch for event in epochs] == [0, 1, 2, 3]
@@ -57,7 +57,7 @@ def test_a_trial_learns_the_digits_and_keeps_its_model(trainer: Trainer, tmp_pat
 
 
 def test_the_value_and_the_weights_are_those_of_the_best_epoch(trainer: Trainer, tmp_path: Path) -> None:
-    """A learning rate that explodes late does not spoil what was found before."""
+    """If the loss explodes late, the earlier best epoch counts."""
     import keras
 
     from tuner.data.lookup import load_dataset
@@ -76,7 +76,7 @@ def test_the_value_and_the_weights_are_those_of_the_best_epoch(trainer: Trainer,
 
 
 def test_the_same_seed_gives_the_same_trial_in_a_used_and_in_a_new_trainer(trainer: Trainer, tmp_path: Path) -> None:
-    """Results do not depend on what a worker trained before."""
+    """Results do not depend on the earlier trials of a worker."""
     again = job(tmp_path, dropout=0.3, batch_norm=True)
     _, first = train(trainer, again)
     _, used = train(trainer, again)
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_trial_in_a_used_and_in_a_new_trainer(train
 
 
 def test_patience_stops_a_trial_that_no_longer_improves(trainer: Trainer, tmp_path: Path) -> None:
-    """It is complete, with fewer epochs than it was given."""
+    """It is complete, with fewer epochs than planned."""
     _, end = train(trainer, job(tmp_path, epochs=60, patience=2, learning_rate=0.03))
 
     assert end.outcome is Outcome.COMPLETE
@@ -98,7 +98,7 @@ def test_patience_stops_a_trial_that_no_longer_improves(trainer: Trainer, tmp_pa
 
 
 def test_a_loss_that_is_no_number_fails_the_trial_with_its_reason(trainer: Trainer, tmp_path: Path) -> None:
-    """The trial ends at once; nothing is kept of it (fault 23)."""
+    """The trial ends at once, and no file is left (fault 23)."""
     epochs, end = train(trainer, job(tmp_path, epochs=20, optimizer="sgd", learning_rate=1e30))
 
     assert end.outcome is Outcome.FAILED
@@ -116,24 +116,24 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_its_reason(trainer: Train
         (Instruction.PAUSE, Outcome.PAUSED),
     ],
 )
-def test_a_verdict_ends_a_trial_after_its_epoch(
+def test_an_instruction_ends_a_trial_after_its_epoch(
     trainer: Trainer, tmp_path: Path, instruction: Instruction, outcome: Outcome
 ) -> None:
-    """No model is kept of a trial that did not end by itself."""
+    """A trial that an instruction ended has no model."""
     epochs, end = train(trainer, job(tmp_path), {1: instruction})
 
     assert (len(epochs), end.outcome, end.model) == (2, outcome, None)
     assert [path.suffix for path in tmp_path.iterdir()] == ([] if instruction is Instruction.PRUNE else [".npz"])
 
 
-def test_a_verdict_with_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
-    """A trial that has trained all its epochs is a result."""
+def test_an_instruction_after_the_last_epoch_comes_too_late(trainer: Trainer, tmp_path: Path) -> None:
+    """A trial with all its epochs is complete."""
     _, end = train(trainer, job(tmp_path), {3: Instruction.INTERRUPT})
     assert end.outcome is Outcome.COMPLETE
 
 
 def test_an_impossible_configuration_is_a_failed_trial(trainer: Trainer, tmp_path: Path) -> None:
-    """Whatever happens inside a trial is its result, not the end of the trainer."""
+    """An error in a trial becomes its result and does not end the trainer."""
     nonsense = Hyperparameters.model_construct(layers=1, units=32, activation="nonsense")  # type: ignore[arg-type]
     _, end = train(trainer, dataclasses.replace(job(tmp_path), hyperparameters=nonsense))
 
@@ -146,7 +146,7 @@ def test_an_impossible_configuration_is_a_failed_trial(trainer: Trainer, tmp_pat
 def test_running_out_of_memory_is_named(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
-    """Python's and TensorFlow's ways to say so become one reason (fault 25)."""
+    """The errors of Python and TensorFlow become the same reason (fault 25)."""
     import tensorflow as tf
 
     def exhaust(*_: object, **__: object) -> None:
@@ -158,7 +158,7 @@ def test_running_out_of_memory_is_named(
 
 
 def test_a_kept_model_is_evaluated_on_the_test_split(trainer: Trainer, tmp_path: Path) -> None:
-    """Loss and accuracy come from the file alone."""
+    """Loss and accuracy are computed from the file."""
     _, end = train(trainer, job(tmp_path))
     assert end.model is not None
     tested = trainer.test(TestJob(0, end.model.path, end.model.sha256))
@@ -180,7 +180,7 @@ def test_a_damaged_model_is_not_loaded(trainer: Trainer, tmp_path: Path) -> None
 
 
 def test_a_gpu_that_is_not_there_is_refused() -> None:
-    """`--device gpu` never falls back in silence (fault 26)."""
+    """`--device gpu` never falls back to the CPU (fault 26)."""
     if prepare("auto") != "cpu":
         pytest.skip("this machine has a GPU")
     with pytest.raises(RunError, match="no GPU was found") as error:
@@ -202,7 +202,7 @@ print(json.dumps(trainer.train(job, lambda event: None, lambda wait: None).metri
 
 @pytest.mark.slow
 def test_the_tenth_trial_of_a_worker_is_what_it_would_be_in_a_fresh_process(trainer: Trainer, tmp_path: Path) -> None:
-    """Programs that are used again change nothing."""
+    """Using a traced program again does not change results."""
     for number in range(9):
         train(
             trainer, job(tmp_path, epochs=1, seed=number, units_0=20 + number, dropout=0.05 * number, batch_norm=True)
@@ -244,7 +244,7 @@ assert end.outcome == "complete" and test.metrics["accuracy"] > 0.85, (end, test
 
 @pytest.mark.slow
 def test_the_jax_backend_trains_too() -> None:
-    """`KERAS_BACKEND=jax` needs no other code."""
+    """`KERAS_BACKEND=jax` uses the same code."""
     pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)

@@ -22,7 +22,7 @@ from tuner.config.hyperparameters import Hyperparameters
 )
 @pytest.mark.parametrize(("shape", "classes"), [((4,), 2), ((8, 8, 1), 10)])
 def test_the_weights_are_those_that_keras_counts(params: dict[str, Any], shape: tuple[int, ...], classes: int) -> None:
-    """Whatever the layers, the dropout and the optimizer, and with the weights that are not trained."""
+    """The count includes the weights that are not trained, for all layers, dropout rates and optimizers."""
     from math import prod
 
     from tuner.training.model import build, compile_model

@@ -1,1 +1,1 @@
-"""Data sets: where they are found, what they must look like, how they are split."""
+"""Finds, downloads, checks and splits data sets."""

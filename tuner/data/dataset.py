@@ -18,9 +18,9 @@ INPUT_DTYPES = ("uint8", "float32")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows to train on and rows to test on, with their classes.
+    """Training rows and test rows with their classes.
 
-    The constructor refuses what could not be trained on; see :func:`validate`.
+    The constructor refuses data that cannot be trained on; see :func:`validate`.
 
     Attributes:
         name: Name for people.
@@ -29,8 +29,8 @@ class Dataset:
         x_test: As ``x_train``, with its own number of rows.
         y_test: As ``y_train``, for ``x_test``.
         class_names: Names of the classes in the order of the labels.
-        source: The file or library that the arrays were read from.
-        scale: What the model multiplies inputs by, e.g. 1/255 for pixels.
+        source: File or library that the arrays come from.
+        scale: Factor that the model applies to inputs, e.g. 1/255 for pixels.
     """
 
     name: str
@@ -71,25 +71,26 @@ class Dataset:
 
 
 def validate(dataset: Dataset) -> None:
-    """Check everything that training and evaluation rely on.
+    """Check all conditions for training and evaluation.
 
     Raises:
-        DataError: If an array has the wrong type, number of dimensions or rows, holds NaN or infinite values, or labels
-            outside the classes; if there are fewer than two classes. The message names the array and the value seen.
+        DataError: If an array has the wrong type, number of dimensions or number of rows, if it holds NaN, infinite
+            values or labels outside the classes, or if there are fewer than two classes. The message names the array
+            and the value.
     """
     source, names = dataset.source, dataset.class_names
     if not (math.isfinite(dataset.scale) and dataset.scale > 0):
         raise DataError(f"{source}: the scale must be a positive number, got {dataset.scale}")
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{source}: class_names holds '{twice}' more than once")
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{source}: class_names holds '{repeated}' more than once")
     _check_inputs(dataset.x_train, f"{source}: x_train")
     _check_inputs(dataset.x_test, f"{source}: x_test")
     train, test = (f"{x.dtype} {x.shape[1:]}" for x in (dataset.x_train, dataset.x_test))
     if train != test:
         raise DataError(
             f"{source}: rows of x_train are {train}, those of x_test {test}",
-            hint="a model that learns from one must be able to read the other",
+            hint="training rows and test rows must have the same type and shape",
         )
     for part, x, y in (("train", dataset.x_train, dataset.y_train), ("test", dataset.x_test, dataset.y_test)):
         _check_labels(y, len(names), f"{source}: y_{part}")
@@ -98,7 +99,7 @@ def validate(dataset: Dataset) -> None:
     if dataset.y_train.min() == dataset.y_train.max():
         raise DataError(
             f"{source}: all {len(dataset.y_train)} rows of y_train are of class {dataset.y_train[0]}",
-            hint="there is nothing to tell apart with fewer than two classes",
+            hint="a classifier needs at least two classes",
         )
 
 

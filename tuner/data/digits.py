@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn brings along: a real data set without any download."""
+"""The handwritten digits of scikit-learn: a real data set that needs no download."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SPLIT_SEED = 0  # fixed: the test rows must be the same in every study
 
 
 def load_digits(entry: CatalogEntry) -> Dataset:
-    """Return the 1797 digits with a fifth of them, the same share of each class, set aside for the test.
+    """Return the 1797 digits. A fifth of each class is the test split.
 
-    Pixels are 0..16 as in the original, ``uint8``.
+    Pixels are ``uint8`` from 0 to 16, as in the original.
 
     Raises:
-        DataError: If the installed scikit-learn has another data set under this name.
+        DataError: If the digits of the installed scikit-learn have other shapes.
     """
     from sklearn import datasets
     from sklearn.model_selection import train_test_split

@@ -1,8 +1,14 @@
-"""Downloads a data set into the Keras cache, from the first of its sources that delivers the right contents.
+"""Downloads a data set into the Keras cache, from the first source that delivers the right files.
 
-``keras.utils.get_file`` is not used although it downloads to the same place: it draws its bar on stdout, where results
-go, has no timeout, writes straight to the final name, so that a killed download leaves half a file there, accepts a
-known byte hash only, and needs the import of TensorFlow. What arrives here is a file that Keras finds too.
+``pooch`` compares the SHA-256 of each file with the catalogue and stores only the right file. The transfer itself is
+ours, because ``pooch.HTTPDownloader`` fails cases that ``tests/data/test_download.py`` covers:
+
+- It follows a redirect from ``https`` to ``http``.
+- It has no size limit, so a server can fill the disk.
+- It counts whole chunks instead of bytes, and does not close the progress bar after an error.
+
+``keras.utils.get_file`` stores files in the same folder, but it draws its bar on stdout, where results go. It has no
+timeout, leaves half a file under the final name when it is killed, and imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -33,16 +39,16 @@ _log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
-    """Hears how a download goes on; one ``start`` and one ``finish`` for each file."""
+    """Shows the progress of a download. Each file causes one ``start`` and one ``finish``."""
 
     def start(self, total_bytes: int | None, label: str) -> None:
-        """A file begins; its size is ``None`` where the server does not tell."""
+        """Begin a file of ``total_bytes`` bytes; ``None`` if the server does not send the size."""
 
     def advance(self, count: int) -> None:
-        """As many bytes more have arrived."""
+        """Add ``count`` received bytes."""
 
     def finish(self) -> None:
-        """The file has ended, whole or not."""
+        """End the file, whether it is complete or not."""
 
 
 class Silent:
@@ -59,7 +65,7 @@ class Silent:
 
 
 class SourceError(Exception):
-    """A source did not deliver; the next one is tried."""
+    """A source did not deliver the right file. The next source is tried."""
 
 
 def download_dataset(
@@ -70,19 +76,20 @@ def download_dataset(
     progress: Progress | None = None,
     hint: str | None = None,
 ) -> Path:
-    """Download a data set to ``NAME.npz`` in a folder, and return that path.
+    """Download a data set to ``NAME.npz`` in a folder and return the path.
 
-    The file appears when its contents have been validated and flushed to disk; until then it has a temporary name.
+    The file has a temporary name until its hash and its contents have been checked and it is flushed to disk.
 
     Args:
         entry: The data set.
-        folder: Made if it is missing.
-        sources: Where to download from, instead of the entry's own sources.
-        progress: Hears how it goes on.
-        hint: What the user can do where no source delivers.
+        folder: The folder; created if it is missing.
+        sources: Sources to use instead of those of ``entry``.
+        progress: Shows the progress.
+        hint: What the user can do if no source delivers.
 
     Raises:
-        DataError: If no source delivers, with the reason of each, or the file cannot be written.
+        DataError: If no source delivers (the message lists the reason for each source), or if the file cannot be
+            written.
     """
     target = folder / f"{entry.name}.npz"
     failures = []
@@ -105,36 +112,53 @@ def download_dataset(
 
 
 def _fetch(source: Source, target: Path, progress: Progress) -> None:
-    """Leave an ``.npz`` file at ``target``, whatever format the source has."""
+    """Write the data set of a source to ``target`` as an ``.npz`` file."""
     if source.format == "npz":
-        fetch_file(source.url, target, progress)
+        fetch_file(source.url, target, progress, sha256=source.sha256[0])
         return
     with tempfile.TemporaryDirectory() as scratch:
-        for name in IDX_FILES:
-            fetch_file(f"{source.url}/{name}", Path(scratch, name), progress)
+        for name, sha256 in zip(IDX_FILES, source.sha256, strict=True):
+            fetch_file(f"{source.url}/{name}", Path(scratch, name), progress, sha256=sha256)
         arrays = read_idx_folder(Path(scratch), where=_host(source.url))
-    # Not compressed: every trainer reads the file, and that is five times as fast.
+    # Not compressed: every trainer reads the file, and reading is five times as fast.
     np.savez(target, x_train=arrays.x_train, y_train=arrays.y_train, x_test=arrays.x_test, y_test=arrays.y_test)
 
 
-def fetch_file(url: str, target: Path, progress: Progress, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> None:
-    """Download one file.
+def fetch_file(
+    url: str, target: Path, progress: Progress, *, sha256: str, timeout: float = TIMEOUT, limit: int = LIMIT
+) -> None:
+    """Download one file and check its hash.
 
     Args:
-        url: An ``https`` address; ``http`` is accepted for this machine alone.
-        target: Where the bytes go; half a file stays there on an error.
-        progress: Hears how it goes on.
-        timeout: Seconds that the server may be silent.
-        limit: Bytes after which the download is given up.
+        url: An ``https`` address. ``http`` is accepted only for a server on this machine.
+        target: Path of the new file. It is written only if the hash is right.
+        progress: Shows the progress.
+        sha256: The expected SHA-256 as 64 hexadecimal digits.
+        timeout: Longest time without a byte, in seconds.
+        limit: Largest size in bytes.
 
     Raises:
-        SourceError: If the server does not deliver the whole file.
-        OSError: If it cannot be written.
+        SourceError: If the server does not deliver the whole file, or if the hash is wrong.
+        OSError: If the file cannot be written.
     """
+    import pooch
+
+    def transfer(_url: str, path: str, _pooch: object) -> None:
+        _transfer(url, Path(path), progress, timeout=timeout, limit=limit)
+
+    pooch.get_logger().setLevel(logging.WARNING)  # else it logs each download to stderr, where the progress bar is
+    try:
+        pooch.retrieve(url, sha256, fname=target.name, path=target.parent, downloader=transfer)
+    except ValueError as error:
+        raise SourceError(f"{_host(url)}: {_file_name(url)} is another file: its SHA-256 is not {sha256}") from error
+
+
+def _transfer(url: str, path: Path, progress: Progress, *, timeout: float, limit: int) -> None:
+    """Write the bytes of a download to ``path``; after an error, half a file can be there."""
     received = 0
-    with _open(url, timeout) as response, target.open("wb") as file:
+    with _open(url, timeout) as response, path.open("wb") as file:
         total = response.length
-        progress.start(total, f"{Path(urlsplit(url).path).name} from {_host(url)}")
+        progress.start(total, f"{_file_name(url)} from {_host(url)}")
         try:
             for chunk in _chunks(response, url):
                 received += len(chunk)
@@ -149,7 +173,7 @@ def fetch_file(url: str, target: Path, progress: Progress, *, timeout: float = T
 
 
 def _open(url: str, timeout: float) -> http.client.HTTPResponse:
-    _check_address(url)  # refuses file: and all else that no handler sees
+    _check_address(url)  # for file: and other schemes, urllib does not call _AddressCheck
     handlers: list[urllib.request.BaseHandler] = [_AddressCheck()]
     if _is_loopback(_host(url)):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine's own servers
@@ -161,7 +185,7 @@ def _open(url: str, timeout: float) -> http.client.HTTPResponse:
 
 
 def _chunks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
-    """Yield the body; an error of the caller, such as a full disk, does not pass through here."""
+    """Yield the body in chunks. Errors of the caller, such as a full disk, are not caught here."""
     while True:
         try:
             chunk = response.read(CHUNK)
@@ -173,7 +197,7 @@ def _chunks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
 
 
 class _AddressCheck(urllib.request.BaseHandler):
-    """Sees every request, those that follow a redirect too."""
+    """Checks the address of every request, including redirects."""
 
     def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
         _check_address(request.full_url)
@@ -199,8 +223,12 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or url
 
 
+def _file_name(url: str) -> str:
+    return Path(urlsplit(url).path).name
+
+
 def _reason(error: Exception) -> str:
-    """Say in a few words why a request failed."""
+    """Return in a few words why a request failed."""
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code} {error.reason}"
     cause = error.reason if isinstance(error, urllib.error.URLError) else error

@@ -1,4 +1,4 @@
-"""Finds a data set: in the user's folder, in the Keras cache, or by a download into that cache."""
+"""Finds a data set in the user's folder or in the Keras cache, or downloads it into that cache."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def load_dataset(
     download: bool = True,
     sources: Sequence[Source] | None = None,
 ) -> Dataset:
-    """Return a data set, from the first place that has it.
+    """Return a data set from the first place that has it.
 
-    A file that is there and damaged is an error; the next place is asked only where a file is absent.
+    A damaged file is an error. The next place is searched only if a file is absent.
 
     Args:
         name: A name of the catalogue, or the path of an ``.npz`` file
             (see :func:`tuner.data.user_file.load_user_file`).
         data_dir: Folder that is searched first, for ``NAME.npz``.
-        progress: Hears how a download goes on.
-        download: Whether a data set that is not on this machine is downloaded into the Keras cache.
-        sources: Where to download from, instead of the catalogue's sources.
+        progress: Shows the progress of a download.
+        download: Whether to download the data set into the Keras cache if it is not on this machine.
+        sources: Sources to use instead of those of the catalogue.
 
     Raises:
-        DataError: If the name is unknown, the data cannot be had, or the file is damaged or something else.
+        DataError: If the name is unknown, if the data set is nowhere, or if the file is damaged or holds other data.
     """
     entry = CATALOG.get(name)
     if entry is None:
@@ -51,9 +51,9 @@ def load_dataset(
 
 
 def find(entry: CatalogEntry, data_dir: Path | None = None) -> Path | None:
-    """Return where a data set lies on this machine, without opening it; ``None`` where it is absent or embedded.
+    """Return the path of a data set without opening it; ``None`` if it is absent or embedded.
 
-    The path is an ``.npz`` file, or the folder in which Keras keeps the four IDX files.
+    The path is an ``.npz`` file, or the folder in which Keras stores the four IDX files.
     """
     file = f"{entry.name}.npz"
     cache = keras_cache()
@@ -65,7 +65,7 @@ def find(entry: CatalogEntry, data_dir: Path | None = None) -> Path | None:
 
 
 def keras_cache() -> Path:
-    """Return the folder in which Keras keeps its data sets.
+    """Return the folder in which Keras stores its data sets.
 
     Raises:
         DataError: If the user has no home folder and ``KERAS_HOME`` is not set.
@@ -82,8 +82,8 @@ def keras_cache() -> Path:
 def _user_path(name: str) -> Path:
     if name.endswith(".npz"):
         return Path(name).expanduser()
-    known = did_you_mean(name, CATALOG)
-    raise DataError(f"unknown data set '{name}'", hint=f"{known} (or the path of an .npz file)")
+    suggestion = did_you_mean(name, CATALOG)
+    raise DataError(f"unknown data set '{name}'", hint=f"{suggestion} (or the path of an .npz file)")
 
 
 def _obtain(
@@ -94,7 +94,7 @@ def _obtain(
     *,
     allowed: bool,
 ) -> Path:
-    """Download what is not on this machine, or say where it has to be put."""
+    """Download a data set that is not on this machine, or raise an error that says where to put it."""
     cache = keras_cache()
     place = f"put {entry.name}.npz into {data_dir or cache}, or set TUNER_DATA to its folder"
     hint = f"{place}; `tuner study start digits` needs no download"

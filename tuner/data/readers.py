@@ -1,4 +1,4 @@
-"""Reads the arrays of a data set from ``.npz`` and from gzipped IDX files; what they hold is checked by others."""
+"""Reads the arrays of a data set from ``.npz`` files and gzipped IDX files. The callers check the contents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 REPLACE = "delete it, then fetch or write it again"
 HINT = f"a data set is an .npz file with the arrays {', '.join(REQUIRED)}"
 
-# The order is that of Arrays. These are the names that the authors of MNIST gave; Fashion-MNIST kept them.
+# In the order of Arrays. MNIST and Fashion-MNIST use the same names.
 IDX_FILES = (
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
@@ -30,7 +30,7 @@ IDX_FILES = (
 
 
 class Arrays(NamedTuple):
-    """The four arrays of a data set, named as ``keras.datasets`` names them; ``class_names`` where the file has it."""
+    """The four arrays of a data set, with the names of ``keras.datasets``, and the class names if the file has them."""
 
     x_train: NDArray[Any]
     y_train: NDArray[Any]
@@ -40,11 +40,11 @@ class Arrays(NamedTuple):
 
 
 def read_npz(path: Path, *, where: str | None = None) -> Arrays:
-    """Read the arrays ``x_train y_train x_test y_test``, and ``class_names`` where there is one.
+    """Read the arrays ``x_train y_train x_test y_test``, and ``class_names`` if there is such an array.
 
     Args:
         path: The file.
-        where: What to call it in messages; by default its path.
+        where: Name of the file in messages; by default its path.
 
     Raises:
         DataError: If the file cannot be read, is damaged, holds pickled objects or lacks an array.
@@ -62,17 +62,17 @@ def read_npz(path: Path, *, where: str | None = None) -> Arrays:
 
 
 def read_idx_folder(folder: Path, *, where: str | None = None) -> Arrays:
-    """Read the four gzipped IDX files (:data:`IDX_FILES`) of a folder; arguments as in :func:`read_npz`.
+    """Read the four gzipped IDX files (:data:`IDX_FILES`) of a folder. The arguments are those of :func:`read_npz`.
 
     Raises:
-        DataError: If a file is missing or damaged, or holds anything but unsigned bytes.
+        DataError: If a file is missing or damaged, or holds values other than unsigned bytes.
     """
     x_train, y_train, x_test, y_test = (_read_idx(folder / name, f"{where or folder}/{name}") for name in IDX_FILES)
     return Arrays(x_train, y_train, x_test, y_test)
 
 
 def _read_archive(file: BinaryIO, where: str) -> Arrays:
-    if not zipfile.is_zipfile(file):  # NumPy would take it for a pickle and say so
+    if not zipfile.is_zipfile(file):  # NumPy would report it as a pickle
         raise DataError(f"{where} is damaged or no .npz file: it has no zip directory", hint=REPLACE)
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
@@ -81,7 +81,7 @@ def _read_archive(file: BinaryIO, where: str) -> Arrays:
             raise DataError(f"{where} lacks {', '.join(missing)}; it holds {', '.join(archive.files)}", hint=HINT)
         arrays = {name: archive[name] for name in Arrays._fields if name in archive.files}
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # NumPy hands over what it does not know as bytes
+        if not isinstance(array, np.ndarray):  # NumPy returns other members as bytes
             raise DataError(f"{where}: {name} is no NumPy array", hint=HINT)
     return Arrays(**arrays | {"class_names": _class_names(arrays.get("class_names"), where)})
 
@@ -95,7 +95,7 @@ def _class_names(array: NDArray[Any] | None, where: str) -> tuple[str, ...] | No
 
 
 def _read_idx(path: Path, where: str) -> NDArray[np.uint8]:
-    """Read one IDX file: two zero bytes, type, number of axes, their sizes as big-endian 32 bits, then the values."""
+    """Read one IDX file: two zero bytes, type, number of axes, size of each axis (big-endian, 32 bits), values."""
     try:
         with gzip.open(path) as file:
             zeros, kind, axes = struct.unpack(">HBB", file.read(4))
@@ -105,8 +105,8 @@ def _read_idx(path: Path, where: str) -> NDArray[np.uint8]:
             values = file.read()
     except (OSError, EOFError, zlib.error, struct.error) as error:
         # gzip reports damage as an OSError without an error number
-        what = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged: {error}"
-        raise DataError(f"cannot read {where}: {what}", hint=REPLACE) from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged: {error}"
+        raise DataError(f"cannot read {where}: {reason}", hint=REPLACE) from error
     if len(values) != math.prod(shape):
         raise DataError(f"{where} announces shape {shape} and holds {len(values)} values", hint=REPLACE)
     return np.frombuffer(values, np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""Splits the training rows into those that train and those that validate."""
+"""Splits rows into training rows and validation rows."""
 
 from __future__ import annotations
 
@@ -14,40 +14,42 @@ Rows = NDArray[np.int32]
 
 
 def split_rows(y: NDArray[Any], validation: float, seed: int | Literal["last"]) -> tuple[Rows, Rows]:
-    """Choose the validation rows: at random, the same share of every class to within one row, or the last ones.
+    """Choose the validation rows at random or take the last rows.
+
+    The random choice is stratified: each class has the same share of validation rows, to within one row.
 
     Args:
         y: Class of each row, shape ``(rows,)``.
-        validation: Share of the rows when below 1, else a number of rows.
-        seed: The same seed gives the same rows; ``last`` takes the end of the data, as Keras' ``validation_split``.
+        validation: Share of the rows if below 1, else the number of rows.
+        seed: Seed of the random choice; ``last`` takes the last rows, as ``validation_split`` of Keras does.
 
     Returns:
         Indices of the training rows and of the validation rows, each ascending.
 
     Raises:
-        DataError: If the split leaves no rows to train on or none to validate on, or a class is too rare for it.
+        DataError: If there are too few rows for training or validation, or if a class has too few rows.
     """
     count = _count_validation(len(y), validation)
     classes, sizes = np.unique(y, return_counts=True)
-    for part, rows in (("train on", len(y) - count), ("validate on", count)):
-        if rows < len(classes):
+    for part, size in (("train on", len(y) - count), ("validate on", count)):
+        if size < len(classes):
             raise DataError(
-                f"validation {validation:g} leaves {rows} of {len(y)} rows to {part}, with {len(classes)} classes",
+                f"validation {validation:g} leaves {size} of {len(y)} rows to {part}, with {len(classes)} classes",
                 hint="use 0.2 for a share of 20 %, or a number of rows",
             )
     rarest = sizes.argmin()
     if sizes[rarest] < 2:  # noqa: PLR2004 - one row to train on, one to validate on
         raise _too_rare(classes[rarest], sizes[rarest], validation)
-    every = np.arange(len(y), dtype=np.int32)
+    rows = np.arange(len(y), dtype=np.int32)
     if seed == "last":
-        train, chosen = np.split(every, [len(y) - count])
+        train, chosen = np.split(rows, [len(y) - count])
     else:
         from sklearn.model_selection import train_test_split
 
-        train, chosen = train_test_split(every, test_size=count, stratify=y, random_state=seed)
-    lost = ~np.isin(classes, y[train])
-    if lost.any():
-        raise _too_rare(classes[lost][0], sizes[lost][0], validation)
+        train, chosen = train_test_split(rows, test_size=count, stratify=y, random_state=seed)
+    missing = ~np.isin(classes, y[train])
+    if missing.any():
+        raise _too_rare(classes[missing][0], sizes[missing][0], validation)
     return np.sort(train), np.sort(chosen)
 
 

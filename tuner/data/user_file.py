@@ -1,4 +1,4 @@
-"""A user's own data set in an ``.npz`` file."""
+"""Loads a user's data set from an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from tuner.errors import DataError
 def load_user_file(path: Path) -> Dataset:
     """Read a data set with the arrays ``x_train y_train x_test y_test`` and, if there is one, ``class_names``.
 
-    Inputs of type ``uint8`` are taken for pixels and scaled by the largest value of the training rows. Floating-point
-    inputs become ``float32`` and keep the scale that their owner gave them. Without ``class_names`` the labels must
-    number the classes 0, 1, 2, ... without gaps and are their own names.
+    Inputs of type ``uint8`` are treated as pixels and divided by the largest value of the training rows. Floating-point
+    inputs become ``float32`` and keep their scale. Without ``class_names``, the labels must be 0, 1, 2, ... without
+    gaps, and the numbers are the names of the classes.
 
     Raises:
-        DataError: If the file is missing or damaged, or its contents are refused by
-            :func:`tuner.data.dataset.validate`.
+        DataError: If the file is missing or damaged, or if :func:`tuner.data.dataset.validate` refuses its contents.
     """
     if not path.exists():
         raise DataError(f"there is no file {path}", hint="`tuner data list` shows the data sets that have a name")
@@ -42,7 +41,7 @@ def load_user_file(path: Path) -> Dataset:
 
 
 def _as_float32(x: NDArray[Any]) -> NDArray[Any]:
-    """Convert floats of any size; what overflows becomes infinite and is refused with the row it stands in."""
+    """Convert floats of any size to ``float32``. Values that overflow become infinite; ``validate`` refuses them."""
     if not np.issubdtype(x.dtype, np.floating):
         return x
     with np.errstate(over="ignore"):
@@ -50,7 +49,7 @@ def _as_float32(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _numbered(y: NDArray[Any], where: str) -> tuple[str, ...]:
-    """Name the classes by their numbers; labels that are no integers at all are left to the validation."""
+    """Return the numbers of the classes as names. Labels that are no integers are left to ``validate``."""
     if y.size == 0 or not np.issubdtype(y.dtype, np.integer):
         return ()
     labels = np.unique(y)

@@ -1,4 +1,4 @@
-"""Run jobs somewhere: in this process or in worker processes."""
+"""Executors run jobs, in this process or in worker processes."""
 
 from tuner.executors.base import Executor
 from tuner.executors.inline import InlineExecutor

@@ -1,4 +1,4 @@
-"""What the coordinator expects of an executor, and what an executor expects of a trainer."""
+"""The interfaces of executors and trainers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from tuner.jobs import AskInstruction, End, EpochEnd, Event, Instruction, Job, T
 
 
 class TrainerLike(Protocol):
-    """Does one job after the other; the real one is :class:`tuner.training.trainer.Trainer`."""
+    """Does one job after the other. The implementation with Keras is :class:`tuner.training.trainer.Trainer`."""
 
     device: str
 
     def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
-        """Do one job; whatever goes wrong in it is its result, not an exception."""
+        """Do one job. An error in it becomes part of the result, not an exception."""
 
 
 MakeTrainer = Callable[[TrainerSetup, int | None], TrainerLike]
 
 
 def keras_trainer(setup: TrainerSetup, threads: int | None) -> TrainerLike:
-    """Make the real trainer; TensorFlow is imported here and not before.
+    """Create the trainer that uses Keras. This imports TensorFlow.
 
     Raises:
-        TunerError: If the data or the device cannot be had.
+        TunerError: If the data or the device is missing.
     """
     from tuner.training.trainer import Trainer
 
@@ -32,31 +32,31 @@ def keras_trainer(setup: TrainerSetup, threads: int | None) -> TrainerLike:
 
 
 class Executor(Protocol):
-    """Runs jobs and reports events. Used by one thread, the coordinator's."""
+    """Runs jobs and returns events. Only the coordinator's thread uses it."""
 
-    slots: int  # how many jobs can run at the same time
+    slots: int  # largest number of jobs at the same time
 
     @property
     def free(self) -> int:
-        """How many more jobs can start at once; 0 until the first trainer is ready."""
+        """Number of jobs that can start now; 0 until the first trainer is ready."""
 
     def warm_up(self) -> None:
-        """Begin what takes seconds before ``start``; returns at once. Not needed, but a run begins sooner."""
+        """Start slow imports in the background and return at once. Optional: it makes ``start`` faster."""
 
     def start(self) -> None:
-        """Begin to start the trainers; returns at once, ``TrainerReady`` events follow."""
+        """Start the trainers in the background and return at once. ``TrainerReady`` events follow."""
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Start jobs, at most ``free`` of them."""
 
     def poll(self, timeout: float) -> list[Event]:
-        """Return what has happened, waiting up to ``timeout`` seconds for the first event."""
+        """Return new events. Wait up to ``timeout`` seconds for the first one."""
 
     def instruct(self, number: int, instruction: Instruction) -> None:
-        """Tell the trainer of trial ``number`` what becomes of it; it obeys after the epoch that it is in."""
+        """Send an instruction to the trainer of trial ``number``. It takes effect after the current epoch."""
 
     def kill(self, number: int) -> None:
-        """End trial ``number`` whatever its trainer is doing; ``TrainerLost`` follows, or its end where that is all."""
+        """End trial ``number`` at once, if the executor can. ``TrainerLost`` follows, or the end of the trial."""
 
     def close(self) -> None:
-        """End every trainer, whatever it is doing; no process is left behind."""
+        """End every trainer, even during a job. No process is left."""

@@ -1,4 +1,4 @@
-"""Trainer and coordinator in one process, in turns: for tests, debugging and notebooks."""
+"""Runs the trainer in the coordinator's process: for tests, debugging and notebooks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerR
 
 
 class InlineExecutor:
-    """Runs one job at a time in a thread that waits after each epoch until the coordinator polls again.
+    """Runs one job at a time in a thread. After each epoch, the thread waits until the coordinator polls again.
 
-    So the coordinator's instruction on an epoch always comes before the next one begins, and a run is repeatable.
+    So an instruction always arrives before the next epoch starts, and runs are repeatable.
     """
 
     slots = 1
@@ -37,7 +37,7 @@ class InlineExecutor:
         return int(self._idle)
 
     def warm_up(self) -> None:
-        """See :class:`Executor`; the trainer's thread imports in this process, so there is nothing to gain."""
+        """Do nothing: the trainer's thread imports TensorFlow in this process."""
 
     def start(self) -> None:
         """See :class:`Executor`."""
@@ -51,7 +51,7 @@ class InlineExecutor:
             self._jobs.put(job)
 
     def poll(self, timeout: float) -> list[Event]:
-        """See :class:`Executor`; lets the trainer go on with its next epoch first."""
+        """See :class:`Executor`. First, the trainer gets leave to start its next epoch."""
         if self._waits_for_turn:
             self._waits_for_turn = False
             self._turn.release()
@@ -70,11 +70,11 @@ class InlineExecutor:
         self._instructions[number] = instruction
 
     def kill(self, number: int) -> None:
-        """Ask the trial to end after its epoch: a thread cannot be killed."""
+        """End the trial after its current epoch, because a thread cannot be killed."""
         self.instruct(number, Instruction.INTERRUPT)
 
     def close(self) -> None:
-        """Let a running trial end after its epoch, then end the thread: a thread cannot be killed."""
+        """End a running trial after its current epoch, then end the thread."""
         self._closing = True
         self._jobs.put(None)
         self._turn.release()

@@ -1,4 +1,4 @@
-"""Worker processes on this machine."""
+"""Runs trainers in worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.memory import out_of_memory_kills
-from tuner.executors.worker import Order, work
+from tuner.executors.worker import Message, work
 from tuner.jobs import (
     OUT_OF_MEMORY,
     EpochEnd,
@@ -33,8 +33,8 @@ from tuner.jobs import (
 )
 
 MAX_WORKERS = 64
-TRIALS_PER_PROCESS = 50  # TensorFlow keeps some memory for each new shape for ever: see benchmarks/memory.py
-GRACE = 5.0  # seconds between closing the connection of a process and killing it
+TRIALS_PER_PROCESS = 50  # TensorFlow never frees some memory for each new shape: see benchmarks/memory.py
+GRACE = 5.0  # seconds that a process has to end after its connection was closed
 
 
 @dataclass(eq=False)
@@ -43,21 +43,20 @@ class _Worker:
     connection: Connection
     ready: bool = False
     job: Job | None = None
-    trials: int = 0  # that it has trained, refits among them
+    trials: int = 0  # finished trials and refits
 
 
 class LocalExecutor:
-    """Trains in processes of its own, so that a crash, a leak or a hang costs one attempt of one trial.
+    """Trains in separate processes, so that a crash, a leak or a hang costs only one attempt of one trial.
 
-    The processes are forked from a server that has imported TensorFlow once: the first waits for that import, the
-    others and every replacement start at once.
+    The processes are forked from a server that has imported TensorFlow. Only the first process waits for this import.
 
     Args:
-        setup: What all trials share.
-        workers: How many processes train at the same time.
-        make_trainer: Makes the trainer in the process; must be picklable.
-        trials_per_process: After so many trials a process is replaced by a new one.
-        threads: How many each process uses; ``None`` shares the cores out.
+        setup: Settings that all trials share.
+        workers: Number of processes that train at the same time.
+        make_trainer: Creates the trainer in the process; must be picklable.
+        trials_per_process: Number of trials after which a process is replaced.
+        threads: Number of threads of each process; ``None`` divides the cores among the processes.
 
     Raises:
         UsageError: If ``workers`` is not between 1 and 64.
@@ -72,11 +71,11 @@ class LocalExecutor:
         trials_per_process: int = TRIALS_PER_PROCESS,
         threads: int | None = None,
     ) -> None:
-        shared = threads_each(workers)
+        default_threads = threads_each(workers)
         self.slots = workers
         self._setup = setup
         self._make_trainer = make_trainer
-        self._threads = threads or shared
+        self._threads = threads or default_threads
         self._context = multiprocessing.get_context("forkserver")
         self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
@@ -98,12 +97,12 @@ class LocalExecutor:
         """See :class:`Executor`."""
         if self._make_trainer is keras_trainer:
             self._context.set_forkserver_preload(["tuner.executors.preload"])
-            forkserver.ensure_running()  # it imports while this process goes on
+            forkserver.ensure_running()  # it imports in the background
 
     def start(self) -> None:
         """See :class:`Executor`."""
         self.warm_up()
-        # The first process waits for the server's imports; the run goes on showing itself meanwhile.
+        # In a thread, because the first process waits for the server's imports. The display keeps running.
         self._starting = threading.Thread(target=self._spawn_all, name="tuner-start", daemon=True)
         self._starting.start()
 
@@ -146,7 +145,7 @@ class LocalExecutor:
                 self._send(worker, (number, instruction))
 
     def kill(self, number: int) -> None:
-        """See :class:`Executor`; a process that hangs would not hear anything gentler."""
+        """See :class:`Executor`. A process that hangs does not react to anything else."""
         for worker in self._workers:
             if worker.job is not None and worker.job.number == number:
                 worker.process.kill()
@@ -156,7 +155,7 @@ class LocalExecutor:
         if self._starting is not None:
             self._starting.join()
         for worker in self._workers:
-            worker.connection.close()  # a worker ends by itself when it sees this, whatever it is doing
+            worker.connection.close()  # then a worker ends by itself, even during a job
         for process in [*(worker.process for worker in self._workers), *self._retired]:
             _end(process)
         self._workers, self._retired = [], []
@@ -174,15 +173,15 @@ class LocalExecutor:
             daemon=True,
         )
         process.start()
-        theirs.close()  # so that the end of the process is seen as the end of the pipe
+        theirs.close()  # else the end of the process would not close the pipe
         return _Worker(process, ours)
 
-    def _send(self, worker: _Worker, order: Order) -> None:
-        with contextlib.suppress(OSError):  # it has just died: the next poll says so
-            worker.connection.send(order)
+    def _send(self, worker: _Worker, message: Message) -> None:
+        with contextlib.suppress(OSError):  # if the process has just ended, the next poll reports it
+            worker.connection.send(message)
 
     def _retire(self, worker: _Worker) -> None:
-        """Put a new process in the place of one that has done its share; the old one ends when it sees the closing."""
+        """Replace the process of a worker. The old process ends when its connection is closed."""
         worker.connection.close()
         self._retired.append(worker.process)
         self._retired = [process for process in self._retired if process.is_alive()]
@@ -201,16 +200,16 @@ class LocalExecutor:
 
 
 def default_workers() -> int:
-    """Return how many workers to use when nobody says: one per core, at most 8.
+    """Return the default number of workers: one per core, at most 8.
 
-    A program for small batches gains little from a second thread, a second process almost doubles the throughput;
-    many trials at the same time on the other hand leave the sampler with less to learn from.
+    For small batches, a second thread gains little, but a second process almost doubles the throughput. With too many
+    trials at the same time, the sampler has fewer results to learn from.
     """
     return min(8, available_cores())
 
 
 def threads_each(workers: int, cores: int | None = None) -> int:
-    """Return how many threads each of so many workers uses; ``cores`` are those of this machine unless given.
+    """Return the number of threads of each worker. By default, ``cores`` is the number of usable cores.
 
     Raises:
         UsageError: If ``workers`` is not between 1 and 64.
@@ -221,7 +220,7 @@ def threads_each(workers: int, cores: int | None = None) -> int:
 
 
 def _end(process: ForkServerProcess) -> None:
-    """Wait for a process whose connection is closed; one that does not end by itself is killed."""
+    """Wait for a process whose connection is closed, and kill it if it does not end."""
     process.join(GRACE)
     if process.is_alive():
         process.kill()
@@ -230,7 +229,7 @@ def _end(process: ForkServerProcess) -> None:
 
 def _how_it_ended(exitcode: int | None) -> str:
     if exitcode is None:
-        return "ended without telling how"
+        return "ended without an exit code"
     if exitcode < 0:
         return f"killed by {signal.Signals(-exitcode).name}"
     return f"ended with exit code {exitcode}"

@@ -1,14 +1,14 @@
-"""Whether the kernel has killed a process of this machine, or of this container, for want of memory."""
+"""Counts the processes that the kernel has killed because memory ran out."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # of the container; of the machine
+_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # container, machine
 
 
 def out_of_memory_kills() -> int:
-    """Return how many processes the kernel has killed for want of memory; 0 where it does not tell."""
+    """Return how many processes the kernel has killed because memory ran out; 0 if it has no counter."""
     return sum(_read(path) for path in _COUNTERS)
 
 

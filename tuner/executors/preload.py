@@ -1,6 +1,6 @@
-"""What the fork server imports once for all workers: the libraries that take seconds.
+"""Imports slow libraries once in the fork server, so that workers start fast.
 
-Importing runs no operation and touches no GPU, so the processes that are forked afterwards are sound.
+The imports run no operation and do not use the GPU, so it is safe to fork processes afterwards.
 """
 
 import sklearn.model_selection  # noqa: F401
@@ -8,5 +8,5 @@ import sklearn.model_selection  # noqa: F401
 from tuner.signals import ignore_signals
 from tuner.training.runtime import import_backend
 
-ignore_signals()  # it must be there to replace a worker while the last epochs finish; it ends with the coordinator
+ignore_signals()  # the server must be able to replace a worker until the coordinator ends
 import_backend()

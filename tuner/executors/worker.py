@@ -1,4 +1,4 @@
-"""What runs in a worker process: a trainer, and a thread that listens to the coordinator."""
+"""The code of a worker process: a trainer, and a thread that receives messages from the coordinator."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tuner.signals import ignore_signals
 
 _log = logging.getLogger(__name__)
 
-Order = Job | tuple[int, Instruction]  # what the coordinator sends: a job, or a instruction on a trial
+Message = Job | tuple[int, Instruction]  # from the coordinator: a job, or an instruction for the trial with a number
 
 
 def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer, threads: int | None) -> None:
-    """Do the jobs that come over ``connection`` until it closes; the whole life of a worker process."""
+    """Do the jobs that come over ``connection`` until it closes: the main function of a worker process."""
     ignore_signals()
     inbox = _Inbox(connection)
     try:
@@ -39,34 +39,34 @@ def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer,
 
 
 class _Inbox:
-    """Receives in a thread, because a instruction comes while the main thread trains."""
+    """Receives messages in a thread, because instructions arrive while the main thread trains."""
 
     def __init__(self, connection: Connection) -> None:
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._instructions: dict[int, Instruction] = {}
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._connection = connection
         threading.Thread(target=self._listen, name="tuner-inbox", daemon=True).start()
 
     def instruction(self, number: int, *, wait: bool) -> Instruction | None:
-        """Return the instruction on a trial; without ``wait``, ``None`` where there is none yet."""
-        with self._news:
+        """Return the instruction for a trial. If there is none yet, wait for it or return ``None``."""
+        with self._changed:
             if wait:
-                self._news.wait_for(lambda: number in self._instructions)
+                self._changed.wait_for(lambda: number in self._instructions)
             return self._instructions.pop(number, None)
 
     def _listen(self) -> None:
         while True:
             try:
-                order: Order = self._connection.recv()
+                message: Message = self._connection.recv()
             except (EOFError, OSError):
-                os._exit(0)  # the coordinator is gone, however it went: no worker outlives it
-            if isinstance(order, tuple):
-                number, instruction = order
-                with self._news:
+                os._exit(0)  # the coordinator has ended, and no worker may outlive it
+            if isinstance(message, tuple):
+                number, instruction = message
+                with self._changed:
                     self._instructions[number] = instruction
-                    self._news.notify()
+                    self._changed.notify()
             else:
-                with self._news:
-                    self._instructions.pop(order.number, None)  # left over from an earlier attempt
-                self.jobs.put(order)
+                with self._changed:
+                    self._instructions.pop(message.number, None)  # left over from an earlier attempt
+                self.jobs.put(message)

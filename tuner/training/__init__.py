@@ -1,1 +1,1 @@
-"""Build, train and evaluate Keras models; with ``tuner.delivery`` the only importer of Keras and TensorFlow."""
+"""Builds, trains and evaluates Keras models. Only this package and ``tuner.delivery`` import Keras and TensorFlow."""

@@ -1,7 +1,7 @@
-"""The state of a trial between two epochs, as a file that holds numbers alone.
+"""Writes and reads checkpoints: the state of a trial after an epoch.
 
-A NumPy archive is read without pickle, so a checkpoint is never code. The order of the rows and the dropout masks
-follow from the trial's seed and the number of epochs done, so there is no random state to keep.
+A checkpoint is a NumPy archive of numbers. It is read without pickle, so it never runs code. It holds no random state,
+because the order of the rows and the dropout masks follow from the trial's seed and the number of finished epochs.
 """
 
 from __future__ import annotations
@@ -30,10 +30,16 @@ Arrays = Sequence[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class State:
-    """Where a trial stands after some epochs.
+    """The state of a trial after some epochs.
 
-    ``weights`` and ``optimizer`` are what the model's ``state`` returned; ``best_weights`` are those of ``best_epoch``
-    (0-based), ``best`` is its objective, ``wait`` counts the epochs since; ``history`` holds the metrics of each epoch.
+    Attributes:
+        weights: Weights of the model, from the model's ``state``.
+        optimizer: Slots of the optimizer, from the model's ``state``.
+        best_weights: Weights of the best epoch.
+        best_epoch: Number of the best epoch, from 0.
+        best: Value of the objective in the best epoch.
+        wait: Epochs since the best epoch.
+        history: Metrics of each finished epoch.
     """
 
     weights: Arrays
@@ -46,7 +52,7 @@ class State:
 
     @property
     def epochs(self) -> int:
-        """How many epochs were done."""
+        """Number of finished epochs."""
         return len(self.history)
 
 
@@ -54,27 +60,27 @@ def write(state: State, job: TrialJob) -> CheckpointFile:
     """Write a state atomically.
 
     Raises:
-        OSError: If the file cannot be written; nothing is left of it.
+        OSError: If the file cannot be written. No part of it is left.
     """
     path = job.checkpoint_path(state.epochs)
-    facts = {"best_epoch": state.best_epoch, "best": state.best, "wait": state.wait, "history": list(state.history)}
+    values = {"best_epoch": state.best_epoch, "best": state.best, "wait": state.wait, "history": list(state.history)}
     arrays = {f"{group}_{i}": array for group in _GROUPS for i, array in enumerate(getattr(state, group))}
-    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    arrays["facts"] = np.frombuffer(json.dumps(values).encode(), np.uint8)
     with atomic_path(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
     return CheckpointFile(state.epochs, path, sha256_of(path), path.stat().st_size)
 
 
 def read(file: CheckpointFile) -> State:
-    """Read a state back.
+    """Read a state.
 
     Raises:
-        RunError: If it is not the file that was written, or unpacks to more than it has; nothing of it is read then.
-        OSError: If it cannot be read.
+        RunError: If the file was changed, or if its arrays declare more bytes than it has. No array is read then.
+        OSError: If the file cannot be read.
     """
     if not is_intact(file.path, size=file.size, sha256=file.sha256):
         raise RunError(f"checksum mismatch: {file.path.name}")
-    with zipfile.ZipFile(file.path) as members:  # before NumPy reserves memory for what they declare
+    with zipfile.ZipFile(file.path) as members:  # before NumPy reserves memory for the declared sizes
         check_members(members, file.path)
         check_arrays(members, file.path)
     with np.load(file.path, allow_pickle=False) as archive:
@@ -86,11 +92,11 @@ def read(file: CheckpointFile) -> State:
 
 
 class Best(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """Keras' early stopping, which can go on from a state.
+    """Keras' early stopping that can continue from a state.
 
     Args:
-        state: Where an earlier attempt was; ``None`` begins anew.
-        settings: Those of ``EarlyStopping``.
+        state: State of an earlier attempt; ``None`` for a new trial.
+        settings: Arguments of ``EarlyStopping``.
     """
 
     def __init__(self, state: State | None, **settings: Any) -> None:
@@ -98,7 +104,7 @@ class Best(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         self._state = state
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Begin where the state was."""
+        """Restore the best epoch of the state."""
         super().on_train_begin(logs)
         if self._state is not None:
             self.best, self.best_epoch = self._state.best, self._state.best_epoch
@@ -111,8 +117,8 @@ class Keeper:
     Args:
         job: The trial.
         model: Its model, a :data:`~tuner.training.fused.FusedModel`.
-        best: The callback that knows the best epoch; it must be called before this is.
-        clock: Is told how long the writing took.
+        best: The callback with the best epoch. Keras must call it before this object is used.
+        clock: Measures the time for writing.
     """
 
     def __init__(self, job: TrialJob, model: Any, best: Best, clock: Clock) -> None:
@@ -123,16 +129,16 @@ class Keeper:
         self._written = time.monotonic()
 
     def keep_if_due(self, history: Sequence[Mapping[str, float]]) -> CheckpointFile | None:
-        """Write the state if enough time has passed since the last one; the last epoch of a trial needs none."""
+        """Write the state if enough time has passed since the last one. After the last epoch, no state is needed."""
         if len(history) == self._job.epochs or time.monotonic() - self._written < self._job.checkpoint_seconds:
             return None
         return self.keep(history)
 
     def keep(self, history: Sequence[Mapping[str, float]]) -> CheckpointFile:
-        """Write the state after the epochs whose metrics are in ``history``.
+        """Write the state; ``history`` holds the metrics of the finished epochs.
 
         Raises:
-            OSError: If it cannot be written.
+            OSError: If the file cannot be written.
         """
         best = self._best
         with self._clock("checkpoint"):

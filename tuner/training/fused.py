@@ -1,8 +1,8 @@
-"""Keras models that train a whole epoch in one compiled program, with Keras' own callbacks around it.
+"""Keras models that train a whole epoch in one compiled program and call Keras' callbacks between epochs.
 
-On TensorFlow the epoch is a :class:`~tuner.training.program.Program`, which trials of the same structure share. On JAX
-it is a scan over Keras' own ``train_step``. In both, callbacks see an ordinary Keras model that has the weights of the
-epoch that has just ended, its optimizer with the learning rate, and ``stop_training``.
+On TensorFlow, the epoch is a :class:`~tuner.training.program.Program`, which trials of the same structure share.
+On JAX, it is a scan over Keras' own ``train_step``. On both, callbacks see an ordinary Keras model: its weights after
+the last epoch, its optimizer with the learning rate, and ``stop_training``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.training.structure import Settings, Structure
 
 
 class TensorFlowFused(keras.Model):  # type: ignore[misc]
-    """An MLP that is trained by a shared program; its own weights follow after each epoch.
+    """An MLP that a shared program trains. Its own weights are updated after each epoch.
 
     Attributes:
         traced: Whether the program had to be traced for this model.
@@ -41,17 +41,17 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         clock: Clock | None = None,
         state: State | None = None,
     ) -> keras.callbacks.History:
-        """Train, one program call per epoch and one per validation.
+        """Train the model, with one program call per epoch and one per validation.
 
         Args:
-            hp: The configuration; more rows in a batch than there are means all of them.
+            hp: The configuration. A batch size larger than the number of rows means all rows.
             train: Inputs, shape ``(rows, ...)``, and labels, shape ``(rows,)``: see :func:`~tuner.training.rows.place`.
-            validation: The same for the validation rows; without any, there are no metrics of them.
-            epochs: How many passes over the training rows.
-            seed: Of the order of the rows and of the dropout masks.
-            callbacks: Standard Keras callbacks; those of single batches are not called.
-            clock: Is told where the seconds go.
-            state: Where to go on from; ``None`` begins with the model's own weights.
+            validation: The same for the validation rows. If ``None``, there are no validation metrics.
+            epochs: Total number of epochs, including those of ``state``.
+            seed: Seed of the order of the rows and of the dropout masks.
+            callbacks: Keras callbacks. Their methods for single batches are not called.
+            clock: Measures the time of each phase.
+            state: State to continue from; ``None`` starts with the model's own weights.
         """
         from tuner.training.program import program_of
 
@@ -79,8 +79,8 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
             self.set_weights([variable.numpy() for variable in program.weights])
             if validation is not None:
                 with clock("validate"):
-                    found = program.evaluate(validation, settings.scale)
-                    logs |= {f"val_{name}": value for name, value in found.items()}
+                    metrics = program.evaluate(validation, settings.scale)
+                    logs |= {f"val_{name}": value for name, value in metrics.items()}
             calls.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
@@ -88,13 +88,13 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         return self.history
 
     def state(self) -> tuple[Arrays, Arrays]:
-        """Return what the training needs to go on after this epoch: the weights, and the optimizer's memory."""
+        """Return the state that training needs to continue after this epoch: weights and optimizer slots."""
         return self.get_weights(), [slot.numpy() for slot in self._program.slots]
 
     def _rates(self, first: int, steps: int) -> Any:
-        """Return the learning rate of each step of an epoch, shape ``(steps,)``, and move the optimizer to its end."""
+        """Return the learning rate of each step of an epoch, shape ``(steps,)``; set the optimizer to the last step."""
         self.optimizer.iterations.assign(first + steps)
-        if self.schedule is None:  # a callback may have changed it
+        if self.schedule is None:  # a callback can change the rate
             return np.full(steps, keras.ops.convert_to_numpy(self.optimizer.learning_rate), np.float32)
         return keras.ops.convert_to_numpy(self.schedule(np.arange(first, first + steps)))
 
@@ -108,7 +108,7 @@ def _flat(rows: Rows) -> Rows:
 
 
 class JaxFused(keras.Model):  # type: ignore[misc]
-    """The epoch as a ``jax.lax.scan``; the rows come with each element, by reference to the device."""
+    """An MLP that trains an epoch as a ``jax.lax.scan``. Keras passes the rows by reference, without a copy."""
 
     traced = True
 
@@ -124,7 +124,7 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         clock: Clock | None = None,
         state: State | None = None,
     ) -> keras.callbacks.History:
-        """Train with Keras' ``fit``; arguments as for :meth:`TensorFlowFused.fit_rows`."""
+        """Train with Keras' ``fit``. The arguments are those of :meth:`TensorFlowFused.fit_rows`."""
         self._build_all(train)
         self.train_batch = hp.batch_size
         first = 0
@@ -147,7 +147,7 @@ class JaxFused(keras.Model):  # type: ignore[misc]
             )
 
     def state(self) -> tuple[Arrays, Arrays]:
-        """Return what the training needs to go on; the seeds of the dropout layers are among the model's variables."""
+        """Return the state that training needs to continue. The variables include the seeds of the dropout layers."""
         values = [keras.ops.convert_to_numpy(variable) for variable in self._memory()]
         return values[: len(self.variables)], values[len(self.variables) :]
 
@@ -155,7 +155,7 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         return [*self.variables, *self.optimizer.variables]
 
     def _build_all(self, train: Rows) -> None:
-        """Build optimizer, loss and metrics from one ordinary row, before Keras could guess from an epoch's shape."""
+        """Build optimizer, loss and metrics from one row, because Keras would guess wrong from a whole epoch."""
         x, y = train[0][:1], train[1][:1]
         predicted = self(x)
         self.optimizer.build(self.trainable_variables)
@@ -164,11 +164,11 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         self.reset_metrics()
 
     def train_step(self, state: Any, data: Any) -> Any:
-        """Train one epoch; ``data`` is inputs, labels and their order."""
+        """Train one epoch; ``data`` holds inputs, labels and the order of the rows."""
         return self._loop(super().train_step, state, data, self.train_batch)
 
     def test_step(self, state: Any, data: Any) -> Any:
-        """Evaluate all rows; ``data`` is inputs, labels and their order."""
+        """Evaluate all rows; ``data`` holds inputs, labels and the order of the rows."""
         return self._loop(super().test_step, state, data, EVALUATION_BATCH)
 
     def _loop(self, step: Any, state: Any, data: Any, batch: int) -> Any:
@@ -178,14 +178,14 @@ class JaxFused(keras.Model):  # type: ignore[misc]
 
         def body(state: Any, chosen: Any) -> tuple[Any, Any]:
             logs, state = step(state, (x[chosen], y[chosen]))
-            return tuple(tuple(part) for part in state), logs  # scan wants the same containers in and out
+            return tuple(tuple(part) for part in state), logs  # scan requires equal containers
 
         state = tuple(tuple(part) for part in state)
         whole = order.size - order.size % batch
         logs: Any = {}
         if whole:
             state, history = jax.lax.scan(body, state, order[:whole].reshape(-1, batch))
-            logs = {name: values[-1] for name, values in history.items()}  # they accumulate: the last are the epoch's
+            logs = {name: values[-1] for name, values in history.items()}  # metrics accumulate
         if whole < order.size:
             state, logs = body(state, order[whole:])
         return logs, state

@@ -1,8 +1,8 @@
-"""The updates of Keras' optimizers as one TensorFlow kernel per variable.
+"""Updates of Keras' optimizers, each as one TensorFlow kernel per variable.
 
-Keras writes an update as some fifteen operations on each variable; for small batches, starting them and passing over
-the weights again and again costs more than the matrix products. TensorFlow has kernels that do the same arithmetic in
-one pass. Constants are the defaults of Keras 3.
+Keras writes an update as about fifteen operations on each variable. For small batches, these operations cost more than
+the matrix products. TensorFlow has kernels for the same arithmetic in one pass over the weights. The constants are the
+defaults of Keras 3.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import tensorflow as tf
 _BETA_1, _BETA_2, _RHO, _RHO_ADADELTA, _EPSILON = 0.9, 0.999, 0.9, 0.95, 1e-7
 
 
-def slots_each(optimizer: str, *, momentum: bool) -> int:
-    """Return how many values an optimizer remembers beside each weight."""
+def slots_per_weight(optimizer: str, *, momentum: bool) -> int:
+    """Return how many values an optimizer stores for each weight."""
     return int(momentum) if optimizer == "sgd" else 2
 
 
 def decay(variables: Sequence[Any], share: Any) -> None:
-    """Shrink all variables by ``share``, before their update.
+    """Shrink all variables by the fraction ``share`` before their update.
 
     Source: Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, algorithm 2.
     """
@@ -36,12 +36,12 @@ def update(
 
     Args:
         optimizer: ``adam``, ``rmsprop``, ``adadelta`` or ``sgd``.
-        variable: What is learned.
-        slots: The optimizer's memory, each of the variable's shape: as many as :func:`slots_each` says.
-        gradient: Of the loss, the variable's shape.
-        rate: The learning rate of this step.
-        step: Counts from 1, a float; only adam needs it.
-        momentum: Only sgd needs it.
+        variable: Weights of one layer.
+        slots: Slots of the optimizer, each with the shape of ``variable``. :func:`slots_per_weight` gives their number.
+        gradient: Gradient of the loss, with the shape of ``variable``.
+        rate: Learning rate of this step.
+        step: Number of this step from 1, a float. Only adam uses it.
+        momentum: Momentum. Only sgd uses it.
 
     Sources: Kingma & Ba 2015, Adam, algorithm 1 with the bias correction of the end of its section 2; Tieleman &
     Hinton 2012, lecture 6.5 of Neural Networks for Machine Learning; Zeiler 2012, ADADELTA, algorithm 1; Sutskever et
@@ -54,7 +54,7 @@ def update(
             var=var, m=handles[0], v=handles[1], beta1_power=tf.pow(_BETA_1, step), beta2_power=tf.pow(_BETA_2, step),
             lr=rate, beta1=_BETA_1, beta2=_BETA_2, epsilon=_EPSILON, grad=gradient,
         )  # fmt: skip
-    elif optimizer == "rmsprop":  # the kernel wants a slot for a momentum; ours is 0, so it holds the last update
+    elif optimizer == "rmsprop":  # the kernel requires a momentum slot; with a momentum of 0 it has no effect
         tf.raw_ops.ResourceApplyRMSProp(
             var=var, ms=handles[0], mom=handles[1], lr=rate, rho=_RHO, momentum=0.0, epsilon=_EPSILON, grad=gradient
         )

@@ -1,4 +1,4 @@
-"""How long a trained model takes for one row."""
+"""Measures how long a trained model takes for one row."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ WARM_UP, TIMES = 5, 50
 def latency_ms(model: keras.Model, row: Any) -> float:
     """Return the median time of a prediction of one row, in milliseconds.
 
-    It is that of the Keras model which is kept, and which ``tuner export`` writes: its forward pass, compiled, called
-    from Python in this process on this device, until the result is there. What a server would add is not in it:
-    reading and sending the row, and the waiting behind others. Trainers that share the cores disturb each other: small
-    differences mean little, fewer with ``--workers 1``.
+    This is the time for one call of the compiled forward pass from Python, on this device, until the result is there.
+    The model is the one that ``tuner export`` writes. The time for a server to read, queue and send a row is not
+    included. Trainers that share the cores disturb each other, so small differences mean little. With ``--workers 1``,
+    the times are more exact.
 
     Args:
-        model: Maps raw rows to probabilities.
+        model: A model that maps raw rows to probabilities.
         row: One raw row on the device, shape ``(1, ...)``.
     """
     predict = _compiled(model, row)

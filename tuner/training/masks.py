@@ -1,8 +1,8 @@
-"""Dropout whose masks cost half as much.
+"""Dropout with masks that cost half as much as those of Keras.
 
-On a CPU the random numbers of dropout take a tenth of an epoch of a small MLP. Keras draws a float per activation; 16
-random bits decide as well, with a rate that is exact to 1/65536. Used while training only: what is kept and exported
-has Keras' own layer.
+On a CPU, the random numbers of dropout take a tenth of an epoch of a small MLP. Keras draws a float for each
+activation. Here, 16 random bits decide, so the rate is exact to 1/65536. This is used only in training: the saved
+model has Keras' own dropout layer.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _LEVELS = 2**16
 
 
 def drop(x: Any, rate: Any, key: tuple[Any, Any, int]) -> Any:
-    """Return ``x`` with about ``rate`` of its elements set to 0 and the others scaled up, so that its mean stays.
+    """Return ``x`` with a share ``rate`` of its elements set to 0 and the others scaled up to keep the mean.
 
     Args:
         x: Activations of any shape.
-        rate: The share to drop, a scalar in [0, 1).
-        key: Seed of the trial, step and layer: the same key draws the same mask, whatever was drawn before.
+        rate: Share of elements to drop, a scalar in [0, 1).
+        key: Seed of the trial, step and layer. The same key always gives the same mask.
 
-    Source: Srivastava et al. 2014, Dropout, section 4; what is kept is divided by the share that is kept.
+    Source: Srivastava et al. 2014, Dropout, section 4, with the scaling by ``1 / (1 - rate)`` in training.
     """
     seed, step, layer = key
     count = tf.size(x)
@@ -37,5 +37,5 @@ def drop(x: Any, rate: Any, key: tuple[Any, Any, int]) -> Any:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _masked(x: Any, mask: Any) -> tuple[Any, Any]:
-    """Multiply; the shapes are equal, which TensorFlow's own gradient would work out anew in each step."""
+    """Multiply two tensors of equal shape, with a gradient that does not compare the shapes in each step."""
     return x * mask, lambda upstream: (upstream * mask, None)

@@ -1,7 +1,7 @@
-"""What a zip file may hold before anything of it is unpacked: known names, plain files, no more bytes than it has.
+"""Checks the members of a zip file before any of them is unpacked.
 
-Keras and NumPy store their members without compression, so no member can be larger than the file itself. That is the
-limit: a zip bomb, which is small and unpacks to much, needs compression or members that overlap.
+Keras and NumPy store members without compression, so the members together cannot be larger than the file. This limit
+stops zip bombs (small files that unpack to many bytes), which need compression or overlapping members.
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ from pathlib import Path, PurePosixPath
 from tuner.errors import RunError
 
 HINT = "nothing of it was loaded; use another trial, or export the model again"
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)  # of zipfile.read
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)  # of zipfile.read
 
 
 def refused(path: Path, what: str) -> RunError:
-    """Return the error for a file that is not loaded; ``what`` follows the file's name in the message."""
+    """Return the error for a file that is not loaded. The message is the path and ``what``."""
     return RunError(f"{path} {what}", hint=HINT)
 
 
 def sized(count: int) -> str:
-    """Return a number of bytes for people."""
+    """Return a number of bytes as text, such as ``1.5 MB``."""
     for unit, power in (("GB", 3), ("MB", 2), ("kB", 1)):
         if count >= 1000**power:
             return f"{count / 1000**power:.1f} {unit}"
@@ -33,20 +40,20 @@ def sized(count: int) -> str:
 
 
 def check_members(archive: zipfile.ZipFile, path: Path, names: Iterable[str] | None = None) -> None:
-    """Look at the directory of a zip file, and at nothing that it holds.
+    """Check the directory of a zip file without reading its members.
 
     Args:
         archive: The file, open for reading.
-        path: Its path.
-        names: The members that it must have, each once, and no others; ``None`` for any plain names.
+        path: Path of the file, for messages.
+        names: The names of all members, each used once; ``None`` allows any plain names.
 
     Raises:
-        RunError: If a member has another name or one that leads elsewhere, is a link or compressed, or if the members
-            declare more bytes than the file has.
+        RunError: If a member has a wrong name or a name outside the archive, if a member is a link, a folder or
+            compressed, or if the members declare more bytes than the file has.
     """
     seen: set[str] = set()
     for member in archive.infolist():
-        name = member.orig_filename  # as written: zipfile cuts its own copy at a null byte
+        name = member.orig_filename  # the stored name: zipfile cuts `filename` at a null byte
         _check_name(path, name)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in {0, stat.S_IFREG} or member.is_dir():
@@ -67,12 +74,12 @@ def check_members(archive: zipfile.ZipFile, path: Path, names: Iterable[str] | N
 
 
 def check_arrays(archive: zipfile.ZipFile, path: Path) -> None:
-    """Compare the size that each ``.npy`` member declares in its header with the bytes that follow it.
+    """Compare the size in the header of each ``.npy`` member with the size of the member.
 
-    NumPy would reserve memory for what is declared before it reads.
+    Otherwise NumPy would reserve memory for the declared size before it reads.
 
     Raises:
-        RunError: If a member is no array, or declares more than it holds.
+        RunError: If a member is no array, or declares more bytes than it has.
     """
     from numpy.lib import format as npy
 

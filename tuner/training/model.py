@@ -1,4 +1,4 @@
-"""From hyperparameters to a compiled Keras MLP and its twin for prediction."""
+"""Builds Keras MLPs from hyperparameters: one for training and one for prediction, with shared weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def build_for(
     """Build and compile the models of :func:`build` for a data set.
 
     Args:
-        data: What is learned.
+        data: The data set.
         hp: The configuration.
-        rows: How many of its rows an epoch trains on.
-        epochs: How many a schedule is stretched over.
-        seed: Of the first weights.
+        rows: Number of rows in an epoch.
+        epochs: Number of epochs of the learning rate schedule.
+        seed: Seed of the initial weights.
     """
     classes = len(data.class_names)
     model, predictor = build(
@@ -34,15 +34,15 @@ def build_for(
 
 
 class Classifier(FusedModel):  # type: ignore[misc, valid-type]
-    """The model that is trained: logits out, labels smoothed while training only.
+    """The model for training. It returns logits and smooths labels only in training.
 
-    Validation losses of trials with different smoothing would not be comparable otherwise.
+    The validation loss has no smoothing, so that trials with different smoothing can be compared.
     """
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Return the mean cross-entropy of labels ``(batch,)`` and logits ``(batch, classes)``, a scalar."""
+        """Return the mean cross-entropy of labels ``(batch,)`` with logits ``(batch, classes)``, a scalar."""
         if training:
             return super().compute_loss(x, y, y_pred, sample_weight, training=True)
         return keras.ops.mean(keras.ops.sparse_categorical_crossentropy(y, y_pred, from_logits=True))
@@ -71,19 +71,19 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
 def build(
     hp: Hyperparameters, *, input_shape: tuple[int, ...], dtype: str, scale: float, classes: int, seed: int
 ) -> tuple[keras.Model, keras.Model]:
-    """Build the model that is trained and its twin that predicts; they share every weight.
+    """Build a model for training and a model for prediction, which share all weights.
 
     Args:
         hp: The configuration.
         input_shape: Shape of one raw row, without the batch axis.
         dtype: Type of the raw values, e.g. ``uint8``.
-        scale: What raw values are multiplied with, e.g. 1/255.
-        classes: How many labels there are.
-        seed: Of the first weights, and of the masks of the layers that are kept.
+        scale: Factor for raw values, e.g. 1/255.
+        classes: Number of classes.
+        seed: Seed of the initial weights and of Keras' dropout layers.
 
     Returns:
-        The trained model, which maps raw rows to logits ``(batch, classes)``, and an ordinary Keras model that maps
-        them to probabilities ``(batch, classes)`` and needs none of our code.
+        The model for training, which maps raw rows to logits ``(batch, classes)``, and an ordinary Keras model that
+        maps raw rows to probabilities ``(batch, classes)`` and needs no code of this package.
     """
     inputs = keras.Input(input_shape, dtype=dtype, name="input")
     x = keras.layers.Rescaling(scale, name="rescale")(inputs)
@@ -91,7 +91,7 @@ def build(
         x = keras.layers.Flatten(name="flatten")(x)
     x = _dropped(x, hp.input_dropout, "input_dropout", seed)
     for i, width in enumerate(hp.hidden):
-        # Batch normalisation has an offset of its own, so the layer before it needs no bias.
+        # Batch normalisation has its own offset, so the layer before it needs no bias.
         x = _dense(width, f"dense_{i}", seed + i, bias=not hp.batch_norm)(x)
         if hp.batch_norm:
             x = keras.layers.BatchNormalization(name=f"norm_{i}")(x)
@@ -103,9 +103,9 @@ def build(
 
 
 def _dense(width: int, name: str, seed: int, *, bias: bool = True) -> keras.layers.Dense:
-    # A seed of its own, because setting TensorFlow's throws away what it has prepared for running its programs.
-    first = keras.initializers.GlorotUniform(seed)
-    return keras.layers.Dense(width, use_bias=bias, kernel_initializer=first, name=name)
+    # Each layer gets a seed, because setting the global seed makes TensorFlow discard its prepared programs.
+    initializer = keras.initializers.GlorotUniform(seed)
+    return keras.layers.Dense(width, use_bias=bias, kernel_initializer=initializer, name=name)
 
 
 def _dropped(x: Any, rate: float, name: str, seed: int) -> Any:
@@ -113,13 +113,13 @@ def _dropped(x: Any, rate: float, name: str, seed: int) -> Any:
 
 
 def compile_model(model: keras.Model, hp: Hyperparameters, *, classes: int, steps: int) -> None:
-    """Give the model its optimizer, loss and metrics.
+    """Set the optimizer, loss and metrics of a model.
 
     Args:
-        model: The trained model of :func:`build`.
+        model: The model for training from :func:`build`.
         hp: The configuration.
-        classes: How many labels there are.
-        steps: Optimizer steps of the whole trial, over which ``cosine`` falls to 0.
+        classes: Number of classes.
+        steps: Optimizer steps of the whole trial. A ``cosine`` schedule falls to 0 over them.
     """
     model.schedule = make_schedule(hp, steps)
     model.compile(

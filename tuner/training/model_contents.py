@@ -1,7 +1,7 @@
-"""What the two parts of a ``.keras`` file may say: layers from a short list, and weights that lie in the file itself.
+"""Checks the contents of a ``.keras`` file: only layers from a short list, and weights stored in the file itself.
 
-Keras' safe mode refuses Lambda layers and pickles, but not layers that open files or import modules of their own. The
-models of this package need eight kinds of layer, so those eight are allowed and nothing else is.
+Keras' safe mode refuses Lambda layers and pickles, but not layers that open files or import modules. The models of this
+package need eight kinds of layers, so only these eight are allowed.
 """
 
 from __future__ import annotations
@@ -20,60 +20,60 @@ _PARTS = {
     *(("keras.layers", name) for name in _LAYERS),
     *(("keras.initializers", name) for name in ("GlorotUniform", "Zeros", "Ones")),
     ("keras", "DTypePolicy"),
-    (None, "__keras_tensor__"),  # how one layer names the output of another
+    (None, "__keras_tensor__"),  # a reference to the output of another layer
 }
 _CODE = {"Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 _FLOAT = 4  # bytes of a weight
 
 
 def check_config(path: Path, raw: bytes, *, weights: int) -> None:
-    """Look at every object that config.json declares.
-
-    Args:
-        path: The file, for messages.
-        raw: The content of config.json.
-        weights: Bytes of the weights file: the layers may not ask for more memory than that.
-
-    Raises:
-        RunError: If it is not JSON, or declares anything but the layers above.
-    """
-    try:
-        config = json.loads(raw)
-        config.pop("compile_config", None)  # Keras leaves it away as well, because nothing is compiled
-        wanted = 0
-        for part in _declared(config):
-            _check_part(path, part, allowed=_ROOT if part is config else _PARTS)
-            wanted += _parameters(part) * _FLOAT
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise refused(path, "has a config.json that Keras did not write") from error
-    if wanted > weights:
-        raise refused(path, f"declares weights of {wanted} bytes, but holds {weights}")
-
-
-def check_weights(path: Path, raw: bytes) -> None:
-    """Look at every object of the HDF5 file, and at the value of none.
+    """Check every object that config.json declares.
 
     Args:
         path: The ``.keras`` file, for messages.
-        raw: The content of model.weights.h5.
+        raw: Content of config.json.
+        weights: Size of the weights file in bytes. The layers cannot have more weights than that.
 
     Raises:
-        RunError: If a value would come from outside the file or from a filter, is no number, or is larger than the
-            file.
+        RunError: If the content is not JSON, or declares objects that are not in the list.
+    """
+    try:
+        config = json.loads(raw)
+        config.pop("compile_config", None)  # Keras ignores it too, because the model is not compiled
+        declared = 0
+        for part in _declared(config):
+            _check_part(path, part, allowed=_ROOT if part is config else _PARTS)
+            declared += _parameters(part) * _FLOAT
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise refused(path, "has a config.json that Keras did not write") from error
+    if declared > weights:
+        raise refused(path, f"declares weights of {declared} bytes, but holds {weights}")
+
+
+def check_weights(path: Path, raw: bytes) -> None:
+    """Check every object of the HDF5 file without reading a value.
+
+    Args:
+        path: The ``.keras`` file, for messages.
+        raw: Content of model.weights.h5.
+
+    Raises:
+        RunError: If a value is stored in another file, is packed by a filter or is no number, or if the values declare
+            more bytes than the file has.
     """
     import h5py
 
     try:
         with h5py.File(io.BytesIO(raw), "r") as file:
             size = sum(_check_dataset(path, dataset) for dataset in _datasets(path, file))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:  # of h5py, whatever HDF5 stumbled over
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:  # any error of HDF5
         raise refused(path, f"has damaged weights: {str(error).splitlines()[0]}") from error
     if size > len(raw):
         raise refused(path, f"declares weights of {size} bytes, but holds {len(raw)}")
 
 
 def _declared(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every JSON object that Keras would turn into a Python object: those with a class name."""
+    """Yield every JSON object with a class name: Keras creates a Python object from each."""
     stack = [value]
     while stack:
         match stack.pop():
@@ -96,7 +96,7 @@ def _check_part(path: Path, part: dict[str, Any], *, allowed: set[tuple[Any, str
 
 
 def _parameters(part: dict[str, Any]) -> int:
-    """Return how many weights an object asks for at least; a layer is built by its build_config."""
+    """Return the smallest number of weights of an object. Keras builds a layer from its build_config."""
     if part["class_name"] not in {"Dense", "BatchNormalization"}:
         return 0
     width = part["build_config"]["input_shape"][-1]
@@ -107,7 +107,7 @@ def _parameters(part: dict[str, Any]) -> int:
 
 
 def _datasets(path: Path, group: Any) -> Iterator[Any]:
-    """Yield the datasets below a group, each once, following no link that leads out of the file."""
+    """Yield each dataset below a group once. Links to other files are refused."""
     import h5py
 
     stack, seen = [group], set()
@@ -128,7 +128,7 @@ def _datasets(path: Path, group: Any) -> Iterator[Any]:
 
 
 def _check_dataset(path: Path, dataset: Any) -> int:
-    """Return the bytes of a dataset of plain numbers that lie in the file as they are."""
+    """Return the size in bytes of a dataset, which must be plain numbers stored unpacked in the file."""
     import h5py
 
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or "dtype" in dataset.attrs:

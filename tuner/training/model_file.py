@@ -1,7 +1,7 @@
-"""Model files are never code: the one place that gives a ``.keras`` file to Keras, after everything was checked.
+"""Saves and loads ``.keras`` files. A file is checked before Keras opens it, so a model file never runs code.
 
-In this order, each before anything of the next is looked at: size, checksum, the names and sizes of the zip file's
-members, the layers that config.json declares, the structure of the weights. Keras' own safe mode comes last.
+The checks are made in this order: size, checksum, names and sizes of the members of the zip file, layers in
+config.json, structure of the weights. A file that fails one check is not read further. Keras' safe mode comes last.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ LARGEST = 2 * 1000**3  # bytes of a .keras file: an MLP of 100 million weights h
 LARGEST_CONFIG = 4 * 1000**2  # bytes: a network of 100 hidden layers has 400 kB
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-MEMBERS = ("metadata.json", _CONFIG, _WEIGHTS)  # what Keras writes for a model without assets
+MEMBERS = ("metadata.json", _CONFIG, _WEIGHTS)  # the files of a model without assets
 
 
 def save_model(model: Any, path: Path) -> ModelFile:
     """Write a complete ``.keras`` file atomically.
 
     Raises:
-        OSError: If it cannot be written; nothing is left of it.
+        OSError: If the file cannot be written. No part of it is left.
     """
     with atomic_path(path) as temporary:
         model.save(temporary)
@@ -36,28 +36,28 @@ def save_model(model: Any, path: Path) -> ModelFile:
 
 
 def load_model(path: Path, sha256: str | None) -> Any:
-    """Load a ``.keras`` file that :func:`check_model` lets through; not compiled, on Keras' current device.
+    """Check a ``.keras`` file with :func:`check_model` and load it on Keras' current device, without compiling it.
 
     Raises:
-        RunError: As :func:`check_model`.
-        Exception: Whatever Keras raises on a file that passes.
+        RunError: If a check fails.
+        Exception: Any error of Keras on a file that passes the checks.
     """
     check_model(path, sha256)
     import keras
 
-    # keras.config.enable_unsafe_deserialization() would overrule safe_mode; the check above does not care.
+    # keras.config.enable_unsafe_deserialization() overrules safe_mode, but not the check above.
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def check_model(path: Path, sha256: str | None) -> None:
-    """Refuse a ``.keras`` file that is not the one that was recorded, or that holds more than layers and numbers.
+    """Refuse a ``.keras`` file that differs from the recorded one, or that holds more than layers and numbers.
 
     Args:
         path: The file.
-        sha256: The recorded checksum; ``None`` only where the caller has just compared or written the file.
+        sha256: The recorded checksum. Use ``None`` only if the caller has just compared or written the file.
 
     Raises:
-        RunError: If it cannot be read or is refused; nothing of it was executed or unpacked to disk.
+        RunError: If the file cannot be read or is refused. No part of it was executed or unpacked to disk.
     """
     try:
         _check_file(path, sha256)
@@ -74,10 +74,10 @@ def check_model(path: Path, sha256: str | None) -> None:
 
 
 def _check_file(path: Path, sha256: str | None) -> None:
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode) or path.suffix != ".keras":  # Keras chooses the reader by the suffix
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or path.suffix != ".keras":  # Keras chooses the reader by the suffix
         raise refused(path, "is no .keras file")
-    if found.st_size > LARGEST:
-        raise refused(path, f"has {sized(found.st_size)}, more than the {sized(LARGEST)} allowed")
+    if status.st_size > LARGEST:
+        raise refused(path, f"has {sized(status.st_size)}, more than the {sized(LARGEST)} allowed")
     if sha256 is not None and sha256_of(path) != sha256:
         raise RunError(f"checksum mismatch: {path} is not the file that was recorded", hint=HINT)

@@ -1,7 +1,7 @@
-"""Keras' optimizers and schedules, made from a configuration.
+"""Creates Keras optimizers and schedules from a configuration.
 
-On TensorFlow the update itself is that of :mod:`tuner.training.kernels`; the optimizer then holds the learning rate,
-which callbacks may read and change.
+On TensorFlow, :mod:`tuner.training.kernels` updates the weights. The Keras optimizer then only holds the learning rate,
+which callbacks can read and change.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _OPTIMIZERS = {
 
 
 def make_schedule(hp: Hyperparameters, steps: int) -> keras.optimizers.schedules.LearningRateSchedule | None:
-    """Return the schedule over the ``steps`` optimizer steps of a whole trial; ``None`` for a constant rate."""
+    """Return the schedule for a trial of ``steps`` optimizer steps; ``None`` for a constant rate."""
     return keras.optimizers.schedules.CosineDecay(hp.learning_rate, steps) if hp.schedule == "cosine" else None
 
 
 def make_optimizer(hp: Hyperparameters, schedule: Any) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a configuration with the schedule of :func:`make_schedule`."""
+    """Return the optimizer of a configuration; ``schedule`` is the result of :func:`make_schedule`."""
     settings: dict[str, Any] = {"learning_rate": schedule or hp.learning_rate}
     if hp.weight_decay or hp.optimizer == "adamw":
         settings["weight_decay"] = hp.weight_decay

@@ -1,7 +1,7 @@
-"""The refit: the winner's hyperparameters once more, on the rows that trained and those that validated it together.
+"""Trains the winner again, on the training and validation rows together.
 
-Nothing is left to validate on, so nothing is chosen either: no early stopping, no best epoch. How many epochs to train
-is known from the trial.
+There are no validation rows, so there is no early stopping and no best epoch. The number of epochs is that of the
+trial's best epoch.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ def refit(
     on_epoch: Callable[[EpochEnd], None],
     instruction: AskInstruction,
 ) -> RefitEnd:
-    """Train the model of a job on all rows of ``parts`` and save that of the last epoch.
+    """Train the model of a job on all rows of ``parts`` and save it after the last epoch.
 
     Args:
-        job: What to train. A schedule is stretched over ``schedule_epochs`` epochs of all rows, of which ``epochs``
-            are trained.
-        data: What is learned.
-        parts: Rows on the device. They stand one part after the other, in the order that each has: those that trained,
-            then those that validated. Each epoch takes them in an order of its own, which follows from the seed.
-        on_epoch: Called after each epoch, with ``loss`` and ``accuracy`` on the rows that are trained on.
-        instruction: Called after each epoch but the last; only ``INTERRUPT`` ends the training.
+        job: The refit. The learning rate schedule covers ``schedule_epochs`` epochs, but only ``epochs`` are trained.
+        data: The data set.
+        parts: Training rows and validation rows on the device. They are joined in this order. Each epoch shuffles them
+            with its own seed.
+        on_epoch: Called after each epoch, with ``loss`` and ``accuracy`` on the training rows.
+        instruction: Called after each epoch except the last. Only ``INTERRUPT`` ends the training.
 
     Raises:
-        Exception: Whatever goes wrong in building, training and saving.
+        Exception: Any error while building, training and saving.
     """
     x, y = (keras.ops.concatenate(column) for column in zip(*parts, strict=True))
     rows = len(x)
@@ -53,12 +52,12 @@ def refit(
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each epoch; ends the training when asked to, and when the loss is no number.
+    """Reports each epoch. Ends the training after an ``INTERRUPT``, or if a metric is NaN or infinite.
 
     Attributes:
-        metrics: Those of the last epoch.
-        epochs: How many were trained.
-        reason: Why the training ended early, if it did.
+        metrics: Metrics of the last epoch.
+        epochs: Number of finished epochs.
+        reason: Why the training ended early; ``None`` if it did not.
     """
 
     def __init__(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> None:
@@ -76,7 +75,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Report the epoch and look whether to go on."""
+        """Report the epoch and check whether to continue."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         self.reason = what_broke(metrics, epoch)
         if self.reason is None:

@@ -1,4 +1,4 @@
-"""The Keras callback between a training loop and the coordinator."""
+"""The Keras callback that connects a training loop with the coordinator."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from tuner.training.checkpoint import Keeper
 
 
 def what_broke(metrics: Mapping[str, float], epoch: int) -> str | None:
-    """Return which metric of an epoch (0-based) is no number, for people; ``None`` where all are."""
+    """Return a message about a metric that is NaN or infinite; ``None`` if all are numbers. ``epoch`` is 0-based."""
     broken = next((name for name, value in metrics.items() if not math.isfinite(value)), None)
     return None if broken is None else f"{broken} was {metrics[broken]} in epoch {epoch + 1}"
 
 
 class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each epoch, obeys instructions, and stops a trial whose loss is no number.
+    """Reports each epoch, follows instructions, and stops a trial if a metric is NaN or infinite.
 
     Args:
-        number: The trial.
+        number: Number of the trial.
         on_epoch: Called after each epoch.
-        instruction: Called after each epoch; anything but ``None`` and ``CONTINUE`` ends the training. At a rung it is
-            called with ``True`` and waits until there is an instruction.
+        instruction: Called after each epoch. Any result except ``None`` and ``CONTINUE`` ends the training. At a rung,
+            the argument is ``True`` and the call waits for an instruction.
         keeper: Writes checkpoints.
-        history: The metrics of the epochs of earlier attempts that this one goes on from.
-        rungs: The numbers of epochs after which to wait for the instruction.
+        history: Metrics of the epochs of earlier attempts.
+        rungs: Numbers of epochs after which to wait for an instruction.
 
     Attributes:
-        ended_by: The instruction that ended the training, if one did.
-        broken: What became not a number, for the trial's reason.
-        epochs: The metrics of each finished epoch.
+        ended_by: The instruction that ended the training; ``None`` if there was no such instruction.
+        broken: Message about a metric that is NaN or infinite; ``None`` if all are numbers.
+        epochs: Metrics of each finished epoch.
         kept: The checkpoint after the last epoch, if one was written.
     """
 
@@ -65,7 +65,7 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Report the epoch and look whether to go on."""
+        """Report the epoch and check whether to continue."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         metrics = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": rate}
         self.broken = what_broke(metrics, epoch)
@@ -76,12 +76,12 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = time.monotonic() - self._began
         self.kept = self._keeper.keep_if_due(self.epochs)
         self._on_epoch(EpochEnd(self._number, epoch, metrics, seconds, self.kept))
-        if self.model.stop_training:  # it has stopped early: nobody judges it any more
+        if self.model.stop_training:  # early stopping has ended the trial, so no instruction is needed
             return
-        said = self._instruction(len(self.epochs) in self._rungs)
-        if said in {None, Instruction.CONTINUE}:
+        instruction = self._instruction(len(self.epochs) in self._rungs)
+        if instruction in {None, Instruction.CONTINUE}:
             return
-        self.ended_by = said
+        self.ended_by = instruction
         self.model.stop_training = True
-        if said in {Instruction.INTERRUPT, Instruction.PAUSE} and self.kept is None:
+        if instruction in {Instruction.INTERRUPT, Instruction.PAUSE} and self.kept is None:
             self.kept = self._keeper.keep(self.epochs)

@@ -1,4 +1,4 @@
-"""Rows on the device, and the order in which an epoch takes them."""
+"""Copies rows to the device and shuffles them for each epoch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-EVALUATION_BATCH = 4096  # rows per step when nothing is learned: bounds the memory of the activations
+EVALUATION_BATCH = 4096  # rows per evaluation step; limits the memory for activations
 
 Rows = tuple[Any, Any]  # inputs (rows, ...) and labels (rows,), arrays or tensors
 
 
 def place(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Rows:
-    """Put inputs and labels on the device once for all trials, in the type that they have."""
+    """Copy inputs and labels to the device. Inputs keep their type, labels become ``int32``."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -26,12 +26,12 @@ def place(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Rows:
 
 
 def order_of(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
-    """Return the order of the rows in one epoch, shape ``(rows,)``: another one in each epoch and for each seed."""
+    """Return the order of the rows in one epoch, shape ``(rows,)``. It differs for each seed and epoch."""
     return np.random.default_rng((seed, epoch)).permutation(rows).astype(np.int32)
 
 
 def orders(rows: int, seed: int, first: int = 0) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield the order of epoch ``first`` and of all that follow, without end."""
+    """Yield the order of epoch ``first`` and of all later epochs, without end."""
     epoch = first
     while True:
         yield order_of(rows, seed, epoch)

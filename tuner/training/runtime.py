@@ -1,4 +1,4 @@
-"""Prepare Keras and its backend in this process: silence, threads, device. Call before anything imports Keras."""
+"""Prepares Keras and its backend in this process: output, threads and device. Call this before Keras is imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tuner.silence import silenced
 
 
 def import_backend() -> None:
-    """Import Keras and its backend without their notices; takes about 10 seconds the first time."""
+    """Import Keras and its backend without their output. The first time takes about 10 seconds."""
     with silenced():
         import keras
 
@@ -18,17 +18,17 @@ def import_backend() -> None:
 
 
 def prepare(device: str = "auto", threads: int | None = None) -> str:
-    """Import Keras and set this process up.
+    """Import Keras and set device and threads.
 
     Args:
-        device: ``auto`` (a GPU where there is one), ``cpu`` or ``gpu``.
-        threads: CPU threads that one operation may use; ``None`` leaves the backend's choice.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``gpu``.
+        threads: Number of CPU threads for one operation; ``None`` keeps the backend's default.
 
     Returns:
-        What will be used, for people: ``cpu`` or the GPU's name.
+        The device, for people: ``cpu`` or the name of the GPU.
 
     Raises:
-        RunError: If ``gpu`` was asked for and there is none.
+        RunError: If ``device`` is ``gpu`` and there is no GPU.
     """
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -36,13 +36,13 @@ def prepare(device: str = "auto", threads: int | None = None) -> str:
     import_backend()
     import keras
 
-    with silenced():  # looking for a GPU speaks of every driver that is missing
-        found = _prepare_jax() if keras.backend.backend() == "jax" else _prepare_tensorflow(threads)
-    if device == "gpu" and found == "cpu":
+    with silenced():  # the search for a GPU prints a message for each missing driver
+        name = _prepare_jax() if keras.backend.backend() == "jax" else _prepare_tensorflow(threads)
+    if device == "gpu" and name == "cpu":
         raise RunError(
             "no GPU was found", hint="use --device auto, or install the driver and `pip install 'tuner[gpu]'`"
         )
-    return found
+    return name
 
 
 def _prepare_tensorflow(threads: int | None) -> str:
@@ -53,11 +53,11 @@ def _prepare_tensorflow(threads: int | None) -> str:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         except RuntimeError:
-            pass  # the embedding program has used TensorFlow already: its choice stands
+            pass  # the calling program has already used TensorFlow, so its settings stay
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:
-            tf.config.experimental.set_memory_growth(gpu, enable=True)  # several workers share one GPU
+            tf.config.experimental.set_memory_growth(gpu, enable=True)  # several workers can share one GPU
         except RuntimeError:
             break
     if not gpus:

@@ -1,4 +1,4 @@
-"""What is fixed in a traced program, and what it is told anew for each trial."""
+"""Splits a configuration into what is fixed in a traced program and what is an argument of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tuner.config.hyperparameters import Hyperparameters
 class Structure:
     """The part of a configuration that decides which operations a training step has.
 
-    Trials of the same structure share a program, whatever their widths, rates, batch size and seed. A dropout rate or a
-    weight decay of 0 leaves its operations out, so that nobody pays for what is not used.
+    Trials of the same structure share a program. Their widths, rates, batch sizes and seeds can differ. If a dropout
+    rate or the weight decay is 0, the program has no operations for it.
     """
 
     dtype: str
@@ -41,7 +41,7 @@ class Structure:
             batch_norm=hp.batch_norm,
             input_dropout=hp.input_dropout > 0,
             dropout=hp.dropout > 0,
-            optimizer="adam" if hp.optimizer == "adamw" else hp.optimizer,  # the same but for the decay
+            optimizer="adam" if hp.optimizer == "adamw" else hp.optimizer,  # they differ only in the decay
             momentum=hp.optimizer == "sgd" and hp.momentum > 0,
             decay=hp.weight_decay > 0,
         )
@@ -49,10 +49,10 @@ class Structure:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a program is told for each trial.
+    """The arguments of a program for one trial.
 
-    ``scale`` is what raw values are multiplied with; the shares and rates are those of
-    :class:`~tuner.config.hyperparameters.Hyperparameters`; ``seed`` is that of the dropout masks.
+    ``scale`` is the factor for raw values and ``seed`` the seed of the dropout masks. The other fields are those of
+    :class:`~tuner.config.hyperparameters.Hyperparameters`.
     """
 
     scale: float

@@ -1,4 +1,4 @@
-"""One trainer: holds a data set on its device, runs trials and evaluations, knows nothing of the database."""
+"""The trainer: holds a data set on its device and does jobs with Keras. It has no access to the database."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _ENDED = {
 
 
 class Trainer:
-    """Trains one trial after the other on one data set.
+    """Does one job after the other on one data set.
 
     Attributes:
-        device: What it trains on, for people.
+        device: Name of the device, for people.
 
     Raises:
-        TunerError: If the data or the device cannot be had.
+        TunerError: If the data or the device is missing.
     """
 
     def __init__(self, setup: TrainerSetup, *, threads: int | None = None) -> None:
@@ -61,18 +61,18 @@ class Trainer:
         x, y = self._data.x_train, self._data.y_train
         self._train = place(x[train], y[train])
         self._validation = place(x[validation], y[validation])
-        # TensorFlow's import leaves a million objects behind that live for ever; looking through them after each trial
-        # would cost 0.2 s.
+        # The import of TensorFlow creates a million objects that are never freed. Without freeze(), each garbage
+        # collection after a trial would check them and take 0.2 s.
         gc.collect()
         gc.freeze()
 
     def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
-        """Do one job; whatever goes wrong in it is its result, not an exception.
+        """Do one job. An error in it becomes part of the result, not an exception.
 
         Args:
-            job: What to do.
+            job: The job.
             on_epoch: Called after each epoch of a trial or a refit.
-            instruction: Called after each epoch. With ``True`` it waits until there is an instruction.
+            instruction: Called after each epoch. With ``True``, it waits for an instruction.
         """
         if isinstance(job, TestJob):
             return self.test(job)
@@ -81,32 +81,32 @@ class Trainer:
         return self.train(job, on_epoch, instruction)
 
     def train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> TrialEnd:
-        """Train one trial; arguments as in :meth:`execute`."""
+        """Train one trial. The arguments are those of :meth:`execute`."""
         clock, began = Clock(), time.monotonic()
         try:
             end = self._train_trial(job, on_epoch, instruction, clock)
         except Exception as error:  # noqa: BLE001 - a trial that fails is a result
             _log.debug("trial %d failed", job.number, exc_info=True)
-            told = "".join(traceback.format_exception(error))
-            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), traceback=told)
-        gc.collect()  # models are cycles of objects; quick, because what the imports left behind is frozen
+            text = "".join(traceback.format_exception(error))
+            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), traceback=text)
+        gc.collect()  # a model is a cycle of objects, so only the collector frees it
         return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
 
     def refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> RefitEnd:
-        """Train the winner again on all rows but those of the test split; arguments as in :meth:`execute`."""
+        """Train the winner again on the training and validation rows. The arguments are those of :meth:`execute`."""
         from tuner.training.refit import refit
 
         began = time.monotonic()
         try:
             end = refit(job, self._data, [self._train, self._validation], on_epoch, instruction)
-        except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
+        except Exception as error:  # noqa: BLE001 - a failed refit must not end the study
             _log.debug("the refit of trial %d failed", job.number, exc_info=True)
             end = RefitEnd(job.number, reason=_describe(error))
         gc.collect()  # as after a trial
         return replace(end, seconds=time.monotonic() - began)
 
     def test(self, job: TestJob) -> TestEnd:
-        """Evaluate a kept model on the test split; one that cannot be read is reported in the result."""
+        """Evaluate a saved model on the test split. An error in it becomes part of the result."""
         import keras
 
         began = time.monotonic()
@@ -116,12 +116,12 @@ class Trainer:
                 loss=keras.losses.SparseCategoricalCrossentropy(),
                 metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             )
-            metrics = model.evaluate(self._data.x_test, self._data.y_test, batch_size=4096, verbose=0, return_dict=True)
-        except Exception as error:  # noqa: BLE001 - the trials of the study are not lost for it
+            logs = model.evaluate(self._data.x_test, self._data.y_test, batch_size=4096, verbose=0, return_dict=True)
+        except Exception as error:  # noqa: BLE001 - a failed evaluation must not end the study
             _log.debug("evaluation of trial %d failed", job.number, exc_info=True)
             return TestEnd(job.number, reason=_describe(error))
-        found = {name: float(metrics[name]) for name in ("loss", "accuracy")}
-        return TestEnd(job.number, found, seconds=time.monotonic() - began)
+        metrics = {name: float(logs[name]) for name in ("loss", "accuracy")}
+        return TestEnd(job.number, metrics, seconds=time.monotonic() - began)
 
     def _train_trial(
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction, clock: Clock
@@ -151,14 +151,14 @@ class Trainer:
             self._validation,
             epochs=job.epochs,
             seed=job.seed,
-            callbacks=[best, reporter],  # in this order: a checkpoint holds what is best after the epoch
+            callbacks=[best, reporter],  # in this order, so that a checkpoint contains the best epoch
             clock=clock,
             state=state,
         )
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
         with clock("save"):
-            kept = save_model(predictor, job.model_path) if outcome is Outcome.COMPLETE else None
-        latency = latency_ms(predictor, self._validation[0][:1]) if kept and job.latency else None
+            file = save_model(predictor, job.model_path) if outcome is Outcome.COMPLETE else None
+        latency = latency_ms(predictor, self._validation[0][:1]) if file and job.latency else None
         return TrialEnd(
             number=job.number,
             outcome=outcome,
@@ -167,16 +167,16 @@ class Trainer:
             best_epoch=best.best_epoch if reporter.epochs else None,
             epochs=len(reporter.epochs),
             parameters=predictor.count_params(),
-            model=kept,
+            model=file,
             traced=model.traced,
             checkpoint=reporter.kept if outcome in {Outcome.INTERRUPTED, Outcome.PAUSED} else None,
             latency_ms=latency,
         )
 
 
-def _outcome(ended_by: Instruction | None, done: int, asked: int) -> Outcome:
-    """A instruction that comes with the last epoch changes nothing: the trial is complete."""
-    return Outcome.COMPLETE if ended_by is None or done == asked else _ENDED[ended_by]
+def _outcome(ended_by: Instruction | None, done: int, planned: int) -> Outcome:
+    """Return the outcome of a trial after ``done`` epochs. An instruction after the last epoch has no effect."""
+    return Outcome.COMPLETE if ended_by is None or done == planned else _ENDED[ended_by]
 
 
 def _describe(error: Exception) -> str:
