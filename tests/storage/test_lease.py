@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from storage import Location, Store, open_store
 from storage.lease import DURATION, Lease
-from storage.owner import describe_owner, is_alive, this_owner
+from storage.owner import this_owner
 from storage.tables import LeaseRow, utc_now
 from tests.recipes import small_recipe
 from tuner import studies
@@ -198,38 +196,3 @@ def test_a_running_study_cannot_be_deleted(store: Store, lease: Lease) -> None:
 
     studies.delete(found)
     assert studies.find(store, name) is None
-
-
-def test_an_owner_is_one_process_and_no_later_one_with_its_number() -> None:
-    """Process ids come round again; the start time tells them apart."""
-    host, pid, ticks = this_owner().rsplit(":", 2)
-
-    assert is_alive(this_owner())
-    assert not is_alive(f"{host}:{pid}:{int(ticks) - 1}" if ticks.isdecimal() else f"{host}:{pid}:x")
-    assert describe_owner(this_owner()) == f"process {pid} on {host}"
-    assert describe_owner("name:with:colons:12:345") == "process 12 on name:with:colons"
-
-
-def test_a_process_that_ended_is_dead_before_anybody_waits_for_it() -> None:
-    """What is left of it until then (a zombie) runs nothing."""
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        host, _, _ = this_owner().rsplit(":", 2)
-        stat = Path(f"/proc/{process.pid}/stat")
-        if not stat.exists():
-            pytest.skip("start times of processes are known on Linux alone")
-        owner = f"{host}:{process.pid}:{stat.read_text().rpartition(')')[2].split()[19]}"
-        assert is_alive(owner)
-
-        process.kill()
-        assert waits_until_zombie(stat)
-        assert not is_alive(owner)
-
-
-def waits_until_zombie(stat: Path) -> bool:
-    """Wait for a killed process to end, without reaping it."""
-    for _ in range(1000):
-        if stat.read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.01)
-    return False
