@@ -10,7 +10,9 @@ from storage.tables import LeaseRow
 from tuner.errors import RunError
 
 
-def put_up(engines: Sequence[Engine], study_id: int, owner: str, lost: Callable[[], RunError]) -> Callable[[], None]:
+def install_fence(
+    engines: Sequence[Engine], study_id: int, owner: str, lost: Callable[[], RunError]
+) -> Callable[[], None]:
     """Make transactions of ``engines`` fail at their commit if ``owner`` does not hold the lease.
 
     The lease is read inside the transaction itself, also in Optuna's. So no other run can take the lease between this
@@ -34,8 +36,8 @@ def put_up(engines: Sequence[Engine], study_id: int, owner: str, lost: Callable[
     for engine in engines:
         event.listen(engine, "commit", check)
 
-    def take_down() -> None:
+    def remove() -> None:
         for engine in engines:
             event.remove(engine, "commit", check)
 
-    return take_down
+    return remove

@@ -15,7 +15,7 @@ from typing import Self
 from sqlalchemy import Engine
 
 from storage.engine import Database
-from storage.fence import put_up
+from storage.fence import install_fence
 from storage.owner import describe_owner, is_alive, is_local, this_owner
 from storage.retry import PATIENCE
 from storage.tables import LeaseRow, StudyRow
@@ -61,7 +61,7 @@ class Lease:
         self._released = threading.Event()
         self._stop_requested = False
         self._lost_by: RunError | None = None
-        self._take_down: Callable[[], None] = lambda: None
+        self._remove_fence: Callable[[], None] = lambda: None
         self.owner = this_owner()
 
     def acquire(self) -> None:
@@ -98,7 +98,7 @@ class Lease:
         self._acquire_in_time()
         self._database.retry.patience = PATIENCE
         self._database.retry.guard = self._renew
-        self._take_down = put_up(self._engines, self._study_id, self.owner, self._lost)
+        self._remove_fence = install_fence(self._engines, self._study_id, self.owner, self._lost)
         threading.Thread(target=self._keep, name="tuner-lease", daemon=True).start()
         return self
 
@@ -110,7 +110,7 @@ class Lease:
                 ours; the database then reports the conflict before the fence reports the lost lease.
         """
         self._released.set()
-        self._take_down()
+        self._remove_fence()
         self._database.retry.patience = 0.0
         ours = True
         with contextlib.suppress(StorageError):
@@ -132,7 +132,7 @@ class Lease:
         """Return whether the holder still has a right to the lease.
 
         A live process of this machine keeps an expired lease: the clock may have been set, or the process was asleep.
-        But if this lease waits (``--take-over``), expiry alone decides.
+        But if this lease waits (``--take-over``), even a live process loses the lease when it expires.
         """
         expired = row.expires <= now
         return is_alive(row.owner) and not (expired and (self._wait or not is_local(row.owner)))
