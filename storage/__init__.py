@@ -1,6 +1,6 @@
 """Everything that touches the database or the artifact folder.
 
-``open_store`` is the door: it finds the database, checks its schema and hands out a :class:`storage.store.Store`.
+Start with ``open_store``: it opens the database, checks its schema and returns a :class:`storage.store.Store`.
 """
 
 from storage.location import Location, locate

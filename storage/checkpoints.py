@@ -1,4 +1,4 @@
-"""The checkpoints of running trials: which there are, and which may go."""
+"""The rows of checkpoints, written and read within a transaction of the store."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from storage.copies import KeptCheckpoint
 from storage.inputs import FinishedCheckpoint
 from storage.tables import CheckpointRow
 
-KEPT = 2  # per trial: should the newest be damaged, there is the one before it
+KEPT = 2  # per trial: if the newest is damaged, the one before it is used
 
 
 def add_checkpoint(
     session: Session, artifacts: Artifacts, study_id: int, number: int, file: FinishedCheckpoint
 ) -> list[str]:
-    """Note a checkpoint, and forget all but the newest two; returns the files to remove once this is committed."""
+    """Record a checkpoint, keep the newest two, and return the files to remove after the commit."""
     rows = _rows(session, study_id, number)
     if not any(row.epochs == file.epochs for row in rows):
         row = CheckpointRow(
@@ -40,8 +40,13 @@ def read_checkpoints(session: Session, artifacts: Artifacts, study_id: int, numb
     return [KeptCheckpoint(row.epochs, artifacts.path(row.path), row.sha256, row.size) for row in rows]
 
 
+def read_checkpointed(session: Session, study_id: int) -> set[int]:
+    """Return the numbers of the trials that have checkpoints."""
+    return set(session.scalars(select(CheckpointRow.trial_number).where(CheckpointRow.study_id == study_id)))
+
+
 def forget_checkpoints(session: Session, study_id: int, number: int, *, after: int = -1) -> list[str]:
-    """Forget the checkpoints with more epochs than ``after``; returns the files to remove once this is committed."""
+    """Remove the rows of checkpoints with more than ``after`` epochs; return the files to remove after the commit."""
     of_trial = (
         CheckpointRow.study_id == study_id,
         CheckpointRow.trial_number == number,

@@ -1,4 +1,4 @@
-"""What the store hands out: copies of rows, so that changing one changes nothing."""
+"""Copies of rows that the store returns. Changing a copy does not change the database."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from storage.tables import AttemptRow, RefitRow
+from storage.tables import AttemptRow, RefitRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """What a study was started with; a copy, so changing it changes nothing."""
+    """The recipe, data and environment of a study."""
 
-    id: int
+    id: int  # our row of the study
     optuna_id: int
     recipe: Mapping[str, Any]
     data_fingerprint: str
     environment: Mapping[str, Any]
     created: datetime  # UTC
 
+    @classmethod
+    def of(cls, row: StudyRow) -> Self:
+        """Copy a row."""
+        return cls(row.id, row.optuna_id, dict(row.recipe), row.data_fingerprint, dict(row.environment), row.created)
+
 
 @dataclass(frozen=True, slots=True)
 class KeptCheckpoint:
-    """The state of a trial after ``epochs`` epochs, as a row names it; whether the file is sound is not known."""
+    """The checkpoint of a trial after ``epochs`` epochs. The file may be missing or damaged."""
 
     epochs: int
     path: Path
@@ -35,31 +40,28 @@ class KeptCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class KeptModel:
-    """A model on disk; ``path`` is relative to the artifact folder, ``test`` holds loss and accuracy once evaluated."""
+    """The model of trial ``number`` on disk."""
 
     number: int
-    path: str
+    path: str  # relative to the artifact folder
     sha256: str
     size: int  # bytes
-    test: Mapping[str, float] | None
+    test: Mapping[str, float] | None  # metrics on the test split, None before the evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRefit:
-    """The winner, trial ``number``, trained again on all ``rows`` rows but those of the test split; as a kept model.
-
-    ``metrics`` are those of the last of its ``epochs`` epochs, on the rows that it trained on.
-    """
+    """The refit: the winner, trial ``number``, trained again on the training and validation rows."""
 
     number: int
     epochs: int
-    rows: int
-    path: str
+    rows: int  # how many it was trained on
+    path: str  # relative to the artifact folder
     sha256: str
     size: int  # bytes
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float]  # of the last epoch, on the rows that it was trained on
     seconds: float
-    test: Mapping[str, float] | None
+    test: Mapping[str, float] | None  # metrics on the test split, None before the evaluation
 
     @classmethod
     def of(cls, row: RefitRow) -> Self:
@@ -70,7 +72,7 @@ class KeptRefit:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a trial; ``ended`` and ``outcome`` are null while it runs. Times are UTC."""
+    """One attempt at trial ``number``. ``ended`` and ``outcome`` are null while it runs. Times are UTC."""
 
     number: int
     attempt: int

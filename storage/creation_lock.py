@@ -1,6 +1,6 @@
-"""Who makes tables or a study waits for whoever makes some at the same moment: none meets half of them.
+"""A lock for creating tables or a study: if two processes create at the same moment, one waits for the other.
 
-It is held for a moment by a run that begins, never while it goes on; what guards a running study is its lease.
+A run holds the lock for a moment when it starts. While the study runs, its lease guards it (see :mod:`storage.lease`).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from storage.faults import BUSY_TIMEOUT
 from storage.location import Location
 from tuner.errors import StorageError
 
-_KEY = int.from_bytes(b"tuner")  # advisory locks of a database are told apart by number
-_PAUSE = 0.02  # seconds between looks at the folder
+_KEY = int.from_bytes(b"tuner")  # PostgreSQL identifies an advisory lock by a number
+_PAUSE = 0.02  # seconds between two tries to lock the folder
 _UNSUPPORTED = {errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
 
 @contextmanager
 def creation_lock(location: Location) -> Iterator[None]:
-    """Hold the lock; a process that dies gives it back.
+    """Hold the lock within a ``with`` block. If the process dies, the system releases the lock.
 
     Raises:
-        StorageError: If somebody else keeps it for a minute, or the database cannot be reached.
+        StorageError: If another process holds the lock for a minute, or if the database cannot be reached.
     """
     with _server_lock(location) if location.is_server else _folder_lock(location):
         yield
@@ -52,7 +52,11 @@ def _server_lock(location: Location) -> Iterator[None]:
 
 @contextmanager
 def _folder_lock(location: Location) -> Iterator[None]:
-    """Lock the folder of the file itself: no lock file is left behind."""
+    """Lock the folder of the database file.
+
+    We open the folder ourselves, and filelock only locks the descriptor. Its class ``FileLock`` would leave a lock file
+    beside the database, because it cannot open a folder.
+    """
     folder = location.file.parent
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -66,23 +70,17 @@ def _folder_lock(location: Location) -> Iterator[None]:
 
 
 def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: SQLite's own locks have to do
-        return
+    """Wait for the lock. A file system or operating system without locks counts as locked: SQLite's locks remain."""
+    from filelock import lock_descriptor
+
     deadline = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        while not lock_descriptor(descriptor, blocking=False):
             if time.monotonic() > deadline:
                 raise StorageError(
                     f"another program keeps the folder {folder} locked", hint="see which: lsof +D FOLDER"
-                ) from None
+                )
             time.sleep(_PAUSE)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return  # a file system without locks
-        else:
-            return
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise

@@ -1,4 +1,4 @@
-"""SQLAlchemy engines for SQLite and PostgreSQL: one writer and many readers never trip over each other."""
+"""SQLAlchemy engines and sessions for SQLite and PostgreSQL, for one writer and many readers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from storage.retry import Retry
 from storage.tables import utc_now
 from tuner.errors import StorageError
 
-_SERVER_TIME = text("SELECT clock_timestamp() AT TIME ZONE 'UTC'")  # not now(), which is when the transaction began
-# Older SQLite can corrupt a database when it resets the write-ahead log (fixed in 3.51.3).
+_SERVER_TIME = text("SELECT clock_timestamp() AT TIME ZONE 'UTC'")  # now() would be the start of the transaction
+# Before 3.51.3, SQLite can corrupt a database when it resets the write-ahead log.
 WAL_IS_SAFE = sqlite3.sqlite_version_info >= (3, 51, 3)
 
 
 def make_engine(location: Location) -> Engine:
-    """Return an engine whose writing transactions, on SQLite, take the lock at their start.
+    """Return an engine. On SQLite, its writing transactions take the lock at their start.
 
-    A transaction that begins as a reader and then writes can fail at once with "database is locked", whatever the
-    timeout; ``BEGIN IMMEDIATE`` waits instead. On PostgreSQL, rows that are read to be written are locked one by one.
+    If a transaction first reads and then writes, SQLite can fail at once with "database is locked", in spite of the
+    timeout. ``BEGIN IMMEDIATE`` waits instead. On PostgreSQL, a transaction locks each row that it reads to write.
 
     Raises:
         StorageError: If the driver of PostgreSQL is not installed.
@@ -41,7 +41,7 @@ def make_engine(location: Location) -> Engine:
 
 
 def engine_arguments(location: Location) -> dict[str, Any]:
-    """Return the arguments of every engine on this database, ours or Optuna's.
+    """Return the arguments for ``create_engine`` that our engines and Optuna's share.
 
     Raises:
         StorageError: If the driver of PostgreSQL is not installed.
@@ -55,7 +55,7 @@ def engine_arguments(location: Location) -> dict[str, Any]:
             f"the database {location} needs a driver that is not installed: {error}",
             hint="pip install 'tuner[postgres]'",
         ) from None
-    # The ping notices, before a transaction begins, that the server has been restarted since the last one.
+    # Before each transaction, the ping detects whether the server was restarted since the last one.
     return {"creator": connector(location.url), "pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
 
 
@@ -66,7 +66,7 @@ def _enforce_foreign_keys(connection: Any, _record: object) -> None:
 
 
 def _manual_transactions(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # sqlite3 would begin transactions at moments of its own choosing
+    connection.isolation_level = None  # otherwise sqlite3 begins transactions itself, at other moments
 
 
 def _begin(connection: Connection) -> None:
@@ -75,12 +75,12 @@ def _begin(connection: Connection) -> None:
 
 
 class Database:
-    """Sessions on one engine, with SQLAlchemy's errors turned into ours."""
+    """Sessions on one engine. They raise ``StorageError`` instead of SQLAlchemy's errors."""
 
     def __init__(self, location: Location) -> None:
         self.location = location
         self.engine = make_engine(location)
-        self.retry = Retry(location)  # a run makes it patient, see storage.lease
+        self.retry = Retry(location)  # storage.lease sets its patience
         self._reader = self.engine.execution_options(reads=True)
 
     @contextmanager
@@ -104,23 +104,24 @@ class Database:
             yield session
 
     def now(self, session: Session) -> datetime:
-        """Return the database's time, UTC without a zone: the one that all who share it agree on."""
+        """Return the time in UTC, without a zone: on PostgreSQL the server's, so that all its clients agree."""
         if self.location.is_server:
-            told: datetime = session.execute(_SERVER_TIME).scalar_one()
-            return told
+            server_time: datetime = session.execute(_SERVER_TIME).scalar_one()
+            return server_time
         return utc_now()
 
     def use_wal(self) -> None:
-        """Let readers and the writer work at the same time, where that is safe.
+        """Switch a new database to a write-ahead log, so that readers and the writer can work at the same time.
 
-        The file remembers it, so this is for a new database alone: looking at one never changes it.
+        If this version of SQLite is not safe with it, nothing happens. The setting is stored in the file. Opening an
+        existing database must not change the file, so call this for new databases only.
         """
         if WAL_IS_SAFE and not self.location.is_server:
             with storage_errors(self.location), closing(self.engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode = WAL")
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""What an error of a database means: whether it passes by itself, and what a person is told in one line."""
+"""Interpret database errors: decide whether a call is worth repeating, and make one line of text for people."""
 
 from __future__ import annotations
 
@@ -11,70 +11,74 @@ from storage.location import Location
 from tuner.errors import StorageError
 
 BUSY_TIMEOUT = 60.0  # seconds that SQLite waits for a lock
-# Errors of PostgreSQL that another try may not meet again: connection lost, serialization, deadlock, lock not
-# available, server stops or starts, too many connections.
-_PASSING_CODES = re.compile(r"08\w{3}|40001|40P01|55P03|57P0[123]|53300")
-# A connection that cannot be made has no code. What stays wrong:
+# PostgreSQL's codes of transient errors: connection lost, serialization failure, deadlock, lock not available,
+# server shuts down or starts, too many connections.
+_TRANSIENT_CODES = re.compile(r"08\w{3}|40001|40P01|55P03|57P0[123]|53300")
+# A failed connection has no code. These words mark errors that another try will not change.
 _LASTING = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|invalid", re.IGNORECASE)
-_SECRET = 4  # characters; a shorter password is a part of words
+_SECRET = 4  # characters; a shorter password may be part of an ordinary word
 _UNREACHABLE = re.compile(r"connection refused|timeout|unreachable|resolve|translate|no such file", re.IGNORECASE)
 
 
 class CommitUnknownError(Exception):
-    """The connection was lost during a commit, and the server did not come back to say whether it happened."""
+    """The connection was lost during a commit, and the server did not come back in time to tell its result."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether trying again may help: the connection was lost, or somebody else held a lock."""
-    for each in _chain(error):
-        if isinstance(each, CommitUnknownError):
+    """Return whether another try may succeed: the connection was lost, or another program held a lock."""
+    for cause in _chain(error):
+        if isinstance(cause, CommitUnknownError):
             return False
-        if isinstance(each, PendingRollbackError):
-            return True  # Optuna went on with a session whose connection was lost
-        if isinstance(each, DBAPIError) and each.orig is not None:
-            return each.connection_invalidated or _passes(each.orig)
+        if isinstance(cause, PendingRollbackError):
+            return True  # Optuna continued with a session whose connection was lost
+        if isinstance(cause, DBAPIError) and cause.orig is not None:
+            return cause.connection_invalidated or _is_transient_original(cause.orig)
     return False
 
 
 def explain(location: Location, error: BaseException) -> StorageError:
-    """Return what a person is told about an error of the database."""
+    """Return an error with one line of text about a database error, and a hint if we have one."""
     kinds = (DBAPIError, CommitUnknownError)
-    cause = next((each for each in _chain(error) if isinstance(each, kinds)), error.__cause__ or error)
+    cause = next((link for link in _chain(error) if isinstance(link, kinds)), error.__cause__ or error)
     original = getattr(cause, "orig", None) or cause
     reason = _one_line(original)
-    if location.url.password and len(str(location.url.password)) >= _SECRET:  # no driver shows it today
+    if location.url.password and len(str(location.url.password)) >= _SECRET:  # a precaution: no driver shows it today
         reason = reason.replace(str(location.url.password), "***")
     if isinstance(original, CommitUnknownError):
         return StorageError(
             f"the database {location} went away in the middle of a write",
-            hint="start the study again to go on: what was written is kept",
+            hint="start the study again to continue it: everything written before is kept",
         )
     if "readonly" in reason or "read-only" in reason:
-        where = "you may only read it" if location.is_server else "check the permissions of the file and its folder"
-        return StorageError(f"the database {location} is read-only", hint=where)
+        hint = "you may only read it" if location.is_server else "check the permissions of the file and its folder"
+        return StorageError(f"the database {location} is read-only", hint=hint)
     if "locked" in reason:
         return StorageError(
             f"the database {location} stayed locked for {BUSY_TIMEOUT:.0f} s",
             hint="another program holds it: close it, or copy the database",
         )
-    hint = _server_hint(reason) if location.is_server else None
-    if hint is None and isinstance(cause, DatabaseError) and not location.is_server and not _is_operational(cause):
-        hint = "make a copy before anything else; nothing was written"
-    return StorageError(f"the database {location} cannot be used: {reason}", hint=hint)
+    if location.is_server:
+        advice = _server_hint(reason)
+    elif isinstance(cause, DatabaseError) and not _is_operational(cause):
+        advice = "make a copy before anything else; nothing was written"
+    else:
+        advice = None
+    return StorageError(f"the database {location} cannot be used: {reason}", hint=advice)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what caused it: ours and Optuna's wrap SQLAlchemy's, which wrap the driver's."""
-    following: BaseException | None = error
-    while following is not None:
-        yield following
-        following = following.__cause__
+    """Yield the error and its causes. Our errors and Optuna's wrap SQLAlchemy's, which wrap the driver's."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
 
 
-def _passes(original: BaseException) -> bool:
+def _is_transient_original(original: BaseException) -> bool:
+    """Return whether an error of the driver is transient."""
     code = getattr(original, "sqlstate", None)
     if code is not None:
-        return _PASSING_CODES.fullmatch(code) is not None
+        return _TRANSIENT_CODES.fullmatch(code) is not None
     text = str(original)
     if type(original).__module__.startswith("sqlite3"):
         return "locked" in text or "busy" in text
@@ -92,7 +96,7 @@ def _server_hint(reason: str) -> str | None:
 
 
 def _one_line(original: BaseException) -> str:
-    """Return the first line; details and hints of the driver follow it."""
+    """Return the first line of the driver's message. Its details and hints are on the lines below."""
     lines = [line.strip() for line in str(original).splitlines() if line.strip()]
     reason = lines[0] if lines else type(original).__name__
     return reason.removeprefix("connection failed: ")

@@ -1,4 +1,4 @@
-"""A run that has lost its lease can write nothing more, however long it slept and in whatever it woke up."""
+"""The fence: a run that has lost its lease cannot commit, for example after it was asleep for hours."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from storage.tables import LeaseRow
 from tuner.errors import RunError
 
 
-def put_up(engines: Sequence[Engine], study_id: int, owner: str, lost: Callable[[], RunError]) -> Callable[[], None]:
-    """Let transactions of ``engines`` commit only while ``owner`` has the lease.
+def install_fence(
+    engines: Sequence[Engine], study_id: int, owner: str, lost: Callable[[], RunError]
+) -> Callable[[], None]:
+    """Make transactions of ``engines`` fail at their commit if ``owner`` does not hold the lease.
 
-    It is looked up inside the transaction that is about to be committed, Optuna's too: between looking and writing
-    nobody else can take the lease.
+    The lease is read inside the transaction itself, also in Optuna's. So no other run can take the lease between this
+    check and the commit.
 
     Args:
-        engines: Through which this process writes the study.
-        study_id: The study.
-        owner: Who must have its lease.
-        lost: Makes the error that a transaction ends with instead.
+        engines: All engines through which this process writes the study.
+        study_id: Our row of the study.
+        owner: The owner that must hold the lease.
+        lost: Makes the error to raise at the commit if another owner holds it.
 
     Returns:
-        What takes the fence down again.
+        A function that removes the fence.
     """
     query = select(LeaseRow.owner).where(LeaseRow.study_id == study_id).with_for_update(read=True)
 
@@ -34,8 +36,8 @@ def put_up(engines: Sequence[Engine], study_id: int, owner: str, lost: Callable[
     for engine in engines:
         event.listen(engine, "commit", check)
 
-    def take_down() -> None:
+    def remove() -> None:
         for engine in engines:
             event.remove(engine, "commit", check)
 
-    return take_down
+    return remove

@@ -1,4 +1,4 @@
-"""What `tuner doctor` asks of a database: who runs what, which rows lead nowhere, which files belong to it."""
+"""Queries for `tuner doctor`: leases, rows of deleted studies, unfinished imports, and files that rows refer to."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _KINDS: Mapping[str, type[ModelRow | RefitRow | CheckpointRow]] = {
     "refit": RefitRow,
     "checkpoint": CheckpointRow,
 }
-# An import writes to a study of this name until all of it is there; see storage.transfer.
+# An unfinished import has a study with such a name; see storage.transfer.
 IMPORT_NAME = re.compile(r"tuner-import (\S+) ([0-9a-f]{32})")
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The lease of a study; ``live`` while its run goes on."""
+    """The lease of a study. ``live`` means that its run goes on."""
 
     study_id: int
     study: str
@@ -41,7 +41,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A file of the artifact folder that a row names; ``path`` is relative to the folder."""
+    """An artifact that a row refers to. ``path`` is relative to the artifact folder."""
 
     study_id: int
     study: str
@@ -54,16 +54,18 @@ class NamedFile:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import that did not end: by a process that still runs, or by one that died."""
+    """An unfinished import. ``live`` means that its process still runs; otherwise it died."""
 
-    name: str  # of Optuna's study
-    token: str  # of its folder
+    name: str  # of the study in Optuna's tables
+    token: str  # part of the name of its folder
     live: bool
 
 
 def holders(database: Database) -> list[Holder]:
-    """Return every lease."""
-    query = _named(select(LeaseRow.study_id, _STUDIES.c.study_name, LeaseRow.owner, LeaseRow.expires), LeaseRow)
+    """Return all leases."""
+    query = _with_study_name(
+        select(LeaseRow.study_id, _STUDIES.c.study_name, LeaseRow.owner, LeaseRow.expires), LeaseRow
+    )
     if not _has_studies(database):
         return []
     with database.read() as session:
@@ -75,27 +77,27 @@ def holders(database: Database) -> list[Holder]:
 
 
 def left_running(database: Database) -> dict[str, list[int]]:
-    """Return the trials that are marked as running in studies that nobody runs, by study."""
+    """Return the trials that are marked as running although their study does not run, by study name."""
     live = {holder.study_id for holder in holders(database) if holder.live}
     query = (
         select(_STUDIES.c.study_name, _TRIALS.c.number, StudyRow.id)
         .join(StudyRow, StudyRow.optuna_id == _STUDIES.c.study_id)
         .join(_TRIALS, _TRIALS.c.study_id == _STUDIES.c.study_id)
-        .where(cast(_TRIALS.c.state, String) == "RUNNING")  # an enumeration on PostgreSQL
+        .where(cast(_TRIALS.c.state, String) == "RUNNING")  # PostgreSQL stores an enumeration
         .order_by(_STUDIES.c.study_name, _TRIALS.c.number)
     )
-    found: dict[str, list[int]] = {}
+    numbers: dict[str, list[int]] = {}
     if not _has_studies(database):
-        return found
+        return numbers
     with database.read() as session:
         for name, number, study_id in session.execute(query):
             if study_id not in live:
-                found.setdefault(name, []).append(number)
-    return found
+                numbers.setdefault(name, []).append(number)
+    return numbers
 
 
 def orphans(database: Database) -> list[int]:
-    """Return our rows of studies that Optuna does not have any more."""
+    """Return our rows of studies that are no longer in Optuna's tables."""
     query = select(StudyRow.id).order_by(StudyRow.id)
     if _has_studies(database):
         query = query.where(StudyRow.optuna_id.not_in(select(_STUDIES.c.study_id)))
@@ -104,13 +106,13 @@ def orphans(database: Database) -> list[int]:
 
 
 def remove_orphans(database: Database, study_ids: Iterable[int]) -> None:
-    """Remove rows of studies with all that refers to them."""
+    """Remove our rows of studies, and all rows that refer to them."""
     with database.write() as session:
         session.execute(delete(StudyRow).where(StudyRow.id.in_(list(study_ids))))
 
 
 def imports(database: Database) -> list[Import]:
-    """Return the imports that did not end."""
+    """Return the unfinished imports."""
     query = select(_STUDIES.c.study_name).where(_STUDIES.c.study_id.not_in(select(StudyRow.optuna_id)))
     if not _has_studies(database):
         return []
@@ -121,29 +123,40 @@ def imports(database: Database) -> list[Import]:
 
 
 def named_files(database: Database) -> list[NamedFile]:
-    """Return every file that a row names."""
-    found: list[NamedFile] = []
+    """Return all files that rows refer to."""
+    files: list[NamedFile] = []
     if not _has_studies(database):
-        return found
+        return files
     with database.read() as session:
         for kind, row in _KINDS.items():
             columns = (row.study_id, _STUDIES.c.study_name, row.trial_number, row.path, row.sha256, row.size)
-            for study_id, name, number, path, sha256, size in session.execute(_named(select(*columns), row)):
-                found.append(NamedFile(study_id, name or "?", number, kind, path, sha256, size))
-    return found
+            for study_id, name, number, path, sha256, size in session.execute(_with_study_name(select(*columns), row)):
+                files.append(NamedFile(study_id, name or "?", number, kind, path, sha256, size))
+    return files
 
 
 def named_elsewhere(folders: Iterable[Path], but: Path | None) -> set[str]:
-    """Return the paths that other SQLite databases in ``folders`` name: copies, or a neighbour with the same folder."""
-    named: set[str] = set()
+    """Return the paths that other SQLite databases refer to.
+
+    Such a database is a copy of ours, or uses the same artifact folder.
+
+    Args:
+        folders: Folders whose files are read.
+        but: Our own database file, which is left out, or ``None``.
+
+    Returns:
+        Paths relative to the artifact folder.
+    """
+    paths: set[str] = set()
     for folder in set(folders):
         for file in folder.iterdir() if folder.is_dir() else ():
             if file.is_file() and (but is None or not but.exists() or not file.samefile(but)):
-                named |= _named_in(file)
-    return named
+                paths |= _named_in(file)
+    return paths
 
 
 def _named_in(file: Path) -> set[str]:
+    """Return the paths that one SQLite database refers to; nothing if ``file`` is not one or cannot be read."""
     try:
         with file.open("rb") as opened:
             if opened.read(len(MAGIC)) != MAGIC:
@@ -151,16 +164,16 @@ def _named_in(file: Path) -> set[str]:
         url = f"file:{quote(str(file.absolute()))}?mode=ro"
         with closing(sqlite3.connect(url, uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            named: set[str] = set()
+            paths: set[str] = set()
             for name in tables & {row.__tablename__ for row in _KINDS.values()}:
-                named |= {path for (path,) in connection.execute(f"SELECT path FROM {name}")}  # noqa: S608
-            return named
+                paths |= {path for (path,) in connection.execute(f"SELECT path FROM {name}")}  # noqa: S608
+            return paths
     except (OSError, sqlite3.Error):
         return set()
 
 
-def _named(query: Select[Any], row: type[LeaseRow | ModelRow | RefitRow | CheckpointRow]) -> Select[Any]:
-    """Join the name of the study, which is null for a study that is gone."""
+def _with_study_name(query: Select[Any], row: type[LeaseRow | ModelRow | RefitRow | CheckpointRow]) -> Select[Any]:
+    """Join the name of the study. It is null if the study is no longer in Optuna's tables."""
     joined = query.select_from(row).join(StudyRow, StudyRow.id == row.study_id)
     return joined.outerjoin(_STUDIES, _STUDIES.c.study_id == StudyRow.optuna_id)
 

@@ -1,4 +1,4 @@
-"""What the store accepts: files and results described by their attributes, so that it depends on no class of a run."""
+"""Types of the values that the store accepts. They are protocols, so that `storage` imports no class of `tuner`."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ class FinishedFile(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where it is, below the artifact folder."""
+        """The path, inside the artifact folder."""
 
     @property
     def sha256(self) -> str:
-        """Its checksum in hexadecimal."""
+        """The SHA-256 checksum in hexadecimal."""
 
     @property
     def size(self) -> int:
-        """Its size in bytes."""
+        """The size in bytes."""
 
 
 class FinishedCheckpoint(FinishedFile, Protocol):
-    """The state of a trial after some epochs."""
+    """A checkpoint of a trial."""
 
     @property
     def epochs(self) -> int:
-        """How many epochs it holds."""
+        """The number of epochs after which it was written."""
 
 
 class FinishedEpoch(Protocol):
-    """One epoch of a trial."""
+    """One finished epoch of a trial."""
 
     @property
     def number(self) -> int:
@@ -40,19 +40,19 @@ class FinishedEpoch(Protocol):
 
     @property
     def epoch(self) -> int:
-        """The epoch, from 0."""
+        """The number of the epoch, from 0."""
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """What was measured."""
+        """The metrics after the epoch, by name."""
 
     @property
     def seconds(self) -> float:
-        """Wall time of training and validation."""
+        """The wall time of training and validation."""
 
     @property
     def checkpoint(self) -> FinishedCheckpoint | None:
-        """The state after it, if one was written."""
+        """The checkpoint after the epoch, or ``None`` if none was written."""
 
 
 class FinishedAttempt(Protocol):
@@ -64,27 +64,27 @@ class FinishedAttempt(Protocol):
 
     @property
     def outcome(self) -> str:
-        """How it ended, such as ``complete``."""
+        """The outcome, such as ``complete``."""
 
     @property
     def reason(self) -> str | None:
-        """Why it ended this way."""
+        """The reason for the outcome, or ``None``."""
 
     @property
     def traceback(self) -> str | None:
-        """What Python printed, if it failed with an exception."""
+        """Python's traceback, if the attempt failed with an exception."""
 
     @property
     def checkpoint(self) -> FinishedCheckpoint | None:
-        """The state it left, if it is to be continued."""
+        """The checkpoint to continue from, if the trial is paused."""
 
     @property
     def model(self) -> FinishedFile | None:
-        """The model it left, if it is complete."""
+        """The model, if the trial is complete."""
 
 
 class FinishedRefit(Protocol):
-    """The winner, trained on all rows."""
+    """The end of a refit."""
 
     @property
     def number(self) -> int:
@@ -92,24 +92,24 @@ class FinishedRefit(Protocol):
 
     @property
     def epochs(self) -> int:
-        """How many it trained."""
+        """The number of epochs that it trained."""
 
     @property
     def rows(self) -> int:
-        """How many rows it trained on."""
+        """The number of rows that it trained on."""
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """Those of the last epoch, on these rows."""
+        """The metrics of the last epoch on these rows, by name."""
 
     @property
     def seconds(self) -> float:
-        """Wall time."""
+        """The wall time."""
 
     @property
     def model(self) -> FinishedFile | None:
-        """The model, or ``None`` if it failed."""
+        """The model, or ``None`` if the refit failed."""
 
     @property
     def reason(self) -> str | None:
-        """Why there is no model."""
+        """The reason why there is no model, or ``None``."""

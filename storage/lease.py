@@ -1,4 +1,4 @@
-"""The lease: at most one live coordinator per study."""
+"""The lease: the right to run a study. At most one live coordinator holds it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Self
 from sqlalchemy import Engine
 
 from storage.engine import Database
-from storage.fence import put_up
+from storage.fence import install_fence
 from storage.owner import describe_owner, is_alive, is_local, this_owner
 from storage.retry import PATIENCE
 from storage.tables import LeaseRow, StudyRow
@@ -28,20 +28,20 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseHeldError(RunError):
-    """Another coordinator runs the study."""
+    """Another coordinator holds the lease."""
 
 
 class Lease:
-    """One study's lease, held by this process within a ``with`` block.
+    """The lease of one study. This process holds it within a ``with`` block.
 
-    A thread renews it, so that neither a slow turn of the coordinator nor a locked database lets it run out.
+    A thread renews the lease, so it does not expire while the coordinator is busy or the database is locked.
 
     Args:
-        database: Where it lies.
-        study_id: The study.
-        study_name: Its name, for people.
-        engines: Through which this process writes the study: they are fenced off once the lease is lost.
-        wait: Wait for another's lease to run out, instead of failing at once.
+        database: The database of the study.
+        study_id: Our row of the study.
+        study_name: The name of the study, for messages.
+        engines: All engines through which this process writes the study. If the lease is lost, they cannot commit.
+        wait: If another coordinator holds the lease, wait until it expires instead of failing at once.
     """
 
     def __init__(
@@ -61,17 +61,18 @@ class Lease:
         self._released = threading.Event()
         self._stop_requested = False
         self._lost_by: RunError | None = None
-        self._take_down: Callable[[], None] = lambda: None
+        self._remove_fence: Callable[[], None] = lambda: None
         self.owner = this_owner()
 
     def acquire(self) -> None:
-        """Take the lease, or take it over from a coordinator that is dead or silent for too long.
+        """Take the lease. If its holder has died or stopped renewing it, take it over.
 
         Raises:
-            LeaseHeldError: If a coordinator holds it, be it one of this process.
+            LeaseHeldError: If another coordinator holds the lease, in this process or in another one.
+            RunError: If the study was deleted.
         """
         with self._database.write() as session:
-            # The study's row is there before the first lease is: of two who come at once, one waits here.
+            # A study may not have a lease yet, but it always has a row. Of two runs that start at once, one waits here.
             if session.get(StudyRow, self._study_id, with_for_update=True) is None:
                 raise RunError(f"study '{self._name}' was deleted meanwhile", hint="start it again")
             row = session.get(LeaseRow, self._study_id)
@@ -79,7 +80,7 @@ class Lease:
             if row is not None and self._is_held(row, now):
                 raise LeaseHeldError(
                     f"study '{self._name}' is being run by {describe_owner(row.owner)} since {row.since:%H:%M:%S} UTC",
-                    hint=f"stop it first: tuner study stop {shlex.quote(self._name)}, or where it hangs, start with "
+                    hint=f"stop it first: tuner study stop {shlex.quote(self._name)}, or if it hangs, start with "
                     "--take-over",
                 )
             session.merge(
@@ -93,23 +94,23 @@ class Lease:
             )
 
     def __enter__(self) -> Self:
-        """Acquire; see there. From now on the database may be away for a while: the run waits for it."""
+        """Acquire the lease and begin to renew it. Within the block, calls wait while the database is away."""
         self._acquire_in_time()
         self._database.retry.patience = PATIENCE
         self._database.retry.guard = self._renew
-        self._take_down = put_up(self._engines, self._study_id, self.owner, self._lost)
+        self._remove_fence = install_fence(self._engines, self._study_id, self.owner, self._lost)
         threading.Thread(target=self._keep, name="tuner-lease", daemon=True).start()
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Release; a database that cannot be written is left to the lease's expiry.
+        """Release the lease. If the database cannot be written, the lease expires later.
 
         Raises:
-            RunError: If the block failed because another coordinator has taken the lease over: what it has written
-                is in the way of ours, and the database says so before the fence does.
+            RunError: If the block failed and the lease is lost. The rows of the new coordinator may conflict with
+                ours; the database then reports the conflict before the fence reports the lost lease.
         """
         self._released.set()
-        self._take_down()
+        self._remove_fence()
         self._database.retry.patience = 0.0
         ours = True
         with contextlib.suppress(StorageError):
@@ -118,7 +119,7 @@ class Lease:
             raise self._lost() from error
 
     def check(self) -> bool:
-        """Tell whether somebody asked this run to stop; needs no look at the database.
+        """Return whether a stop of this run was requested, as of the last renewal. Does not read the database.
 
         Raises:
             RunError: If another coordinator has taken the lease over.
@@ -128,10 +129,10 @@ class Lease:
         return self._stop_requested
 
     def _is_held(self, row: LeaseRow, now: datetime) -> bool:
-        """Tell whether the holder has to be respected.
+        """Return whether the holder still has a right to the lease.
 
-        A process of this machine that lives is, however long it was silent: a clock may have been put forward, or it
-        was asleep. Who waits takes over from it all the same once the lease has run out.
+        A live process of this machine keeps an expired lease: the clock may have been set, or the process was asleep.
+        But if this lease waits (``--take-over``), even a live process loses the lease when it expires.
         """
         expired = row.expires <= now
         return is_alive(row.owner) and not (expired and (self._wait or not is_local(row.owner)))
@@ -146,11 +147,11 @@ class Lease:
                     raise
                 if time.monotonic() > deadline:
                     raise LeaseHeldError(f"{error}, and renews its lease", hint=error.hint) from None
-                _log.warning("%s: waiting for its lease to run out", error)
+                _log.warning("%s: waiting for its lease to expire", error)
             time.sleep(1.0)
 
     def _keep(self) -> None:
-        """Renew until released; a database that is locked or away for a while is asked again."""
+        """Renew the lease until it is released. If the database is away, try again at the next renewal."""
         while not self._released.wait(RENEWAL):
             try:
                 self._stop_requested = self._renew()
@@ -168,10 +169,10 @@ class Lease:
         )
 
     def renew(self) -> bool:
-        """Extend the lease and tell whether somebody asked this run to stop.
+        """Extend the lease and return whether a stop of this run was requested.
 
         Raises:
-            RunError: If another coordinator has taken it over.
+            RunError: If another coordinator has taken the lease over.
         """
         return self._database.retry(self._renew)
 
@@ -184,7 +185,7 @@ class Lease:
             return row.stop_requested
 
     def release(self) -> bool:
-        """Give the lease back and tell whether it was still ours."""
+        """Give the lease back and return whether it was still ours."""
         with self._database.write() as session:
             row = session.get(LeaseRow, self._study_id, with_for_update=True)
             ours = row is not None and row.owner == self.owner
@@ -195,19 +196,19 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Who holds a lease, since when and until when if it is not renewed; times are UTC."""
+    """The holder of a lease. ``expires`` moves with each renewal. Times are UTC."""
 
     owner: str
     since: datetime
     expires: datetime
 
     def __str__(self) -> str:
-        """Describe it for people."""
+        """Describe the holder for people."""
         return f"{describe_owner(self.owner)} since {self.since:%H:%M:%S}, lease until {self.expires:%H:%M:%S} UTC"
 
 
 def holding(database: Database, study_id: int) -> Holding | None:
-    """Return who runs the study at this moment, or ``None``."""
+    """Return the holder of the study's lease, or ``None`` if the study is not running."""
     with database.read() as session:
         row = session.get(LeaseRow, study_id)
         if row is None or row.expires <= database.now(session) or not is_alive(row.owner):
@@ -216,13 +217,13 @@ def holding(database: Database, study_id: int) -> Holding | None:
 
 
 def holder(database: Database, study_id: int) -> str | None:
-    """Return the owner of the lease at this moment, or ``None``."""
-    held = holding(database, study_id)
-    return None if held is None else held.owner
+    """Return the owner of the study's lease, or ``None`` if the study is not running."""
+    current = holding(database, study_id)
+    return None if current is None else current.owner
 
 
 def request_stop(database: Database, study_id: int) -> bool:
-    """Ask the running coordinator to stop; ``False`` where none runs."""
+    """Request that the coordinator stops. Return ``False`` if the study is not running."""
     if holder(database, study_id) is None:
         return False
     with database.write() as session:

@@ -1,4 +1,4 @@
-"""Where studies and models are kept: the database's URL and the artifact folder."""
+"""The location of studies and models: the URL of the database, and the artifact folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DEFAULT_HOME = Path(".tuner")
 DEFAULT_NAME = "studies"
 POSTGRES = "postgresql+psycopg"
 _HINT = "write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host/database"
-# As in RFC 3986. Whatever else stands in a URL may be a part of a password that ended up in the wrong place.
+# The characters of a host in RFC 3986. Any other character may belong to a password in the wrong place.
 _HOST = re.compile(r"[\w.:%-]+")
 _MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The database and the folder of kept models that belongs to it."""
+    """A database and its artifact folder."""
 
     url: URL
     artifacts: Path
@@ -35,16 +35,16 @@ class Location:
 
     @property
     def file(self) -> Path:
-        """The SQLite file; look at ``is_server`` first."""
+        """The SQLite file. Raises ``ValueError`` if ``is_server``."""
         if self.is_server:
             raise ValueError(f"{self} is not a file")
         return Path(str(self.url.database))
 
     def __str__(self) -> str:
-        """The database as a person may see it: never with a password."""
+        """The database for messages, without a password."""
         if not self.is_server:
             return str(self.file)
-        # Options may hold secrets too; a folder of sockets is all that is needed of them.
+        # Options may hold secrets too. Only `host`, which may be a folder of sockets, is shown.
         host = self.url.host or self.url.query.get("host")
         port = "" if self.url.port is None else f":{self.url.port}"
         user = "" if self.url.username is None else f"{self.url.username}@"
@@ -52,13 +52,14 @@ class Location:
 
 
 def locate(storage: str | None = None, home: Path | None = None) -> Location:
-    """Find the database: ``storage`` as a URL, else ``studies.db`` in ``home``.
-
-    Models are kept in ``home`` when it is given, else beside the database file; those of a server in ``.tuner``.
+    """Return the location for the options ``--storage`` and ``--home``. Creates nothing.
 
     Args:
-        storage: ``None`` takes ``TUNER_STORAGE``, if that is set.
-        home: ``None`` takes ``TUNER_HOME``, else ``.tuner`` in the current folder.
+        storage: The URL of the database. If it is ``None``, the variable ``TUNER_STORAGE`` is used, else the file
+            ``studies.db`` in ``home``.
+        home: The folder of artifacts, and of the database if there is no URL. If it is ``None``, the variable
+            ``TUNER_HOME`` is used. If that is not set either, artifacts are kept beside an SQLite file from a URL,
+            and otherwise in ``.tuner`` in the current folder.
 
     Raises:
         UsageError: If the URL is malformed or names a database other than SQLite and PostgreSQL.
@@ -81,14 +82,14 @@ def locate(storage: str | None = None, home: Path | None = None) -> Location:
 
 
 def _artifacts(database: str) -> str:
-    """Return the name of a database's own folder of models: two databases in one folder must not share one."""
+    """Return the name of a database's artifact folder. Two databases in one folder must not share it."""
     if database == DEFAULT_NAME:
         return "artifacts"
     return "artifacts-" + re.sub(r"[^\w.-]", "_", database)
 
 
 def _server(url: URL) -> URL:
-    """Check the URL of a PostgreSQL database and say which driver it means."""
+    """Check the URL of a PostgreSQL database, and return it with the driver that we use."""
     if url.drivername not in {"postgresql", POSTGRES}:
         raise UsageError(f"storage must be reached with psycopg, got {url.drivername}://", hint="write postgresql://")
     host_is_wrong = url.host is not None and not _HOST.fullmatch(url.host)
@@ -98,7 +99,7 @@ def _server(url: URL) -> URL:
     if not url.database:
         raise UsageError("the storage URL names no database", hint="write postgresql://user@host/database")
     password = url.query.get("password")
-    if isinstance(password, str):  # where libpq takes one as well
+    if isinstance(password, str):  # libpq accepts a password in the options too
         url = url.set(password=password).difference_update_query(["password"])
     return url.set(drivername=POSTGRES)
 
@@ -130,7 +131,7 @@ def _parse(storage: str) -> URL:
 
 
 def _malformed() -> UsageError:
-    """Return the error for a URL; the text may hold a password at any place, so it is not repeated."""
+    """Return the error for a malformed URL. It does not repeat the URL, which may hold a password at any place."""
     return UsageError(
         "the storage URL is malformed",
         hint=f"{_HINT}; special characters of a password are written as in %40 (@), %7B ({{), %7D (}}), %2F (/)",

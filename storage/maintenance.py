@@ -1,4 +1,4 @@
-"""Look after a database: check it, copy it while it is in use, bring it to the schema of this tuner."""
+"""Maintain a database: check it, copy it while it is in use, and upgrade its schema."""
 
 from __future__ import annotations
 
@@ -28,35 +28,36 @@ _STUDIES = table("studies", column("study_id"), column("study_name"))
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a check found. ``damage`` and ``dangling`` (rows that refer to none) are empty in a sound database."""
+    """The result of a check. In a sound database, ``damage`` and ``dangling`` are empty."""
 
     database: str
     backend: str
     schema: str
-    needed: str
+    needed: str  # the schema of this tuner
     damage: tuple[str, ...]
-    dangling: tuple[str, ...]
-    seconds: float  # of one round trip
+    dangling: tuple[str, ...]  # rows that refer to missing rows
+    seconds: float  # for one short query
 
     @property
     def problem(self) -> tuple[str, str] | None:
-        """What is wrong and what to do about it, the worst first."""
+        """The worst problem and a hint, or ``None``."""
         if self.damage:
             return f"is damaged: {self.damage[0]}", "make a copy first: tuner storage backup FILE"
         if self.dangling:
-            return f"has rows that refer to none: {self.dangling[0]}", "make a copy first: tuner storage backup FILE"
+            reason = f"has rows that refer to missing rows: {self.dangling[0]}"
+            return reason, "make a copy first: tuner storage backup FILE"
         if self.schema < self.needed:
-            said = f"has schema {self.schema} of an older tuner, this one needs {self.needed}"
-            return said, "bring it up to date, a copy is kept: tuner storage upgrade"
+            reason = f"has schema {self.schema} of an older tuner, this one needs {self.needed}"
+            return reason, "bring it up to date, a copy is kept: tuner storage upgrade"
         if self.schema > self.needed:
-            said = f"has schema {self.schema}, this tuner knows {self.needed}"
-            return said, "upgrade tuner: pip install --upgrade tuner"
+            reason = f"has schema {self.schema}, this tuner knows {self.needed}"
+            return reason, "upgrade tuner: pip install --upgrade tuner"
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """An upgrade: our schema and Optuna's before and after, and the copy that was made first."""
+    """The result of an upgrade: the schemas before and after, and the copy that was made before."""
 
     database: str
     before: str
@@ -67,43 +68,51 @@ class Upgrade:
 
     @property
     def changed(self) -> bool:
-        """Whether there was anything to do."""
+        """Whether a schema was changed."""
         return (self.before, self.optuna_before) != (self.after, self.optuna_after)
 
 
 def check(location: Location) -> Health:
-    """Read a database from end to end; nothing is written.
+    """Check a whole database without writing to it.
 
     Raises:
-        StorageError: If there is none, or it cannot be read.
+        StorageError: If there is no database, or it cannot be read.
     """
     with closing(_existing(location)) as database:
         damage: list[str] = []
         dangling: list[str] = []
         with database.read() as session:
-            session.execute(text("SELECT 1"))  # the connection is made here
+            session.execute(text("SELECT 1"))  # connects, so that the time below is that of a query alone
             began = time.perf_counter()
             schema = _schema(database)
             seconds = time.perf_counter() - began
             if not location.is_server:
                 damage = [str(line) for line in session.scalars(text("PRAGMA integrity_check")) if line != "ok"]
                 rows = session.execute(text("PRAGMA foreign_key_check")).all()
-                dangling = [f"row {row[1]} of {row[0]} names one of {row[2]}" for row in rows]
+                dangling = [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in rows]
         return Health(
             str(location), location.url.get_backend_name(), schema, HEAD, tuple(damage), tuple(dangling), seconds
         )
 
 
 def backup(location: Location, file: Path, *, force: bool = False) -> int:
-    """Write a copy of an SQLite database, consistent even while a run writes; returns its bytes.
+    """Write a consistent copy of an SQLite database, also while a run writes to it.
+
+    Args:
+        location: The database.
+        file: The path of the copy. Missing folders are made.
+        force: Replace ``file`` if it exists.
+
+    Returns:
+        The size of the copy in bytes.
 
     Raises:
-        UsageError: If the database is no file, or the copy would replace something without ``force``.
-        StorageError: If there is no database, or it cannot be read or the copy not be written.
+        UsageError: If the database is on a server, or ``file`` cannot be used or exists.
+        StorageError: If there is no database, the database cannot be read, or the copy cannot be written.
     """
     if location.is_server:
         raise UsageError(
-            f"{location} is on a database server, whose own tool makes the copy",
+            f"{location} is on a database server, so copy it with the tool of the server",
             hint=f"pg_dump --format=custom --file={shlex.quote(str(file))} {shlex.quote(str(location))}",
         )
     if not has_database(location):
@@ -125,36 +134,40 @@ def backup(location: Location, file: Path, *, force: bool = False) -> int:
 
 
 def upgrade(location: Location, on_step: Callable[[str], None] = lambda _: None) -> Upgrade:
-    """Bring our tables and Optuna's to the schema of this tuner; a copy of an SQLite file is made first.
+    """Upgrade our tables and Optuna's to the schemas of this tuner. An SQLite file is copied before.
+
+    Args:
+        location: The database.
+        on_step: Called with a description of each step.
 
     Raises:
-        RunError: If a study is being run.
+        RunError: If a study is running.
         StorageError: If there is no database, a newer program wrote it, or it cannot be written.
     """
     with closing(_existing(location)) as database:
-        before, theirs, newest = _schema(database), *_optuna_schema(database)
+        before, optuna_before, optuna_newest = _schema(database), *_optuna_schema(database)
         if before > HEAD:
             raise StorageError(
                 f"the database {location} has schema {before}, this tuner knows {HEAD}",
                 hint="upgrade tuner: pip install --upgrade tuner",
             )
-        if before == HEAD and theirs == newest:
-            return Upgrade(str(location), before, HEAD, theirs, newest, None)
+        if before == HEAD and optuna_before == optuna_newest:
+            return Upgrade(str(location), before, HEAD, optuna_before, optuna_newest, None)
         _refuse_while_running(database)
         copy = None
         if not location.is_server:
             copy = _free_name(location.file, before)
             backup(location, copy)
             on_step(f"a copy of the database is in {copy}")
-        _refuse_while_running(database)  # one that began while the copy was made
+        _refuse_while_running(database)  # again: a run may have begun while the copy was made
         if before < HEAD:
             on_step(f"from schema {before} to {HEAD}")
             with creation_lock(location), storage_errors(location):
                 migrate(database)
-        if theirs is not None and theirs != newest:
-            on_step(f"Optuna's tables from {theirs} to {newest}")
+        if optuna_before is not None and optuna_before != optuna_newest:
+            on_step(f"Optuna's tables from {optuna_before} to {optuna_newest}")
             _upgrade_optuna(location)
-        return Upgrade(str(location), before, HEAD, theirs, newest, copy)
+        return Upgrade(str(location), before, HEAD, optuna_before, optuna_newest, copy)
 
 
 def _existing(location: Location) -> Database:
@@ -178,7 +191,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _free_name(file: Path, schema: str) -> Path:
-    """Return a name beside ``file`` that is not taken: no copy replaces an earlier one."""
+    """Return an unused path beside ``file``, so that the copy does not replace an earlier one."""
     base = f"{file.name}.schema-{schema}"
     names = [f"{base}.backup", *(f"{base}-{number}.backup" for number in range(2, 1000))]
     return next(path for path in (file.with_name(name) for name in names) if not path.exists())
@@ -201,7 +214,7 @@ def _refuse_while_running(database: Database) -> None:
 
 
 def _optuna_schema(database: Database) -> tuple[str | None, str | None]:
-    """Return the schema of Optuna's tables and the one that this Optuna needs; nothing where there are no tables."""
+    """Return the schema of Optuna's tables and the one that this Optuna needs, or ``None`` twice without tables."""
     with storage_errors(database.location):
         if not inspect(database.engine).has_table("studies"):
             return None, None
@@ -221,18 +234,18 @@ def _upgrade_optuna(location: Location) -> None:
 
 
 class _Optuna:
-    """Optuna's storage, opened whatever its schema is."""
+    """Optuna's storage, opened without a check of its schema."""
 
     def __init__(self, location: Location) -> None:
         from optuna.storages import RDBStorage
 
-        # The URL has to be whole, because Optuna's migrations connect by it. Optuna runs str.format over it.
+        # The URL needs its password, because Optuna's migrations connect with it. Optuna applies str.format to it.
         url = location.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
         self.storage = RDBStorage(
             url, engine_arguments(location), skip_compatibility_check=True, skip_table_creation=True
         )
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self.storage.remove_session()
         self.storage.engine.dispose()

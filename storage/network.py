@@ -1,48 +1,37 @@
-"""Recognise network folders: SQLite's locks do not hold there, so a database on one is damaged sooner or later."""
+"""Detect network folders. SQLite's locks do not work there, so a database on one gets damaged sooner or later."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-MOUNTS = Path("/proc/mounts")
-# The names that Linux gives to file systems whose bytes lie on another machine.
-_TYPES = {
+# File systems that keep their data on another machine, by the names of Linux.
+_NETWORK_TYPES = {
     "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.curlftpfs", "fuse.gcsfuse",
     "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs3",
     "nfs4", "pvfs2", "smb3", "smbfs",
 }  # fmt: skip
 
 
-def is_network_folder(path: Path, mounts: Path = MOUNTS) -> bool:
-    """Tell whether ``path``, or the nearest parent that exists, lies on another machine.
+def network_type(path: Path) -> str | None:
+    """Return the type of the network file system that holds ``path``, such as ``nfs4``.
 
     Args:
-        path: A file or folder; it need not exist.
-        mounts: The table of mounted file systems; where there is none, nothing is known and the answer is no.
+        path: A file or folder. It need not exist.
+
+    Returns:
+        The type, or ``None`` if ``path`` is on a local disk or the mounted file systems cannot be listed.
     """
-    return network_type(path, mounts) is not None
+    import psutil  # 30 ms that most commands do not need
 
-
-def network_type(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """Return the type of the network file system that holds ``path``, such as ``nfs4``; ``None`` on a local disk."""
     try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        mounts = psutil.disk_partitions(all=True)
     except OSError:
         return None
     place = path.resolve()
-    found = ("", Path("/"))
-    for line in lines:
-        fields = line.split(" ")
-        if len(fields) < 3:  # noqa: PLR2004 - device, folder, type, and more that does not matter here
-            continue
-        folder = Path(_plain(fields[1]))
-        # The longest folder wins, and of two on the same folder the one that was mounted last.
-        if place.is_relative_to(folder) and len(folder.parts) >= len(found[1].parts):
-            found = (fields[2], folder)
-    return found[0] if found[0] in _TYPES else None
-
-
-def _plain(folder: str) -> str:
-    """Undo the way in which the table writes spaces and backslashes: as three octal digits."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), folder)
+    folder, kind = Path("/"), ""
+    for mount in mounts:
+        candidate = Path(mount.mountpoint)
+        # The innermost folder decides. If two mounts have the same folder, the later one hides the earlier one.
+        if place.is_relative_to(candidate) and len(candidate.parts) >= len(folder.parts):
+            folder, kind = candidate, mount.fstype
+    return kind if kind in _NETWORK_TYPES else None

@@ -1,4 +1,4 @@
-"""Open a database: create it, recognise it, and refuse what is not ours to touch."""
+"""Open a database, create it if requested, and refuse files and schemas that are not ours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from storage.store import Store
 from tuner.errors import StorageError
 
 VERSION_TABLE = "tuner_alembic_version"
-HEAD = "0004"  # the newest migration; a test compares it with Alembic's own answer
+HEAD = "0004"  # the newest migration; a test compares it with Alembic's
 MAGIC = b"SQLite format 3\x00"
 
 
 def has_database(location: Location) -> bool:
-    """Tell whether there is a database with our tables; creates nothing.
+    """Return whether there is a database with our tables. Creates nothing.
 
     Raises:
         StorageError: If the path holds something else, or the server cannot be reached.
@@ -37,10 +37,11 @@ def has_database(location: Location) -> bool:
 
 
 def open_store(location: Location, *, create: bool = False) -> Store:
-    """Open the database, or create it with ``create``.
+    """Open a database, or create it if ``create`` is set.
 
     Raises:
-        StorageError: If it cannot be opened, is no SQLite database, or has the schema of another version.
+        StorageError: If there is no database and ``create`` is not set, the file is not an SQLite database, its schema
+            is that of another version, or the database cannot be opened.
     """
     if not has_database(location):
         if not create:
@@ -56,9 +57,9 @@ def open_store(location: Location, *, create: bool = False) -> Store:
 
 
 def _create(location: Location) -> None:
-    """Make Optuna's tables and ours, unless somebody else does so at this moment.
+    """Create Optuna's tables and ours, unless another process has just done so.
 
-    Ours come last and in one transaction: wherever they are, the database is complete.
+    Our tables come last and in one transaction. So a database that has them is complete.
     """
     if not location.is_server:
         _make_folder(location)
@@ -100,8 +101,8 @@ def _make_folder(location: Location) -> None:
 
 
 def migrate(database: Database) -> None:
-    """Bring our tables to the newest schema, from whatever they are at."""
-    from alembic import command  # takes a second to import and is needed once per database
+    """Upgrade our tables to the newest schema, from any older one or from none."""
+    from alembic import command  # importing takes a second and is needed once per database
     from alembic.config import Config
 
     config = Config()

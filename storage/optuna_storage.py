@@ -1,4 +1,4 @@
-"""Optuna's own storage, whose calls are repeated while the database is away."""
+"""Optuna's own storage, with calls that are repeated while the database is away."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from storage.engine import Database, engine_arguments, storage_errors
 from storage.retry import Retry
 from tuner.errors import StorageError
 
-# What Optuna's cache calls beside the public methods. Each method is one transaction.
-_UNDERNEATH = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param")
-_NOT_OF_THE_DATABASE = {"remove_session", "check_trial_is_updatable"}
+# Optuna's cache calls these beside the public methods. Each method is one transaction.
+_PRIVATE = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param")
+_WITHOUT_DATABASE = {"remove_session", "check_trial_is_updatable"}
 
 
 class PersistentRDBStorage(RDBStorage):
-    """As its parent, but that a server may restart under it.
+    """Optuna's storage, but a run survives a restart of the server.
 
     Args:
-        retry: Repeats what failed for a passing reason.
-        url: Of the database, or of its kind where ``engine_kwargs`` say how to connect.
-        engine_kwargs: For SQLAlchemy.
+        retry: Repeats calls that fail with a transient error.
+        url: The URL of the database. If ``engine_kwargs`` say how to connect, its driver is enough.
+        engine_kwargs: Arguments of SQLAlchemy's ``create_engine``.
     """
 
     def __init__(self, retry: Retry, url: str, engine_kwargs: dict[str, Any]) -> None:
@@ -32,6 +32,7 @@ class PersistentRDBStorage(RDBStorage):
 
 
 def _repeated(name: str) -> Callable[..., Any]:
+    """Return a method that calls ``RDBStorage``'s method ``name`` through the retry."""
     method = getattr(RDBStorage, name)
 
     @functools.wraps(method)
@@ -41,8 +42,8 @@ def _repeated(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_UNDERNEATH):
-    if _name not in _NOT_OF_THE_DATABASE and callable(getattr(RDBStorage, _name)):
+for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_PRIVATE):
+    if _name not in _WITHOUT_DATABASE and callable(getattr(RDBStorage, _name)):
         setattr(PersistentRDBStorage, _name, _repeated(_name))
 
 
@@ -53,7 +54,7 @@ def open_optuna(database: Database) -> PersistentRDBStorage:
         StorageError: If it cannot be opened, or its tables are those of another version of Optuna.
     """
     location = database.location
-    # The password stays out of it: the arguments say how to connect. Optuna runs str.format over the URL.
+    # The URL of a server has no password here: the arguments say how to connect. Optuna applies str.format to the URL.
     url = f"{location.url.drivername}://" if location.is_server else location.url.render_as_string(hide_password=False)
     try:
         with storage_errors(location):

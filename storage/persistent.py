@@ -1,4 +1,4 @@
-"""A store whose methods are repeated while the database is away: see :mod:`storage.retry`."""
+"""A store with methods that are repeated while the database is away, see :mod:`storage.retry`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from storage.store import Store
 
 
 def persistent(store: Store) -> Store:
-    """Return ``store`` with each of its methods repeated while the database is away."""
+    """Return a proxy of ``store`` that repeats every method while the database is away."""
     return cast("Store", _Persistent(store))
 
 
@@ -17,7 +17,7 @@ class _Persistent:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._store, name)
-        if not callable(found):
-            return found
-        return lambda *args, **kwargs: self._store.database.retry(lambda: found(*args, **kwargs))
+        attribute = getattr(self._store, name)
+        if not callable(attribute):
+            return attribute
+        return lambda *args, **kwargs: self._store.database.retry(lambda: attribute(*args, **kwargs))

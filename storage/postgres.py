@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL whose commit either happened or raises, also where the server went away in the middle."""
+"""Connections to PostgreSQL. A commit succeeds or raises, also if the server goes away in the middle."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sqlalchemy import URL
 
 from storage.faults import CommitUnknownError
 
-PATIENCE = 60.0  # seconds until the server must have said whether a commit happened
+PATIENCE = 60.0  # seconds to wait for a server that went away during a commit
 _PARAMETERS = {
     "application_name": "tuner",
     "connect_timeout": 10,
-    # A server that is switched off says nothing: notice after a minute.
+    # A server that is switched off sends nothing. These settings detect it after a minute.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -26,26 +26,26 @@ _PARAMETERS = {
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that finds out what became of a commit whose answer was lost.
+    """A connection that asks the server for the result of a commit if the answer was lost.
 
-    Without that, whoever tries again would write twice what was committed, or lose what was not.
+    Without the result, a caller that tries again could write rows twice, and one that does not could lose them.
     """
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
     @classmethod
     def connect(cls, *args: Any, **kwargs: Any) -> Self:
-        """Connect, and remember how."""
-        made = super().connect(*args, **kwargs)
-        made._arguments = (args, kwargs)  # noqa: SLF001 - of its own class
-        return made
+        """Connect, and keep the arguments for another connection to the same server."""
+        connection = super().connect(*args, **kwargs)
+        connection._arguments = (args, kwargs)  # noqa: SLF001 - its own class
+        return connection
 
     def commit(self) -> None:
-        """Commit.
+        """Commit. If the connection was lost but the server has committed, return as usual.
 
         Raises:
             psycopg.OperationalError: If the connection was lost and nothing was written.
-            CommitUnknownError: If the connection was lost and the server did not come back.
+            CommitUnknownError: If the connection was lost and the server did not come back in time.
         """
         transaction = self._transaction()
         try:
@@ -55,7 +55,7 @@ class Connection(psycopg.Connection[Any]):
                 raise
 
     def rollback(self) -> None:
-        """Roll back; there is nothing to roll back on a connection that is lost."""
+        """Roll back. If the connection is lost, the server has rolled back already."""
         try:
             if not self.closed:
                 super().rollback()
@@ -64,22 +64,22 @@ class Connection(psycopg.Connection[Any]):
                 raise
 
     def _transaction(self) -> str | None:
-        """Return the number of the transaction, or ``None`` where it has written nothing."""
+        """Return the number of the transaction, or ``None`` if it has written nothing."""
         if self.info.transaction_status != TransactionStatus.INTRANS:
             return None
         row = self.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
         return None if row is None else row[0]
 
     def _happened(self, transaction: str, lost: psycopg.OperationalError) -> bool:
-        """Ask the server, once it is back, what became of a transaction."""
+        """Wait for the server to come back, and return whether it has committed a transaction."""
         args, kwargs = self._arguments
         deadline, pause = time.monotonic() + PATIENCE, 0.05
         while time.monotonic() < deadline:
             with (
                 contextlib.suppress(psycopg.OperationalError),
-                contextlib.closing(psycopg.connect(*args, **{**kwargs, "autocommit": True})) as asking,
+                contextlib.closing(psycopg.connect(*args, **{**kwargs, "autocommit": True})) as connection,
             ):
-                row = asking.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
+                row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
                 if row is not None and row[0] != "in progress":
                     return bool(row[0] == "committed")
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
@@ -88,7 +88,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 def connector(url: URL) -> Callable[[], Connection]:
-    """Return what makes connections for a pool."""
+    """Return a function that makes connections for a pool."""
     args, kwargs = url.get_dialect()().create_connect_args(url)
     parameters = {name: value for name, value in _PARAMETERS.items() if name not in url.query}
     return lambda: Connection.connect(*args, **{**kwargs, **parameters})

@@ -1,4 +1,4 @@
-"""The refit of a study's winner: one per study, with its file."""
+"""The row of a study's refit, at most one per study, written and read within a transaction of the store."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from storage.tables import RefitRow
 
 
 def replace_refit(session: Session, artifacts: Artifacts, study_id: int, end: FinishedRefit) -> list[str]:
-    """Record a refit in place of an earlier one; returns the files to remove once this is committed.
+    """Record a refit in place of an earlier one, and return the files to remove after the commit.
 
     Raises:
-        ValueError: If it has no model.
+        ValueError: If the refit has no model.
     """
     if end.model is None:
         raise ValueError(f"the refit of trial {end.number} has no model: {end.reason}")
     path = artifacts.relative(end.model.path)
-    gone = [each for each in forget_refit(session, study_id) if each != path]
+    superseded = [earlier for earlier in forget_refit(session, study_id) if earlier != path]
     session.add(
         RefitRow(
             study_id=study_id,
@@ -36,22 +36,22 @@ def replace_refit(session: Session, artifacts: Artifacts, study_id: int, end: Fi
             seconds=end.seconds,
         )
     )
-    return gone
+    return superseded
 
 
 def read_refit(session: Session, study_id: int) -> KeptRefit | None:
-    """Return the refit of a study, if it has one."""
+    """Return the refit of a study, or ``None`` if it has none."""
     row = session.get(RefitRow, study_id)
     return None if row is None else KeptRefit.of(row)
 
 
 def write_refit_test(session: Session, study_id: int, metrics: Mapping[str, float]) -> None:
-    """Note what the test split says of the refit."""
+    """Record the metrics of the refit on the test split."""
     session.execute(update(RefitRow).where(RefitRow.study_id == study_id).values(test=dict(metrics)))
 
 
 def forget_refit(session: Session, study_id: int) -> list[str]:
-    """Forget the refit of a study; returns the files to remove once this is committed."""
+    """Remove the row of a study's refit, and return the files to remove after the commit."""
     paths = list(session.scalars(select(RefitRow.path).where(RefitRow.study_id == study_id)))
     session.execute(delete(RefitRow).where(RefitRow.study_id == study_id))
     return paths

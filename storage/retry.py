@@ -1,13 +1,14 @@
-"""A run outlives a database that is away for a while: what failed for that reason alone is done again."""
+"""Repeat a call that failed because the database was away or locked, so that a run survives a short outage."""
 
 from __future__ import annotations
 
-import functools
 import logging
 import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from storage.faults import explain, is_transient
 from storage.location import Location
@@ -15,22 +16,24 @@ from storage.location import Location
 Result = TypeVar("Result")
 
 PATIENCE = 60.0  # seconds that a run waits for its database
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_GROWING = wait_exponential(multiplier=0.1, max=5.0)  # seconds
 
 _log = logging.getLogger(__name__)
 
 
 class Retry:
-    """Calls again what the database refused for a passing reason, while a run has asked for it.
+    """Repeats calls that fail with a transient error of the database.
 
     A call must be one transaction, or harmless to repeat: a transaction that raises was not written.
 
     Args:
-        location: Named in the warning.
+        location: The database, named in the warning.
 
     Attributes:
-        patience: Seconds to go on after the first failure; 0 fails at once, as the verbs that only look should.
-        guard: Called before each new try: whoever was away for long may have lost the right to write.
+        patience: Seconds to keep trying after the first failure. With 0, a call fails at once, as commands that only
+            read should.
+        guard: Called before each new try. It raises if this run may no longer write, for example because another run
+            took the study over during the outage.
     """
 
     def __init__(self, location: Location) -> None:
@@ -40,12 +43,12 @@ class Retry:
         self.guard: Callable[[], object] = lambda: None
 
     def __call__(self, call: Callable[[], Result]) -> Result:
-        """Return what ``call`` returns.
+        """Return the result of ``call``. If calls are nested, only the outermost is repeated.
 
         Raises:
-            Exception: What ``call`` raised, when that does not pass, or did not in time.
+            Exception: The last error of ``call``, if it is not transient or the patience is over.
         """
-        if not self.patience or self._busy:  # of calls in calls the outermost is repeated
+        if not self.patience or self._busy:
             return call()
         self._busy = True
         try:
@@ -54,23 +57,44 @@ class Retry:
             self._busy = False
 
     def _persist(self, call: Callable[[], Result]) -> Result:
-        attempt: Callable[[], Result] = call
-        deadline, pause = None, _FIRST_PAUSE
-        while True:
-            try:
-                return attempt()
-            except Exception as error:
-                now = time.monotonic()
-                if deadline is None:
-                    deadline = now + self.patience
-                    if is_transient(error):
-                        _log.warning("%s; trying again for %.0f s", explain(self._location, error), self.patience)
-                if not is_transient(error) or now >= deadline:
-                    raise
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret; so that runs do not come all at once
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            attempt = functools.partial(self._guarded, call)
+        tries = Retrying(
+            retry=retry_if_exception(is_transient),
+            stop=_StopAfterFirstFailure(self.patience),
+            wait=_jittered_pause,
+            before_sleep=self._warn_once,
+            reraise=True,
+        )
+        for attempt in tries:
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    self.guard()
+                return call()
+        raise AssertionError("Retrying ends with a result or an error")
 
-    def _guarded(self, call: Callable[[], Result]) -> Result:
-        self.guard()
-        return call()
+    def _warn_once(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if state.attempt_number == 1 and error is not None:
+            _log.warning("%s; trying again for %.0f s", explain(self._location, error), self.patience)
+
+
+class _StopAfterFirstFailure:
+    """Stops ``patience`` seconds after the first failure.
+
+    Tenacity's ``stop_after_delay`` counts from the start of the first call. That call may already have waited for
+    SQLite's lock for a minute, and would then never be repeated.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._deadline: float | None = None
+
+    def __call__(self, _state: RetryCallState) -> bool:
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._patience
+        return now >= self._deadline
+
+
+def _jittered_pause(state: RetryCallState) -> float:
+    """Return growing seconds with a random factor, so that several runs do not all come back at the same moment."""
+    return _GROWING(state) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""The runs of a study: who searched, when, on what, why it ended, and where the seconds went."""
+"""The runs of a study: process, device, times, stop reason, and how long each part of the work took."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.tables import RunRow, utc_now
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. ``ended`` and ``stopped_by`` are null while it goes on, and for ever if it was killed; times are UTC."""
+    """One run. ``ended`` and ``stopped_by`` stay null if the run was killed. Times are UTC."""
 
     owner: str
     workers: int
@@ -27,18 +27,18 @@ class RunRecord:
 
 
 class Run:
-    """The run of this process, noted from its beginning to its end."""
+    """The run of this process. Creating the object records its beginning."""
 
     def __init__(self, database: Database, study_id: int, owner: str, workers: int) -> None:
         self._database = database
         self._id = database.retry(lambda: _add(database, RunRow(study_id=study_id, owner=owner, workers=workers)))
 
     def note(self, timing: Mapping[str, Any], device: str | None) -> None:
-        """Note where the seconds went so far, so that a run that is killed has left it behind."""
+        """Record the timing so far, so that it is kept if the run is killed."""
         self._update(timing=dict(timing), device=device)
 
     def end(self, timing: Mapping[str, Any], device: str | None, stopped_by: str | None) -> None:
-        """Note the end; ``stopped_by`` is null when all was done."""
+        """Record the end. ``stopped_by`` is the stop reason, or ``None`` if the run finished its budget."""
         self._update(timing=dict(timing), device=device, stopped_by=stopped_by, ended=utc_now())
 
     def _update(self, **values: Any) -> None:

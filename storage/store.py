@@ -1,4 +1,4 @@
-"""Studies, epochs, attempts and kept models: what the coordinator writes and everybody reads."""
+"""The store: what the coordinator writes about a study, and what every other part of tuner reads."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
 
 from storage.artifacts import Artifacts
-from storage.attempts import INTERRUPTED, begin_attempt, end_attempt, write_fact, write_facts, write_report
-from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpoints
+from storage.attempts import INTERRUPTED, begin_attempt, end_attempt, read_attempts
+from storage.checkpoints import add_checkpoint, forget_checkpoints, read_checkpointed, read_checkpoints
 from storage.copies import Attempt, KeptCheckpoint, KeptModel, KeptRefit, StudyRecord
 from storage.engine import Database
-from storage.inputs import FinishedAttempt, FinishedCheckpoint, FinishedEpoch, FinishedFile, FinishedRefit
+from storage.epochs import read_epochs, write_epoch
+from storage.inputs import FinishedAttempt, FinishedCheckpoint, FinishedEpoch, FinishedRefit
 from storage.lease import Holding, Lease, holder, holding, request_stop
+from storage.models import forget_model, read_models, replace_model, write_model_test
+from storage.optuna_rows import add_report, replace_attributes, write_attribute
 from storage.refits import read_refit, replace_refit, write_refit_test
 from storage.runs import Run, RunRecord, read_runs
-from storage.tables import AttemptRow, CheckpointRow, EpochRow, ModelRow, StudyRow
+from storage.tables import AttemptRow, StudyRow
 from storage.trial_attributes import PAUSED, PROMOTED
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """One database and its artifact folder."""
+    """One database and its artifact folder. Each method that writes is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -46,7 +48,7 @@ class Store:
     def add_study(
         self, optuna_id: int, recipe: Mapping[str, Any], fingerprint: str, environment: Mapping[str, Any]
     ) -> StudyRecord:
-        """Record what the study with Optuna's ``optuna_id`` is started with."""
+        """Record the recipe, data and environment with which the study ``optuna_id`` of Optuna starts."""
         with self.database.write() as session:
             session.add(
                 StudyRow(
@@ -61,22 +63,18 @@ class Store:
         return record
 
     def find_study(self, optuna_id: int) -> StudyRecord | None:
-        """Return what a study was started with, or ``None`` where Optuna's study is not one of ours."""
+        """Return the record of a study, or ``None`` if the study is one of Optuna alone."""
         with self.database.read() as session:
             row = session.scalar(select(StudyRow).where(StudyRow.optuna_id == optuna_id))
-            if row is None:
-                return None
-            return StudyRecord(
-                row.id, row.optuna_id, dict(row.recipe), row.data_fingerprint, dict(row.environment), row.created
-            )
+            return None if row is None else StudyRecord.of(row)
 
     def change_recipe(self, study_id: int, recipe: Mapping[str, Any]) -> None:
-        """Replace the recipe snapshot: a resumed study may have a larger budget."""
+        """Replace the stored recipe. A study that is continued may have a larger budget."""
         with self.database.write() as session:
             session.execute(update(StudyRow).where(StudyRow.id == study_id).values(recipe=dict(recipe)))
 
     def delete_study(self, study_id: int) -> None:
-        """Remove our rows and the kept models of a study; Optuna's rows are Optuna's to remove."""
+        """Remove our rows of a study and its artifacts. Optuna removes its own rows."""
         with self.database.write() as session:
             session.execute(delete(StudyRow).where(StudyRow.id == study_id))
         self.artifacts.remove_study(study_id)
@@ -86,18 +84,18 @@ class Store:
 
         Args:
             study_id: Our row of the study.
-            name: Its name, for people.
-            wait: Wait for another's lease to run out.
-            to_delete: The lease will go with the study: no fence asks for it then.
+            name: The name of the study, for messages.
+            wait: If another run holds the lease, wait until it expires.
+            to_delete: The study will be deleted together with its lease, so no fence may require the lease.
         """
         if to_delete:
             return Lease(self.database, study_id, name)
-        _ = self.optuna  # its engine is fenced off as ours is
+        _ = self.optuna  # opens Optuna's engine, which is fenced like ours
         engines = [self.database.engine, *([self._rdb.engine] if self._rdb is not None else [])]
         return Lease(self.database, study_id, name, engines=engines, wait=wait)
 
     def run(self, study_id: int, owner: str, workers: int) -> Run:
-        """Note that a run begins."""
+        """Record the beginning of a run."""
         return Run(self.database, study_id, owner, workers)
 
     def runs(self, study_id: int) -> list[RunRecord]:
@@ -105,15 +103,15 @@ class Store:
         return read_runs(self.database, study_id)
 
     def lease_holder(self, study_id: int) -> str | None:
-        """Return who runs the study at this moment, or ``None``."""
+        """Return the owner of the study's lease, or ``None`` if the study is not running."""
         return holder(self.database, study_id)
 
     def holding(self, study_id: int) -> Holding | None:
-        """Return who runs the study at this moment, since when and until when, or ``None``."""
+        """Return the owner and the times of the study's lease, or ``None`` if the study is not running."""
         return holding(self.database, study_id)
 
     def request_stop(self, study_id: int) -> bool:
-        """Ask the run of a study to stop; ``False`` where none runs."""
+        """Request that the run of a study stops. Return ``False`` if the study is not running."""
         return request_stop(self.database, study_id)
 
     def start_attempt(
@@ -126,186 +124,145 @@ class Store:
         first_epoch: int = 0,
         promoted: int | None = None,
     ) -> int:
-        """Begin an attempt at a trial; returns the attempt's number.
+        """Begin an attempt at a trial and return the attempt's number.
 
         Args:
             study_id: Our row of the study.
             number: The trial.
-            owner: Who begins it.
-            device: What it runs on, for people.
-            first_epoch: Where it goes on: what earlier attempts left of this epoch and later ones is forgotten.
-            promoted: After how many epochs it was paused, if it is paused no more.
+            owner: The process that runs the study.
+            device: The device that the trial trains on, for people.
+            first_epoch: The epoch to continue with. Earlier attempts lose this epoch and all later ones.
+            promoted: If the trial was paused and is now promoted, the number of epochs after which it was paused.
         """
         row = AttemptRow(study_id=study_id, trial_number=number, owner=owner, device=device, first_epoch=first_epoch)
         with self.database.write() as session:
             attempt = begin_attempt(session, row)
             if promoted is not None:
-                write_fact(session, study_id, number, PAUSED, None)
-                write_fact(session, study_id, number, PROMOTED, promoted)
-            gone = forget_checkpoints(session, study_id, number, after=first_epoch)
-        self._remove(gone)
+                write_attribute(session, study_id, number, PAUSED, None)
+                write_attribute(session, study_id, number, PROMOTED, promoted)
+            superseded = forget_checkpoints(session, study_id, number, after=first_epoch)
+        self._remove(superseded)
         return attempt
 
     def interrupt_attempt(
         self, study_id: int, number: int, reason: str | None, checkpoint: FinishedCheckpoint | None = None
     ) -> None:
-        """Record that the running attempt at a trial ended without a result, and the state that it left."""
-        gone: list[str] = []
+        """End the running attempt at a trial without a result, and record its last checkpoint."""
+        superseded: list[str] = []
         with self.database.write() as session:
             end_attempt(session, study_id, number, INTERRUPTED, reason)
             if checkpoint is not None:
-                gone = add_checkpoint(session, self.artifacts, study_id, number, checkpoint)
-        self._remove(gone)
+                superseded = add_checkpoint(session, self.artifacts, study_id, number, checkpoint)
+        self._remove(superseded)
 
     def attempts(self, study_id: int, number: int | None = None) -> list[Attempt]:
-        """Return the attempts of all trials, or of one, in order."""
-        query = select(AttemptRow).where(AttemptRow.study_id == study_id)
-        if number is not None:
-            query = query.where(AttemptRow.trial_number == number)
+        """Return the attempts at one trial, or at all trials if ``number`` is ``None``, in order."""
         with self.database.read() as session:
-            rows = session.scalars(query.order_by(AttemptRow.trial_number, AttemptRow.attempt))
-            return [Attempt.of(row) for row in rows]
+            return read_attempts(session, study_id, number)
 
-    def add_result(self, study_id: int, end: FinishedAttempt, trial_id: int, facts: Mapping[str, Any]) -> None:
-        """Record in one transaction how an attempt ended, its model, and facts that Optuna's dashboard shows.
+    def add_result(self, study_id: int, end: FinishedAttempt, trial_id: int, attributes: Mapping[str, Any]) -> None:
+        """Record the result of an attempt, its model, and the attributes that Optuna's dashboard shows.
 
         Args:
             study_id: Our row of the study.
-            end: The end, or a pause; a model or checkpoint in it is complete on disk.
+            end: The end of the trial, or a pause. Its model or checkpoint is complete on disk.
             trial_id: Optuna's row of the trial, which is still running.
-            facts: User attributes of the trial; JSON can hold them.
+            attributes: User attributes of the trial, as values that JSON can hold.
         """
         with self.database.write() as session:
             end_attempt(session, study_id, end.number, end.outcome, end.reason, traceback=end.traceback)
-            write_facts(session, trial_id, facts)
+            replace_attributes(session, trial_id, attributes)
             if end.checkpoint is not None:
-                gone = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
+                superseded = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
             else:
-                gone = forget_checkpoints(session, study_id, end.number)
+                superseded = forget_checkpoints(session, study_id, end.number)
             if end.model is not None:
-                gone += self._replace_model(session, study_id, end.number, end.model)
-        self._remove(gone)
+                superseded += replace_model(session, self.artifacts, study_id, end.number, end.model)
+        self._remove(superseded)
 
     def add_epoch(self, study_id: int, end: FinishedEpoch, report: tuple[int, float] | None = None) -> None:
-        """Record in one transaction every metric of an epoch, and the checkpoint after it.
+        """Record the metrics of an epoch, and the checkpoint after it.
 
         Args:
             study_id: Our row of the study.
             end: The epoch.
-            report: Optuna's row of the trial and the objective that it shall know.
+            report: Optuna's row of the trial, and the objective to report to Optuna.
         """
-        gone: list[str] = []
+        superseded: list[str] = []
         with self.database.write() as session:
-            session.add(
-                EpochRow(
-                    study_id=study_id,
-                    trial_number=end.number,
-                    epoch=end.epoch,
-                    metrics=dict(end.metrics),
-                    seconds=end.seconds,
-                )
-            )
+            write_epoch(session, study_id, end)
             if report is not None:
-                write_report(session, report[0], end.epoch, report[1])
+                trial_id, value = report
+                add_report(session, trial_id, end.epoch, value)
             if end.checkpoint is not None:
-                gone = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
-        self._remove(gone)
+                superseded = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
+        self._remove(superseded)
+
+    def epochs(self, study_id: int, numbers: Sequence[int] | None = None) -> dict[int, list[dict[str, float]]]:
+        """Return the metrics of each epoch in order, by trial number, for all trials or those in ``numbers``."""
+        with self.database.read() as session:
+            return read_epochs(session, study_id, numbers)
 
     def checkpoints(self, study_id: int, number: int) -> list[KeptCheckpoint]:
-        """Return the checkpoints of a trial, the newest first; whether the files are sound is not known."""
+        """Return the checkpoints of a trial, the newest first. The files are not checked."""
         with self.database.read() as session:
             return read_checkpoints(session, self.artifacts, study_id, number)
 
     def checkpointed(self, study_id: int) -> set[int]:
-        """Return the trials that have checkpoints."""
+        """Return the numbers of the trials that have checkpoints."""
         with self.database.read() as session:
-            return set(session.scalars(select(CheckpointRow.trial_number).where(CheckpointRow.study_id == study_id)))
+            return read_checkpointed(session, study_id)
 
     def forget_checkpoints(self, study_id: int, number: int) -> None:
         """Remove the checkpoints of a trial that has ended."""
         with self.database.write() as session:
-            gone = forget_checkpoints(session, study_id, number)
-        self._remove(gone)
-
-    def _remove(self, paths: Sequence[str]) -> None:
-        """Remove files that no row names any more; what a crash leaves of them, `tuner doctor` finds."""
-        for path in paths:
-            self.artifacts.remove(path)
-
-    def epochs(self, study_id: int, numbers: Sequence[int] | None = None) -> dict[int, list[dict[str, float]]]:
-        """Return the metrics of each epoch in order, by trial number, for all trials or those in ``numbers``."""
-        query = select(EpochRow).where(EpochRow.study_id == study_id).order_by(EpochRow.trial_number, EpochRow.epoch)
-        if numbers is not None:
-            query = query.where(EpochRow.trial_number.in_(numbers))
-        curves: dict[int, list[dict[str, float]]] = {}
-        with self.database.read() as session:
-            for row in session.scalars(query):
-                curves.setdefault(row.trial_number, []).append({**row.metrics, "seconds": row.seconds})
-        return curves
-
-    def _replace_model(self, session: Session, study_id: int, number: int, model: FinishedFile) -> list[str]:
-        """Record a model, in place of one of an earlier attempt; returns the files to remove once it is committed."""
-        of_trial = (ModelRow.study_id == study_id, ModelRow.trial_number == number)
-        path = self.artifacts.relative(model.path)
-        before = [each for each in session.scalars(select(ModelRow.path).where(*of_trial)) if each != path]
-        session.execute(delete(ModelRow).where(*of_trial))
-        session.add(
-            ModelRow(
-                study_id=study_id,
-                trial_number=number,
-                path=path,
-                sha256=model.sha256,
-                size=model.size,
-            )
-        )
-        return before
+            superseded = forget_checkpoints(session, study_id, number)
+        self._remove(superseded)
 
     def models(self, study_id: int) -> dict[int, KeptModel]:
         """Return the kept models by trial number."""
         with self.database.read() as session:
-            rows = session.scalars(select(ModelRow).where(ModelRow.study_id == study_id))
-            return {r.trial_number: KeptModel(r.trial_number, r.path, r.sha256, r.size, r.test) for r in rows}
+            return read_models(session, study_id)
 
     def drop_model(self, study_id: int, model: KeptModel) -> None:
-        """Forget a model, then remove it: a crash in between leaves a file that no row names, never the reverse."""
+        """Remove the row of a model, then its file. A crash in between leaves a file without a row."""
         with self.database.write() as session:
-            session.execute(
-                delete(ModelRow).where(ModelRow.study_id == study_id, ModelRow.trial_number == model.number)
-            )
-        self.artifacts.remove(model.path)
+            forget_model(session, study_id, model.number)
+        self._remove([model.path])
 
     def set_test(self, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
-        """Record the one evaluation of a kept model on the test split."""
+        """Record the metrics of a kept model on the test split."""
         with self.database.write() as session:
-            session.execute(
-                update(ModelRow)
-                .where(ModelRow.study_id == study_id, ModelRow.trial_number == number)
-                .values(test=dict(metrics))
-            )
+            write_model_test(session, study_id, number, metrics)
 
     def set_refit(self, study_id: int, end: FinishedRefit) -> None:
-        """Record the refit of the winner, whose model is complete on disk, in place of an earlier one.
+        """Record the refit, with its model complete on disk, in place of an earlier one.
 
         Raises:
-            ValueError: If it has no model.
+            ValueError: If the refit has no model.
         """
         with self.database.write() as session:
-            gone = replace_refit(session, self.artifacts, study_id, end)
-        self._remove(gone)
+            superseded = replace_refit(session, self.artifacts, study_id, end)
+        self._remove(superseded)
 
     def refit(self, study_id: int) -> KeptRefit | None:
-        """Return the refit of a study, or ``None`` where there is none."""
+        """Return the refit of a study, or ``None`` if it has none."""
         with self.database.read() as session:
             return read_refit(session, study_id)
 
     def set_refit_test(self, study_id: int, metrics: Mapping[str, float]) -> None:
-        """Record the evaluation of the refit on the test split."""
+        """Record the metrics of the refit on the test split."""
         with self.database.write() as session:
             write_refit_test(session, study_id, metrics)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         if self._rdb is not None:
             self._rdb.remove_session()
             self._rdb.engine.dispose()
         self.database.close()
+
+    def _remove(self, paths: Sequence[str]) -> None:
+        """Remove files without a row. After a crash, `tuner doctor` finds the ones that are left."""
+        for path in paths:
+            self.artifacts.remove(path)

@@ -1,4 +1,4 @@
-"""Our tables, beside Optuna's own in the same database. Times are UTC and written by us."""
+"""Our tables, beside Optuna's own in the same database. All times are in UTC, without a zone."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 def utc_now() -> datetime:
-    """Return the time in UTC without a zone, as every column here holds it."""
+    """Return the time in UTC without a zone, as our columns hold it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 class Base(DeclarativeBase):
-    """The root of our tables."""
+    """The base class of our tables."""
 
     type_annotation_map = {dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's documented form
 
 
 class StudyRow(Base):
-    """What a study was started with. ``optuna_id`` is its row in Optuna's ``studies``."""
+    """A study: its recipe, data and environment. ``optuna_id`` is its row in Optuna's ``studies``."""
 
     __tablename__ = "tuner_study"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     optuna_id: Mapped[int] = mapped_column(unique=True)
     recipe: Mapped[dict[str, Any]]
-    data_fingerprint: Mapped[str] = mapped_column(String(64))  # sha256 of the arrays
+    data_fingerprint: Mapped[str] = mapped_column(String(64))  # sha256 of the data set's rows
     environment: Mapped[dict[str, Any]]  # versions of Python and packages, backend, device
     created: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class LeaseRow(Base):
-    """The one coordinator that may write a study; ``expires`` is renewed while it runs."""
+    """The lease of a study. The coordinator moves ``expires`` forward while it runs."""
 
     __tablename__ = "tuner_lease"
 
     study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(200))  # host:pid:start, see storage.lease
+    owner: Mapped[str] = mapped_column(String(200))  # host:pid:start, see storage.owner
     since: Mapped[datetime]
     expires: Mapped[datetime]
     stop_requested: Mapped[bool] = mapped_column(default=False)
 
 
 class EpochRow(Base):
-    """The metrics of one finished epoch; Optuna owns the trial itself."""
+    """The metrics of one finished epoch. The trial itself is in Optuna's tables."""
 
     __tablename__ = "tuner_epoch"
     __table_args__ = (UniqueConstraint("study_id", "trial_number", "epoch"),)
@@ -60,7 +60,7 @@ class EpochRow(Base):
 
 
 class AttemptRow(Base):
-    """One attempt at a trial: who ran it, when, and how it ended. ``outcome`` is null while it runs."""
+    """One attempt at a trial. ``outcome`` is null while it runs."""
 
     __tablename__ = "tuner_attempt"
     __table_args__ = (UniqueConstraint("study_id", "trial_number", "attempt"),)
@@ -75,13 +75,13 @@ class AttemptRow(Base):
     outcome: Mapped[str | None] = mapped_column(String(20))
     reason: Mapped[str | None]
     device: Mapped[str | None] = mapped_column(String(200))
-    # More than 0 when it went on from a checkpoint.
+    # More than 0 if the attempt continued from a checkpoint.
     first_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     traceback: Mapped[str | None]
 
 
 class CheckpointRow(Base):
-    """The state of a running trial after so many ``epochs``; ``path`` is relative to the artifact folder."""
+    """The checkpoint of a trial after ``epochs`` epochs. ``path`` is relative to the artifact folder."""
 
     __tablename__ = "tuner_checkpoint"
     __table_args__ = (UniqueConstraint("study_id", "trial_number", "epochs"),)
@@ -96,7 +96,7 @@ class CheckpointRow(Base):
 
 
 class RunRow(Base):
-    """One run of a study. ``ended`` is null while it goes on, and for ever if it was killed."""
+    """One run of a study. ``ended`` is null while the run goes on, and stays null if it was killed."""
 
     __tablename__ = "tuner_run"
 
@@ -112,7 +112,7 @@ class RunRow(Base):
 
 
 class ModelRow(Base):
-    """A kept model; ``path`` is relative to the artifact folder. The test metrics are those of its one evaluation."""
+    """A kept model. ``path`` is relative to the artifact folder."""
 
     __tablename__ = "tuner_model"
     __table_args__ = (UniqueConstraint("study_id", "trial_number"),)
@@ -127,21 +127,18 @@ class ModelRow(Base):
 
 
 class RefitRow(Base):
-    """The winner trained again on all rows but those of the test split; columns as of :class:`ModelRow`.
-
-    ``metrics`` are those of the last epoch on the ``rows`` rows that it trained on.
-    """
+    """The refit of a study. ``path`` is relative to the artifact folder."""
 
     __tablename__ = "tuner_refit"
 
     study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
     trial_number: Mapped[int]
     epochs: Mapped[int]
-    rows: Mapped[int]
+    rows: Mapped[int]  # how many it was trained on
     path: Mapped[str]
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]  # bytes
-    metrics: Mapped[dict[str, Any]]  # loss, accuracy
+    metrics: Mapped[dict[str, Any]]  # loss and accuracy of the last epoch, on the rows that it was trained on
     seconds: Mapped[float]
     created: Mapped[datetime] = mapped_column(default=utc_now)
     test: Mapped[dict[str, Any] | None]  # loss and accuracy on the test split

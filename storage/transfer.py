@@ -1,4 +1,4 @@
-"""Our rows of a study as plain values, out of one database and into another; Optuna's rows are Optuna's to carry."""
+"""Read our rows of a study as plain values, and write them into another database. Optuna transfers its own rows."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from tuner.errors import UsageError
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
-# By the names that an archive has for them. Checkpoints stay behind: a trial that did not end begins anew.
+# By their names in an archive. Checkpoints are left out: an unfinished trial begins again after an import.
 TABLES: Mapping[str, type[EpochRow | AttemptRow | RunRow | ModelRow | RefitRow]] = {
     "epochs": EpochRow,
     "attempts": AttemptRow,
     "runs": RunRow,
     "models": ModelRow,
-    "refits": RefitRow,  # of a study at most one
+    "refits": RefitRow,  # at most one per study
 }
 
 
 @dataclass(frozen=True, slots=True)
 class StudyValues:
-    """What a study was started with, its name, and its row of Optuna's."""
+    """Our row of a study as plain values, and its name."""
 
     name: str
     optuna_id: int
@@ -49,32 +49,37 @@ class StudyValues:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An import that goes on: the name of its Optuna study, and the folder of its files until both are in place."""
+    """An unfinished import: the temporary name of its study in Optuna's tables, and the temporary folder of files."""
 
     name: str
     folder: Path
 
 
 def columns_of(name: str) -> list[str]:
-    """Return the columns of one of ``TABLES`` that an archive carries."""
+    """Return the columns of one of ``TABLES`` that an archive holds."""
     return [key for key in TABLES[name].__table__.columns.keys() if key not in {"id", "study_id"}]  # noqa: SIM118
 
 
 def read_rows(database: Database, study_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Return our rows of a study in the order in which they were written, all of one moment."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    """Return our rows of a study by table name, in the order in which they were written.
+
+    One transaction reads all of them, so they fit together.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {}
     with database.read() as session:
         for name, row in TABLES.items():
-            wanted = [getattr(row, key) for key in columns_of(name)]
-            query = select(*wanted).where(row.study_id == study_id).order_by(*row.__table__.primary_key)
-            result = session.execute(query)
-            found[name] = [dict(each) for each in result.mappings()]
-    return found
+            columns = [getattr(row, key) for key in columns_of(name)]
+            query = select(*columns).where(row.study_id == study_id).order_by(*row.__table__.primary_key)
+            rows[name] = [dict(values) for values in session.execute(query).mappings()]
+    return rows
 
 
 @contextmanager
 def arriving(store: Store) -> Iterator[Arrival]:
-    """Yield a place for an import that nobody sees; whatever is left in it at the end, or by a crash, is removed."""
+    """Yield a temporary place for an import, and remove what is left of it at the end.
+
+    After a crash, the next import or `tuner doctor --fix` removes it.
+    """
     clear_dead(store)
     token = uuid.uuid4().hex
     arrival = Arrival(f"tuner-import {this_owner()} {token}", _folder(store, token))
@@ -86,28 +91,31 @@ def arriving(store: Store) -> Iterator[Arrival]:
 
 
 def clear_dead(store: Store) -> list[str]:
-    """Remove what imports left behind whose process died; returns the names of their studies."""
-    dead = [each for each in imports(store.database) if not each.live]
-    for each in dead:
-        _remove(store, Arrival(each.name, _folder(store, each.token)))
-    return [each.name for each in dead]
+    """Remove unfinished imports of processes that died, and return the temporary names of their studies."""
+    dead = [unfinished for unfinished in imports(store.database) if not unfinished.live]
+    for unfinished in dead:
+        _remove(store, Arrival(unfinished.name, _folder(store, unfinished.token)))
+    return [unfinished.name for unfinished in dead]
 
 
 def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> int:
-    """Give an import its name, its rows and its files in one transaction; returns our row of the study.
+    """Finish an import in one transaction: write our rows, move the files, and give the study its name.
 
     Args:
-        store: Where it goes.
-        arrival: Holds every file that a row of ``models`` or ``refits`` names.
-        values: Our row of the study, and the name that Optuna's study gets, which is complete but for that.
-        rows: Of each of ``TABLES``; the path of a file is that in the arrival's folder.
+        store: The database and the artifact folder to import into.
+        arrival: The unfinished import. Its folder holds every file that a row of ``models`` or ``refits`` refers to.
+        values: Our row of the study, and the final name of Optuna's study, which is complete otherwise.
+        rows: Our rows by the names of ``TABLES``. Paths of files are relative to the arrival's folder.
+
+    Returns:
+        The id of our row of the study.
 
     Raises:
-        UsageError: If there is a study of that name by now.
+        UsageError: If the name is taken by now.
         StorageError: If the database cannot be written.
     """
-    place = {"models": store.artifacts.model_path, "refits": store.artifacts.refit_path}
-    placed: list[Path] = []
+    new_path = {"models": store.artifacts.model_path, "refits": store.artifacts.refit_path}
+    moved: list[Path] = []
     try:
         with store.database.write() as session:
             _check_free(session, values.name)
@@ -122,25 +130,25 @@ def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> i
             session.flush()
             of_study = _STUDIES.c.study_id == values.optuna_id
             session.execute(update(_STUDIES).where(of_study).values(study_name=values.name))
-            for kind, each in TABLES.items():
-                lines = [dict(line) for line in rows[kind]]
-                for line in lines if kind in place else ():
-                    path = place[kind](row.id, line["trial_number"])
+            for name, table_row in TABLES.items():
+                lines = [dict(line) for line in rows[name]]
+                for line in lines if name in new_path else ():
+                    path = new_path[name](row.id, line["trial_number"])
                     path.parent.mkdir(parents=True, exist_ok=True)
                     (arrival.folder / line["path"]).replace(path)
-                    placed.append(path)
+                    moved.append(path)
                     line["path"] = store.artifacts.relative(path)
                 if lines:
-                    session.execute(insert(each), [{**line, "study_id": row.id} for line in lines])
+                    session.execute(insert(table_row), [{**line, "study_id": row.id} for line in lines])
             return row.id
     except BaseException:
-        for path in placed:
+        for path in moved:
             path.unlink(missing_ok=True)
         raise
 
 
 def taken(name: str) -> UsageError:
-    """Return the error of a name that another study has."""
+    """Return the error for a name that another study has already."""
     return UsageError(f"there is a study '{name}' already", hint="give the other one a name of its own: --name NEW")
 
 
@@ -157,7 +165,7 @@ def _remove(store: Store, arrival: Arrival) -> None:
     import optuna
 
     shutil.rmtree(arrival.folder, ignore_errors=True)
-    with contextlib.suppress(KeyError):  # it got its name, or was never made
+    with contextlib.suppress(KeyError):  # the import is finished, or the study was never created
         optuna.delete_study(study_name=arrival.name, storage=store.optuna)
-    with contextlib.suppress(OSError):  # not empty: the models of other studies
+    with contextlib.suppress(OSError):  # not empty, because it holds artifacts of other studies
         store.artifacts.folder.rmdir()

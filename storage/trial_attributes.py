@@ -1,9 +1,12 @@
-"""Names of the attributes that we write beside Optuna's own trials and studies."""
+"""Names of the user attributes that we give to Optuna's trials and studies."""
 
 from __future__ import annotations
 
-PAUSED = "paused"  # of a trial that waits at a rung: how many epochs it has trained
-PROMOTED = "promoted"  # of a trial that was promoted: the rung where it was paused
-CONFIRMS = "confirms"  # of a trial: the trial whose configuration it trains with another seed
-REFUSED = "refused"  # of a trial that is too large and was never trained: how many weights were allowed
-LEARNED_FROM = "learned from"  # of a study: what it learned from which earlier studies
+# Attributes of a trial.
+PAUSED = "paused"  # it waits at a rung: the number of epochs that it has trained
+PROMOTED = "promoted"  # it was promoted: the rung at which it was paused
+CONFIRMS = "confirms"  # it confirms another trial: the number of that trial
+REFUSED = "refused"  # it is too large and was never trained: the number of weights that were allowed
+
+# Attributes of a study.
+LEARNED_FROM = "learned from"  # the earlier studies of a warm start, and what was taken from each

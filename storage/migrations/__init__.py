@@ -1,1 +1,1 @@
-"""The history of our tables, run by Alembic beside Optuna's own."""
+"""The migrations of our tables. Alembic runs them separately from Optuna's own."""

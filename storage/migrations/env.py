@@ -1,4 +1,4 @@
-"""What Alembic runs: apply the versions to the connection that it is handed."""
+"""Alembic runs this file. It applies the migrations to the connection in its configuration."""
 
 from alembic import context
 

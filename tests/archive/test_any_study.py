@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import insert
 
 from storage import Store, locate
+from storage.models import replace_model
 from storage.tables import AttemptRow, EpochRow, RunRow
 from tests.recipes import small_recipe
 from tests.scripted import write_model
@@ -84,7 +85,7 @@ def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None
         if trial.state == TrialState.COMPLETE:
             model = write_model(store.artifacts.model_path(record.id, number), numbers.draw(TEXT))
             with store.database.write() as session:
-                store._replace_model(session, record.id, number, model)
+                replace_model(session, store.artifacts, record.id, number, model)
     complete = [number for number, trial in enumerate(found) if trial.state == TrialState.COMPLETE]
     winner = numbers.draw(st.sampled_from([None, *complete]))
     if winner is not None:

@@ -52,7 +52,7 @@ def test_check_of_a_broken_database_ends_with_3(tuner: Tuner, home: Path) -> Non
 
     assert result.exit_code == 3
     assert json.loads(result.stdout)["ok"] is False
-    assert "has rows that refer to none" in result.stderr
+    assert "has rows that refer to missing rows" in result.stderr
     assert tuner("storage", "check").stdout.startswith("row ")
 
 

@@ -1,24 +1,20 @@
-"""What goes wrong with a database server ends in one line without the password, and passes where it can."""
+"""An error of a database server gives one line without the password."""
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import time
 from datetime import UTC
 
-import optuna
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from storage import Location, locate, open_store
 from storage.engine import Database
 from storage.faults import is_transient
 from storage.opening import has_database
 from storage.postgres import connector
-from storage.retry import Retry
 from tests.postgres import PASSWORD, Server
 from tuner.errors import StorageError
 
@@ -34,7 +30,7 @@ def refused(location: Location) -> StorageError:
 
 
 def test_a_wrong_password_is_not_repeated(postgres: Server) -> None:
-    """Nor is it tried again (fault 11)."""
+    """The message does not show it, and no second try is made (fault 11)."""
     error = refused(locate(postgres.url("postgres", "swordfish")))
 
     assert 'password authentication failed for user "ann"' in str(error)
@@ -45,7 +41,7 @@ def test_a_wrong_password_is_not_repeated(postgres: Server) -> None:
 
 
 def test_a_database_that_is_missing_on_the_server_is_named(postgres: Server) -> None:
-    """It is not made: that is for the server's owner to do."""
+    """Tuner does not create it. The hint says how to."""
     error = refused(locate(postgres.url("absent")))
 
     assert 'database "absent" does not exist' in str(error)
@@ -53,7 +49,7 @@ def test_a_database_that_is_missing_on_the_server_is_named(postgres: Server) -> 
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    """Port 1 is nobody's; the verbs that look do not wait for it."""
+    """No server listens on port 1. A command that only reads does not wait."""
     began = time.monotonic()
     error = refused(locate("postgresql://ann:secret@127.0.0.1:1/team"))
 
@@ -73,8 +69,8 @@ def test_a_driver_that_is_not_installed_comes_with_the_line_that_installs_it(mon
     assert error.hint == "pip install 'tuner[postgres]'"
 
 
-def test_a_user_who_may_only_read_is_told_so(postgres_location: Location) -> None:
-    """The server says it in its own words."""
+def test_a_user_without_write_permission_gets_a_message(postgres_location: Location) -> None:
+    """It repeats the reason that the server gives."""
     open_store(postgres_location, create=True).close()
     url = postgres_location.url.update_query_dict({"options": "-c default_transaction_read_only=on"})
     database = Database(Location(url, postgres_location.artifacts))
@@ -86,7 +82,7 @@ def test_a_user_who_may_only_read_is_told_so(postgres_location: Location) -> Non
 
 
 def test_the_clock_is_that_of_the_server(postgres_location: Location) -> None:
-    """In UTC whatever its zone, and it goes on within a transaction (fault 20)."""
+    """The time is in UTC in every time zone, and it advances within a transaction (fault 20)."""
     url = postgres_location.url.update_query_dict({"options": "-c timezone=Asia/Tokyo"})
     database = Database(Location(url, postgres_location.artifacts))
     with database.read() as session:
@@ -105,7 +101,7 @@ def test_the_clock_is_that_of_the_server(postgres_location: Location) -> None:
 def test_a_commit_whose_answer_is_lost_is_looked_up(
     postgres_location: Location, monkeypatch: pytest.MonkeyPatch, done: bool
 ) -> None:
-    """It raises only where nothing was written: so whoever tries again writes once."""
+    """It raises only if nothing was written. So a caller that tries again writes once."""
     connect = connector(postgres_location.url)
     commit = psycopg.Connection.commit
 
@@ -127,72 +123,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(
             with pytest.raises(psycopg.OperationalError):
                 connection.commit()
         monkeypatch.undo()
-        connection.rollback()  # as a pool does with each connection that comes back
+        connection.rollback()  # as a pool does when a connection is returned
 
     with connect() as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (int(done),)
-
-
-def locked() -> None:
-    """Fail as SQLite does."""
-    raise OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))
-
-
-def test_a_run_tries_again_and_a_verb_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite that stays locked is tried again with growing pauses, then given up (fault 9)."""
-    slept: list[float] = []
-    clock = 0.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal clock
-        slept.append(seconds)
-        clock += seconds
-
-    monkeypatch.setattr("storage.retry.time.sleep", sleep)
-    monkeypatch.setattr("storage.retry.time.monotonic", lambda: clock)
-    retry = Retry(locate())
-    with pytest.raises(OperationalError):
-        retry(locked)
-    assert slept == []
-
-    retry.patience = 60.0
-    with pytest.raises(OperationalError):
-        retry(locked)
-    assert 60 <= sum(slept) < 70
-    assert slept[0] < 0.2
-    assert 2.5 <= slept[-1] <= 7.5
-    assert len(set(slept)) == len(slept)
-
-
-def test_what_does_not_pass_is_not_tried_again() -> None:
-    """A mistake stays a mistake."""
-    calls: list[int] = []
-
-    def wrong() -> None:
-        calls.append(1)
-        raise StorageError("no such table")
-
-    retry = Retry(locate())
-    retry.patience = 60.0
-    with pytest.raises(StorageError):
-        retry(wrong)
-    assert calls == [1]
-
-
-def test_each_new_try_asks_first_whether_it_still_may() -> None:
-    """Whoever was away for long may have been taken over."""
-    retry = Retry(locate())
-    retry.patience = 60.0
-    retry.guard = lambda: (_ for _ in ()).throw(StorageError("taken over"))
-
-    with pytest.raises(StorageError, match="taken over"):
-        retry(locked)
-
-
-def test_every_method_of_optunas_storage_is_repeated() -> None:
-    """A new one of a later Optuna is not forgotten."""
-    from storage.optuna_storage import PersistentRDBStorage
-
-    public = {name for name in dir(optuna.storages.BaseStorage) if not name.startswith("_")}
-    repeated = {name for name in vars(PersistentRDBStorage) if not name.startswith("__")}
-    assert public - repeated == {"check_trial_is_updatable", "remove_session"}

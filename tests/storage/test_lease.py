@@ -1,27 +1,25 @@
-"""At most one run writes a study: the lease is refused to a second, and outlives no process."""
+"""At most one run holds the lease of a study, and a lease ends with its process."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from storage import Location, Store, open_store
 from storage.lease import DURATION, Lease
-from storage.owner import describe_owner, is_alive, this_owner
+from storage.owner import this_owner
 from storage.tables import LeaseRow, utc_now
 from tests.recipes import small_recipe
 from tuner import studies
 from tuner.errors import RunError
 
-ELSEWHERE = "another-host:12:345"  # of another machine nobody can tell whether it lives
+ELSEWHERE = "another-host:12:345"  # of a process on another machine, we do not know whether it lives
 HOLDER = """
 import sys
 import time
@@ -35,7 +33,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def store(any_location: Location) -> Iterator[Store]:
-    """A new, empty store in a database of each kind."""
+    """A new, empty store, on SQLite and on PostgreSQL."""
     opened = open_store(any_location, create=True)
     yield opened
     opened.close()
@@ -43,7 +41,7 @@ def store(any_location: Location) -> Iterator[Store]:
 
 @pytest.fixture
 def study_id(store: Store) -> int:
-    """A study that nobody runs."""
+    """A study that does not run."""
     return studies.create_or_resume(store, "first", small_recipe(), "0" * 64).record.id
 
 
@@ -54,7 +52,7 @@ def lease(store: Store, study_id: int) -> Lease:
 
 @contextmanager
 def running(store: Store, study_id: int) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lease until it is killed, at the end at the latest."""
+    """Another process that holds the lease. It is killed at the end of the block."""
     url = store.database.location.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", HOLDER, url, str(study_id)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -67,7 +65,7 @@ def running(store: Store, study_id: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def held_by(store: Store, owner: str, *, expires: timedelta = DURATION) -> None:
-    """Put another owner into the row, as another run would have."""
+    """Write another owner into the row, as another run would."""
     with store.database.write() as session:
         session.execute(update(LeaseRow).values(owner=owner, expires=utc_now() + expires))
 
@@ -75,12 +73,12 @@ def held_by(store: Store, owner: str, *, expires: timedelta = DURATION) -> None:
 def test_a_second_process_is_refused_while_the_first_lives_and_takes_over_when_it_is_dead(
     store: Store, study_id: int, lease: Lease
 ) -> None:
-    """Nobody waits for a lease of a killed process to expire (fault 21)."""
+    """After a kill, no run has to wait until the lease expires (fault 21)."""
     with running(store, study_id) as process:
         with pytest.raises(RunError, match=rf"study 'first' is being run by process {process.pid} on ") as caught:
             lease.acquire()
         assert caught.value.exit_code == 1
-        assert caught.value.hint == "stop it first: tuner study stop first, or where it hangs, start with --take-over"
+        assert caught.value.hint == "stop it first: tuner study stop first, or if it hangs, start with --take-over"
         assert store.lease_holder(study_id) not in {None, lease.owner}
 
         process.kill()
@@ -101,7 +99,7 @@ def test_a_second_run_in_the_same_process_is_refused(store: Store, study_id: int
 
 
 def test_a_lease_of_another_machine_holds_until_it_expires(store: Store, study_id: int, lease: Lease) -> None:
-    """Its process cannot be looked at, so only silence tells."""
+    """Its process cannot be checked from here, so only the expiry counts."""
     lease.acquire()
     held_by(store, ELSEWHERE)
     assert store.lease_holder(study_id) == ELSEWHERE
@@ -117,7 +115,7 @@ def test_a_lease_of_another_machine_holds_until_it_expires(store: Store, study_i
 def test_a_silent_process_of_this_machine_is_taken_over_on_request_alone(
     store: Store, study_id: int, lease: Lease
 ) -> None:
-    """The clock may have been put forward, or the process was asleep: it would wake up (faults 19, 20)."""
+    """The clock may have been set, or the process may be asleep and wake up later (faults 19, 20)."""
     with running(store, study_id) as process:
         with store.database.write() as session:
             session.execute(update(LeaseRow).values(expires=utc_now() - timedelta(days=1)))
@@ -129,7 +127,7 @@ def test_a_silent_process_of_this_machine_is_taken_over_on_request_alone(
 
 
 def test_renewing_extends_the_lease(store: Store, lease: Lease) -> None:
-    """By its whole duration, from now on."""
+    """The new expiry is the whole duration from now."""
     lease.acquire()
     held_by(store, lease.owner, expires=timedelta(seconds=1))
     lease.renew()
@@ -139,8 +137,8 @@ def test_renewing_extends_the_lease(store: Store, lease: Lease) -> None:
         assert row.expires - utc_now() > DURATION - timedelta(seconds=10)
 
 
-def test_who_was_taken_over_learns_it_and_leaves_the_other_alone(store: Store, study_id: int, lease: Lease) -> None:
-    """A run that wakes up after a long sleep ends instead of writing (fault 19)."""
+def test_a_run_that_was_taken_over_fails_and_keeps_the_new_lease(store: Store, study_id: int, lease: Lease) -> None:
+    """A run that wakes up after a long sleep ends and writes nothing (fault 19)."""
     lease.acquire()
     held_by(store, ELSEWHERE)
     with pytest.raises(RunError, match="study 'first' was taken over by another run while this one was asleep"):
@@ -151,7 +149,7 @@ def test_who_was_taken_over_learns_it_and_leaves_the_other_alone(store: Store, s
 
 
 def test_a_lease_that_is_gone_cannot_be_renewed(lease: Lease) -> None:
-    """Its study may have been deleted meanwhile."""
+    """The study may have been deleted."""
     lease.acquire()
     lease.release()
 
@@ -159,8 +157,8 @@ def test_a_lease_that_is_gone_cannot_be_renewed(lease: Lease) -> None:
         lease.renew()
 
 
-def test_a_wish_to_stop_reaches_the_run_that_is_on(store: Store, study_id: int, lease: Lease) -> None:
-    """It is heard at the next renewal, and is gone with the run."""
+def test_a_stop_request_reaches_the_current_run(store: Store, study_id: int, lease: Lease) -> None:
+    """The next renewal returns it. A later run does not see it."""
     assert not store.request_stop(study_id)
     with lease:
         assert not lease.renew()
@@ -172,8 +170,8 @@ def test_a_wish_to_stop_reaches_the_run_that_is_on(store: Store, study_id: int, 
         assert not lease.renew()
 
 
-def test_nobody_is_asked_to_stop_where_the_run_is_dead(store: Store, study_id: int, lease: Lease) -> None:
-    """The answer is that none runs."""
+def test_a_dead_run_cannot_be_stopped(store: Store, study_id: int, lease: Lease) -> None:
+    """The answer is that the study does not run."""
     lease.acquire()
     held_by(store, ELSEWHERE, expires=timedelta(seconds=-1))
 
@@ -181,7 +179,7 @@ def test_nobody_is_asked_to_stop_where_the_run_is_dead(store: Store, study_id: i
 
 
 def test_leases_of_different_studies_do_not_meet(store: Store, lease: Lease) -> None:
-    """Two studies run at the same time in one database."""
+    """Two studies can run in one database at the same time."""
     other = studies.create_or_resume(store, "second", small_recipe(), "0" * 64).record.id
     with lease, store.lease(other, "second"):
         assert store.lease_holder(other)
@@ -190,46 +188,11 @@ def test_leases_of_different_studies_do_not_meet(store: Store, lease: Lease) -> 
 def test_a_running_study_cannot_be_deleted(store: Store, lease: Lease) -> None:
     """The hint can be pasted into a shell, whatever the name."""
     name = "it's mine"
-    found = studies.create_or_resume(store, name, small_recipe(), "0" * 64)
-    with store.lease(found.record.id, name):
+    study = studies.create_or_resume(store, name, small_recipe(), "0" * 64)
+    with store.lease(study.record.id, name):
         with pytest.raises(RunError, match="study 'it's mine' is being run by process") as caught:
-            studies.delete(found)
+            studies.delete(study)
         assert str(caught.value.hint).startswith("""stop it first: tuner study stop 'it'"'"'s mine'""")
 
-    studies.delete(found)
+    studies.delete(study)
     assert studies.find(store, name) is None
-
-
-def test_an_owner_is_one_process_and_no_later_one_with_its_number() -> None:
-    """Process ids come round again; the start time tells them apart."""
-    host, pid, ticks = this_owner().rsplit(":", 2)
-
-    assert is_alive(this_owner())
-    assert not is_alive(f"{host}:{pid}:{int(ticks) - 1}" if ticks.isdecimal() else f"{host}:{pid}:x")
-    assert describe_owner(this_owner()) == f"process {pid} on {host}"
-    assert describe_owner("name:with:colons:12:345") == "process 12 on name:with:colons"
-
-
-def test_a_process_that_ended_is_dead_before_anybody_waits_for_it() -> None:
-    """What is left of it until then (a zombie) runs nothing."""
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        host, _, _ = this_owner().rsplit(":", 2)
-        stat = Path(f"/proc/{process.pid}/stat")
-        if not stat.exists():
-            pytest.skip("start times of processes are known on Linux alone")
-        owner = f"{host}:{process.pid}:{stat.read_text().rpartition(')')[2].split()[19]}"
-        assert is_alive(owner)
-
-        process.kill()
-        assert waits_until_zombie(stat)
-        assert not is_alive(owner)
-
-
-def waits_until_zombie(stat: Path) -> bool:
-    """Wait for a killed process to end, without reaping it."""
-    for _ in range(1000):
-        if stat.read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.01)
-    return False

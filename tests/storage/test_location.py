@@ -1,4 +1,4 @@
-"""Where studies are kept: options, environment, defaults; passwords are never shown."""
+"""The location of a database comes from options, variables or defaults, and never shows a password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.errors import UsageError
 
 
 def test_everything_is_in_the_home_folder_by_default() -> None:
-    """``.tuner`` in the current folder; nothing is made."""
+    """The default is ``.tuner`` in the current folder."""
     location = locate()
 
     assert location.file == Path(".tuner/studies.db")
@@ -20,14 +20,14 @@ def test_everything_is_in_the_home_folder_by_default() -> None:
 
 
 def test_models_are_beside_the_database_unless_a_home_is_named() -> None:
-    """A team's database need not lie where the models do."""
+    """A team may keep its database in another folder than the models."""
     assert locate("sqlite:///team/all.db").artifacts == Path("team/artifacts-all")
     assert locate("sqlite:////data/all.db").file == Path("/data/all.db")
     assert locate("sqlite:///team/all.db", Path("mine")).artifacts == Path("mine/artifacts-all")
 
 
 def test_the_environment_stands_in_for_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is passed wins; empty variables are no settings."""
+    """An option overrides a variable, and an empty variable is ignored."""
     monkeypatch.setenv("TUNER_HOME", "elsewhere")
     monkeypatch.setenv("TUNER_STORAGE", "")
     assert locate().file == Path("elsewhere/studies.db")
@@ -44,7 +44,7 @@ def test_the_environment_stands_in_for_options(monkeypatch: pytest.MonkeyPatch) 
     ["mysql://ann:secret@host/db", "postgres://ann:secret@host/db", "mysql://ann:secret@se@cret/db", "sqlite://"],
 )
 def test_other_databases_are_refused_without_the_password(url: str) -> None:
-    """Exit code 2, no more of the URL than its kind, and what to write."""
+    """The exit code is 2, the message shows only the kind of database, and the hint shows valid URLs."""
     with pytest.raises(UsageError, match="storage must be an SQLite file or a PostgreSQL database, got ") as caught:
         locate(url)
 
@@ -54,7 +54,7 @@ def test_other_databases_are_refused_without_the_password(url: str) -> None:
 
 
 def test_a_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``postgresql://`` means psycopg; models lie in the home folder."""
+    """``postgresql://`` selects psycopg, and models are kept in the home folder."""
     for url in ("postgresql://ann:secret@host:5433/team", "postgresql+psycopg://ann@host:5433/team?password=secret"):
         location = locate(url)
         assert location.is_server
@@ -73,7 +73,7 @@ def test_a_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_server_needs_a_database_and_our_driver() -> None:
-    """What libpq would guess, a team would not find again."""
+    """Libpq would choose a default database, and a team would not find its studies again."""
     with pytest.raises(UsageError, match="the storage URL names no database"):
         locate("postgresql://ann:secret@host")
     with pytest.raises(UsageError, match="storage must be reached with psycopg, got postgresql\\+pg8000://"):
@@ -97,7 +97,7 @@ def test_a_server_needs_a_database_and_our_driver() -> None:
     ],
 )
 def test_a_malformed_url_is_not_repeated(url: str) -> None:
-    """It may hold a password at any place."""
+    """The URL may hold a password at any place."""
     with pytest.raises(UsageError, match=r"^the storage URL is malformed$") as caught:
         locate(url)
 

@@ -1,4 +1,4 @@
-"""A database can be checked, copied while it is written, and brought to a newer schema without losing a row."""
+"""A database can be checked, copied during a run, and upgraded without losing a row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def location(home: Path) -> Location:
 
 
 def make_older(location: Location, version: str = "0001") -> None:
-    """Bring a database back to the schema of an earlier tuner, as Alembic knows it."""
+    """Downgrade a database to the schema of an earlier tuner."""
     store = open_store(location)
     config = Config()
     config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
@@ -41,14 +41,14 @@ def make_older(location: Location, version: str = "0001") -> None:
 
 
 def make_optuna_older(location: Location) -> None:
-    """Bring Optuna's tables back to its schema before the newest."""
+    """Mark Optuna's tables as those of its previous schema."""
     with closing(sqlite3.connect(location.file)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v3.0.0.d'")
         connection.commit()
 
 
 def test_a_sound_database_has_no_problem(location: Location) -> None:
-    """The check names what it read, and writes nothing."""
+    """The check returns the backend and the schemas, and writes nothing."""
     before = location.file.read_bytes()
     health = check(location)
 
@@ -58,20 +58,20 @@ def test_a_sound_database_has_no_problem(location: Location) -> None:
     assert location.file.read_bytes() == before
 
 
-def test_rows_that_refer_to_none_are_found(location: Location) -> None:
-    """A program that switched foreign keys off left them behind."""
+def test_rows_that_refer_to_missing_rows_are_found(location: Location) -> None:
+    """A program without foreign keys can leave such rows behind."""
     with closing(sqlite3.connect(location.file)) as connection:
         connection.execute("DELETE FROM tuner_study")
         connection.commit()
     health = check(location)
 
-    assert any("of tuner_epoch names one of tuner_study" in line for line in health.dangling)
+    assert any("of tuner_epoch refers to a missing row of tuner_study" in line for line in health.dangling)
     assert health.problem is not None
-    assert "has rows that refer to none" in health.problem[0]
+    assert "has rows that refer to missing rows" in health.problem[0]
 
 
 def test_damage_is_found(location: Location) -> None:
-    """A page that was overwritten is named, or the file cannot be read at all (fault 2)."""
+    """The check reports overwritten pages, or that the file cannot be read at all (fault 2)."""
     content = bytearray(location.file.read_bytes())
     page = int.from_bytes(content[16:18])
     for start in range(3 * page, len(content), 2 * page):
@@ -79,14 +79,14 @@ def test_damage_is_found(location: Location) -> None:
     location.file.write_bytes(content)
 
     try:
-        found = check(location).damage
+        damage = check(location).damage
     except StorageError as error:
-        found = (str(error),)
-    assert found
+        damage = (str(error),)
+    assert damage
 
 
 def test_an_older_schema_is_a_problem_with_a_way_out(location: Location) -> None:
-    """The check does not need the newest tables."""
+    """The check works on older tables, and its hint is to upgrade."""
     make_older(location)
     problem = check(location).problem
 
@@ -97,14 +97,14 @@ def test_an_older_schema_is_a_problem_with_a_way_out(location: Location) -> None
 
 @pytest.mark.parametrize("verb", [check, upgrade])
 def test_without_a_database_none_is_made(home: Path, verb: object) -> None:
-    """There is nothing to look after."""
+    """Checking and upgrading create no database."""
     with pytest.raises(StorageError, match="there is no study in"):
         verb(locate(home=home))  # type: ignore[operator]
     assert not home.exists()
 
 
 def test_a_backup_is_the_same_database(location: Location, tmp_path: Path) -> None:
-    """Every study and trial is in it, and it is sound."""
+    """The copy is sound and holds the same studies. No temporary file is left beside it."""
     copy = tmp_path / "deep" / "copy.db"
     size = backup(location, copy)
     there = Location(locate(f"sqlite:///{copy}").url, location.artifacts)
@@ -116,7 +116,7 @@ def test_a_backup_is_the_same_database(location: Location, tmp_path: Path) -> No
 
 
 def test_a_backup_while_a_run_writes_is_consistent(location: Location, store: Store, tmp_path: Path) -> None:
-    """Each copy holds whole transactions: never one row of a pair without the other."""
+    """A copy holds whole transactions: never one row of a pair without the other."""
     with closing(sqlite3.connect(location.file)) as connection:
         connection.execute("CREATE TABLE pair (side TEXT, number INTEGER)")
         connection.commit()
@@ -152,8 +152,8 @@ def test_a_backup_while_a_run_writes_is_consistent(location: Location, store: St
     assert counts == sorted(counts)
 
 
-def test_a_backup_replaces_nothing_unasked(location: Location, tmp_path: Path) -> None:
-    """Neither a file, nor a folder, nor the database itself."""
+def test_a_backup_replaces_a_file_only_with_force(location: Location, tmp_path: Path) -> None:
+    """Even with it, a backup replaces neither a folder nor the database itself."""
     copy = tmp_path / "copy.db"
     copy.write_text("mine")
     with pytest.raises(UsageError, match="exists") as caught:
@@ -169,8 +169,8 @@ def test_a_backup_replaces_nothing_unasked(location: Location, tmp_path: Path) -
         backup(location, location.file, force=True)
 
 
-def test_a_server_is_copied_by_its_own_tool(tmp_path: Path) -> None:
-    """The command is complete, but for the password."""
+def test_the_hint_for_a_server_is_the_command_that_copies_it(tmp_path: Path) -> None:
+    """The command is complete, except for the password."""
     with pytest.raises(UsageError) as caught:
         backup(locate("postgresql://ann:s3cret@db.example:5433/team"), tmp_path / "a b.dump")
 
@@ -181,7 +181,7 @@ def test_a_server_is_copied_by_its_own_tool(tmp_path: Path) -> None:
 
 
 def test_an_upgrade_keeps_every_trial_and_a_copy(location: Location, home: Path) -> None:
-    """A study of the first schema is shown, listed and goes on afterwards (fault 8)."""
+    """After the upgrade, a study of the first schema can be read and continued (fault 8)."""
     trials = trials_of(home, small_recipe())
     make_older(location)
     with pytest.raises(StorageError, match="of an older tuner"):
@@ -199,7 +199,7 @@ def test_an_upgrade_keeps_every_trial_and_a_copy(location: Location, home: Path)
 
 
 def test_the_copy_is_the_database_as_it_was(location: Location) -> None:
-    """An older tuner can go on with it."""
+    """An older tuner can still use the copy."""
     make_older(location)
     copy = upgrade(location).backup
 
@@ -210,7 +210,7 @@ def test_the_copy_is_the_database_as_it_was(location: Location) -> None:
 
 
 def test_an_upgrade_of_a_current_database_does_nothing(location: Location) -> None:
-    """Not even a copy is made."""
+    """The file stays as it is, and no copy is made."""
     before = location.file.read_bytes()
     result = upgrade(location)
 
@@ -221,14 +221,14 @@ def test_an_upgrade_of_a_current_database_does_nothing(location: Location) -> No
 
 
 def test_no_copy_replaces_an_earlier_one(location: Location) -> None:
-    """The second has a number."""
+    """The name of the second copy has a number."""
     for name in ("studies.db.schema-0001.backup", "studies.db.schema-0001-2.backup"):
         make_older(location)
         assert upgrade(location).backup == location.file.with_name(name)
 
 
-def test_a_running_study_is_never_upgraded_under_its_run(location: Location) -> None:
-    """The run is named, and nothing is changed (fault 8)."""
+def test_a_database_with_a_running_study_is_not_upgraded(location: Location) -> None:
+    """The message names the run, and nothing is changed (fault 8)."""
     store = open_store(location)
     lease = store.lease(1, "small")
     lease.acquire()
@@ -244,7 +244,7 @@ def test_a_running_study_is_never_upgraded_under_its_run(location: Location) -> 
 
 
 def test_optunas_tables_are_upgraded_too(location: Location, home: Path) -> None:
-    """A newer Optuna came with the newer tuner."""
+    """A newer tuner may need a newer Optuna."""
     trials = trials_of(home, small_recipe())
     make_optuna_older(location)
     with pytest.raises(StorageError, match="were made by another version of Optuna") as caught:
@@ -266,7 +266,7 @@ def test_optunas_tables_are_upgraded_too(location: Location, home: Path) -> None
     ],
 )
 def test_what_a_newer_program_wrote_is_left_alone(location: Location, statement: str, message: str) -> None:
-    """There is no way back (fault 7)."""
+    """A schema that we do not know is not changed (fault 7)."""
     with closing(sqlite3.connect(location.file)) as connection:
         connection.execute(statement)
         connection.commit()
@@ -279,7 +279,7 @@ def test_what_a_newer_program_wrote_is_left_alone(location: Location, statement:
 
 
 def test_a_failing_migration_changes_nothing(location: Location) -> None:
-    """All of it happens, or nothing does."""
+    """All migrations are one transaction."""
     make_older(location)
     with closing(sqlite3.connect(location.file)) as connection:
         connection.execute("CREATE TABLE tuner_refit (mine TEXT)")  # in the way of the last migration

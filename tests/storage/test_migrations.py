@@ -1,4 +1,4 @@
-"""The migrations lead to the tables that the code knows."""
+"""The migrations create the tables that the code declares."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.jobs import ModelFile, RefitEnd
 
 @pytest.fixture
 def store(any_location: Location) -> Iterator[Store]:
-    """A new, empty store in a database of each kind."""
+    """A new, empty store, on SQLite and on PostgreSQL."""
     opened = open_store(any_location, create=True)
     yield opened
     opened.close()
@@ -30,7 +30,7 @@ def store(any_location: Location) -> Iterator[Store]:
 
 @pytest.fixture
 def config() -> Config:
-    """Alembic, pointed at our migrations."""
+    """Alembic's configuration for our migrations."""
     config = Config()
     config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["version_table"] = VERSION_TABLE
@@ -38,13 +38,13 @@ def config() -> Config:
 
 
 def test_the_newest_migration_is_the_one_that_opening_expects(config: Config) -> None:
-    """There is one line of history, and ``HEAD`` is its end."""
+    """The migrations have one end, and ``HEAD`` names it."""
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 def test_migrated_tables_are_those_of_the_code(store: Store) -> None:
-    """A column, type, key or index that is in one and not in the other would be found here."""
-    _ = store.optuna  # its tables, and its own Alembic version, do not get in the way
+    """Migrations and code have the same columns, types, keys and indexes."""
+    _ = store.optuna  # creates Optuna's tables and its Alembic version too
 
     def ours(name: str | None, kind: str, _parents: object) -> bool:
         return kind != "table" or (str(name).startswith("tuner_") and name != VERSION_TABLE)
@@ -57,19 +57,19 @@ def test_migrated_tables_are_those_of_the_code(store: Store) -> None:
 
 
 def test_references_to_a_study_are_those_of_the_code(store: Store) -> None:
-    """Alembic does not compare what happens on deletion."""
-    found = inspect(store.database.engine)
+    """Alembic does not compare the actions on deletion, so this test does."""
+    inspector = inspect(store.database.engine)
     for table in Base.metadata.sorted_tables:
         declared = {(key.parent.name, key.column.table.name, key.ondelete) for key in table.foreign_keys}
         migrated = {
             (key["constrained_columns"][0], key["referred_table"], key["options"].get("ondelete"))
-            for key in found.get_foreign_keys(table.name)
+            for key in inspector.get_foreign_keys(table.name)
         }
         assert migrated == declared
 
 
 def test_optuna_and_tuner_keep_their_versions_apart(store: Store) -> None:
-    """Both use Alembic in one file."""
+    """Both use Alembic in the same database."""
     _ = store.optuna
     with store.database.read() as session:
         ours = session.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()
@@ -82,7 +82,7 @@ def test_optuna_and_tuner_keep_their_versions_apart(store: Store) -> None:
 
 @pytest.mark.parametrize("older", ["0001", "0002", "0003"])
 def test_every_older_schema_leads_to_the_newest(store: Store, config: Config, older: str) -> None:
-    """With the study that is in it; what the older schema had no table for is empty."""
+    """A study is kept by the upgrade, and tables that the older schema lacked are empty."""
     _ = store.optuna
     record = store.add_study(1, {"name": "any"}, "f" * 64, {})
     for revision, step in ((older, command.downgrade), ("head", command.upgrade)):
@@ -98,7 +98,7 @@ def test_every_older_schema_leads_to_the_newest(store: Store, config: Config, ol
 
 
 def test_going_back_leaves_optunas_tables_alone(store: Store, config: Config) -> None:
-    """Downgrade removes what upgrade made, and nothing else; upgrading again brings it back."""
+    """A downgrade removes our tables and no other, and an upgrade creates them again."""
     _ = store.optuna
     before = set(inspect(store.database.engine).get_table_names())
     with store.database.engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""A database is made only on purpose, and what is not ours is never changed."""
+"""A database is created only on request, and a file that is not ours is never changed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def location(home: Path) -> Location:
 
 
 def make(location: Location) -> None:
-    """Make the database as `tuner study start` does."""
-    with_tables = open_store(location, create=True)
-    _ = with_tables.optuna
-    with_tables.close()
+    """Create the database as `tuner study start` does."""
+    store = open_store(location, create=True)
+    _ = store.optuna
+    store.close()
 
 
 def refused(location: Location, function: Callable[[Location], object]) -> StorageError:
-    """Return the error of ``function``: exit code 3, one line that names the path."""
+    """Return the error of ``function``. It has exit code 3 and one line."""
     with pytest.raises(StorageError) as caught:
         function(location)
     assert caught.value.exit_code == 3
@@ -36,7 +36,7 @@ def refused(location: Location, function: Callable[[Location], object]) -> Stora
 
 
 def create(location: Location) -> Store:
-    """Open the store, and make it if need be."""
+    """Open the store, and create it if it does not exist."""
     return open_store(location, create=True)
 
 
@@ -44,7 +44,7 @@ OPENERS = pytest.mark.parametrize("opener", [has_database, open_store, create])
 
 
 def test_a_database_is_made_with_its_folder(location: Location) -> None:
-    """Optuna's tables and ours are in the same file, and it opens again."""
+    """One file holds Optuna's tables and ours, and can be opened again."""
     assert not has_database(location)
     make(location)
 
@@ -58,7 +58,7 @@ def test_a_database_is_made_with_its_folder(location: Location) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "{braces}", "100%", "it's", 'quo"te', "a?b=c&d", "a#b", "größe 😀"])
 def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
-    """No part of a path is taken for a format, a query or an option: all tables are in the one file."""
+    """No character of a path is read as a format, a query or an option. All tables are in one file."""
     location = locate(home=tmp_path / name)
     make(location)
 
@@ -69,8 +69,8 @@ def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_reading_makes_nothing(location: Location) -> None:
-    """Without a database the answer is that there is no study, and no folder appears."""
+def test_reading_creates_nothing(location: Location) -> None:
+    """Without a database, the error says that there is no study, and no folder is created."""
     error = refused(location, open_store)
 
     assert "there is no study in" in str(error)
@@ -80,7 +80,7 @@ def test_reading_makes_nothing(location: Location) -> None:
 
 @OPENERS
 def test_a_file_that_is_no_database_is_never_changed(location: Location, opener: Callable[[Location], object]) -> None:
-    """It is named, and so is the way out (fault 1)."""
+    """The message names the file, and the hint names an option (fault 1)."""
     location.file.parent.mkdir()
     location.file.write_bytes(b"my thesis, chapter one\n" * 100)
     error = refused(location, opener)
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_database_is_never_changed(location: Location, opener:
 @OPENERS
 @pytest.mark.parametrize("kept", [16, 100, 5000])
 def test_a_truncated_database_is_named(location: Location, opener: Callable[[Location], object], kept: int) -> None:
-    """Nothing is repaired behind the back of its owner, and the hint is to copy it first (fault 2)."""
+    """Tuner does not repair it, and the hint is to copy it first (fault 2)."""
     make(location)
     location.file.write_bytes(location.file.read_bytes()[:kept])
     error = refused(location, opener)
@@ -105,7 +105,7 @@ def test_a_truncated_database_is_named(location: Location, opener: Callable[[Loc
 
 
 def test_an_empty_file_is_a_database_only_once_a_study_starts(location: Location) -> None:
-    """Looking at it leaves it empty (fault 3)."""
+    """A command that only reads leaves it empty (fault 3)."""
     location.file.parent.mkdir()
     location.file.touch()
 
@@ -120,7 +120,7 @@ def test_an_empty_file_is_a_database_only_once_a_study_starts(location: Location
 def test_a_folder_in_the_place_of_the_database_is_refused(
     location: Location, opener: Callable[[Location], object]
 ) -> None:
-    """The hint names a file in it (fault 4)."""
+    """The hint names a file in the folder (fault 4)."""
     location.file.mkdir(parents=True)
     error = refused(location, opener)
 
@@ -134,7 +134,7 @@ def test_a_folder_in_the_place_of_the_database_is_refused(
 def test_a_file_in_the_place_of_the_folder_is_refused(
     tmp_path: Path, opener: Callable[[Location], object], below: str
 ) -> None:
-    """Whichever parent it is (fault 4)."""
+    """The file may be any of the parents (fault 4)."""
     (tmp_path / "file").write_text("mine")
     error = refused(locate(f"sqlite:///{tmp_path}/file/{below}"), opener)
 
@@ -144,7 +144,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
 
 @pytest.mark.parametrize("opener", [open_store, create])
 def test_a_newer_schema_is_left_alone(location: Location, opener: Callable[[Location], object]) -> None:
-    """The person is told to upgrade; not a byte is written (fault 7)."""
+    """The hint is to upgrade tuner, and not a byte is written (fault 7)."""
     make(location)
     with sqlite3.connect(location.file) as connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
@@ -159,10 +159,10 @@ def test_a_newer_schema_is_left_alone(location: Location, opener: Callable[[Loca
 
 
 @pytest.mark.parametrize("wal", [False, True])
-def test_looking_at_a_database_of_optuna_alone_changes_nothing(
+def test_reading_a_database_of_optuna_alone_changes_nothing(
     location: Location, monkeypatch: pytest.MonkeyPatch, wal: bool
 ) -> None:
-    """It has no study of ours; the first one that is started joins Optuna's."""
+    """It has no study of ours. The first one that starts is added beside Optuna's."""
     monkeypatch.setattr("storage.engine.WAL_IS_SAFE", wal)
     location.file.parent.mkdir()
     theirs = optuna.storages.RDBStorage(f"sqlite:///{location.file}")
@@ -181,10 +181,10 @@ def test_looking_at_a_database_of_optuna_alone_changes_nothing(
 
 
 @pytest.mark.parametrize(("wal", "mode"), [(False, "delete"), (True, "wal")])
-def test_the_journal_is_a_write_ahead_log_where_that_is_safe(
+def test_the_journal_is_a_write_ahead_log_if_that_is_safe(
     location: Location, monkeypatch: pytest.MonkeyPatch, wal: bool, mode: str
 ) -> None:
-    """The file remembers it for everybody who opens it."""
+    """The setting is stored in the file, for every program that opens it."""
     monkeypatch.setattr("storage.engine.WAL_IS_SAFE", wal)
     make(location)
 
@@ -192,8 +192,8 @@ def test_the_journal_is_a_write_ahead_log_where_that_is_safe(
         assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
 
 
-def test_an_older_schema_is_named_with_the_way_to_mend_it(location: Location) -> None:
-    """A database of an earlier tuner is never changed in passing."""
+def test_an_older_schema_is_reported_with_the_command_that_upgrades_it(location: Location) -> None:
+    """Opening a database of an earlier tuner does not change it."""
     make(location)
     with sqlite3.connect(location.file) as connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")

@@ -1,1 +1,1 @@
-"""One module per change of our tables, oldest first."""
+"""One module per migration, the oldest first."""

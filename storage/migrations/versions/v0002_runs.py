@@ -1,4 +1,4 @@
-"""Note every run of a study."""
+"""Record the runs of a study."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,5 +26,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it again."""
+    """Remove the table of runs."""
     op.drop_table("tuner_run")

@@ -1,4 +1,4 @@
-"""Note the checkpoints of running trials, and more about each attempt."""
+"""Record checkpoints, and more about attempts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table of checkpoints; say of each attempt where it ran, where it began, and how it failed."""
+    """Create the table of checkpoints, and add device, first epoch and traceback to attempts."""
     op.create_table(
         "tuner_checkpoint",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -28,7 +28,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them again."""
+    """Remove the table and the columns."""
     for column in ("device", "first_epoch", "traceback"):
         op.drop_column("tuner_attempt", column)
     op.drop_table("tuner_checkpoint")

@@ -1,4 +1,4 @@
-"""Note the refit of a study's winner."""
+"""Record the refit of a study."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,5 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it again."""
+    """Remove the table of refits."""
     op.drop_table("tuner_refit")
