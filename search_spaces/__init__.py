@@ -1,7 +1,7 @@
-"""Named searches as TOML files, and the code that finds them.
+"""Built-in searches as TOML files, and functions that find a search by its name.
 
-Others register searches with an entry point of the group ``tuner.search_spaces`` whose name is the search's name and
-whose object is a ``pathlib.Path`` (or text) that leads to a TOML file.
+Another package can add searches with entry points of the group ``tuner.search_spaces``. The name of the entry point is
+the name of the search. Its object is the path of a TOML file, as a ``pathlib.Path`` or as text.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ _HERE = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """Return the names of all searches that are installed, sorted."""
+    """Return the sorted names of all installed searches."""
     return sorted(_built_in() | {entry.name for entry in entry_points(group=GROUP)})
 
 
 def find(search: str) -> Path:
-    """Return the TOML file of a search: a path as it is, a name from our own or a registered package.
+    """Return the TOML file of a search.
+
+    Args:
+        search: The path of a file ending in ``.toml``, or the name of a built-in or registered search.
 
     Raises:
-        RecipeError: If there is no such file or name.
+        RecipeError: If there is no such file or search, or its entry point is broken.
     """
     if search.endswith(".toml"):
         path = Path(search)
         if not path.is_file():
-            raise RecipeError(f"there is no file {search}", hint="`tuner space list` shows those that come along")
+            raise RecipeError(f"there is no file {search}", hint="`tuner space list` shows the built-in searches")
         return path
     if search in _built_in():
         return _HERE / f"{search}.toml"
@@ -49,7 +52,7 @@ def _registered(search: str, entry: EntryPoint) -> Path:
         raise RecipeError(f"the entry point '{search}' of group {GROUP} is broken: {error}") from None
     if not isinstance(target, str | Path) or not Path(target).is_file():
         raise RecipeError(
-            f"the entry point '{search}' of group {GROUP} leads to {target!r}",
-            hint="it must lead to the path of a TOML file",
+            f"the entry point '{search}' of group {GROUP} is {target!r}",
+            hint="it must be the path of a TOML file",
         )
     return Path(target)
