@@ -78,12 +78,14 @@ class Study(StudyReader):
     ) -> RunResult:
         """Search until the budget is spent. If the study exists already, continue it.
 
-        Every result is stored as soon as it is there. Ctrl-C ends the run after the current epochs; nothing is lost,
-        and the next call of ``run`` continues the study.
+        >>> study.run(trials=40, timeout="10m")  # doctest: +SKIP
 
-        A setting that is ``None`` is taken from the recipe. A study that exists keeps the ``epochs``,
-        ``max_parameters``, ``sampler``, ``pruner``, ``threshold`` and ``seed`` that it has, unless they are given
-        here. Its ``validation``, ``objectives`` and ``learn_from`` cannot be changed.
+        Every result is stored as soon as it is there. Ctrl-C ends the run after the current epochs. Nothing is lost:
+        the next call of ``run`` continues the study.
+
+        A new study takes the settings that are ``None`` from the recipe. A study that exists keeps its ``epochs``,
+        ``max_parameters``, ``sampler``, ``pruner``, ``threshold`` and ``seed`` if they are ``None``, and takes the
+        others from the recipe. It also keeps its ``validation``, ``objectives`` and ``learn_from``: they cannot change.
 
         Args:
             trials: Number of trials of the whole study, not of this run.
@@ -93,13 +95,13 @@ class Study(StudyReader):
             trial_timeout: Maximum duration of one attempt at a trial, in seconds or as text like ``"90s"``. A trial
                 that takes longer fails.
             target: Stop once a trial's value, that of the first objective, is at least this good.
-            plateau: Stop after so many trials without a better value.
+            plateau: Stop after this many trials without a better value.
             max_parameters: Refuse configurations with more weights. They do not count as trials.
             learn_from: Names of earlier studies in the same database. If data, validation rows and objective are the
                 same, their trials seed the sampler. If not, their best configurations are tried first. See
                 :mod:`tuner.search.warm_start`.
             seed: Seed of all random choices.
-            confirm: After the search, train so many of the best configurations again. The best mean wins.
+            confirm: After the search, train this many of the best configurations again. The best mean wins.
             seeds: Number of further seeds for each of these configurations.
             refit: Train the winner once more at the end, on the training and validation rows together.
             sampler: ``auto``, ``tpe``, ``gp``, ``random``, ``qmc``, ``cmaes``, ``grid`` or ``nsga2``. When the study

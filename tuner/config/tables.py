@@ -54,7 +54,7 @@ class Budget(Table):
         retries: How often a trial is started again if its process dies.
         trial_timeout: Maximum duration of one attempt at a trial, in seconds.
         target: The study ends once its best value, that of the first objective, is at least this good.
-        plateau: The study ends after so many trials without a better value.
+        plateau: The study ends after this many trials without a better value.
         max_parameters: A configuration with more weights is refused before training, and does not count as a trial.
     """
 
