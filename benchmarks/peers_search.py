@@ -16,10 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from tuner.config.dimensions import AnyDimension, Choice, Float
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.parsing import flat
 from tuner.config.recipe import Recipe, load_recipe
-from tuner.config.space import AnyDimension, Choice, Float
 from tuner.records import ParamValue
 from tuner.training.optimizers import make_optimizer, make_schedule
 

@@ -52,7 +52,7 @@ def _registered(search: str, entry: EntryPoint) -> Path:
         raise RecipeError(f"the entry point '{search}' of group {GROUP} is broken: {error}") from None
     if not isinstance(target, str | Path) or not Path(target).is_file():
         raise RecipeError(
-            f"the entry point '{search}' of group {GROUP} leads to {target!r}",
-            hint="it must lead to the path of a TOML file",
+            f"the entry point '{search}' of group {GROUP} is {target!r}",
+            hint="it must be the path of a TOML file",
         )
     return Path(target)

@@ -1,4 +1,4 @@
-"""What many tests need: the recorded data sets, a home folder of their own, an open store in it."""
+"""Fixtures that many tests share: recorded data sets, home folders, stores, databases, and the command."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from tests.postgres import Server, start_server
 
 ROOT = Path(__file__).parent.parent
 
-# A shell that starts the tests in the background ignores Ctrl-C for them, and for every command that they start.
+# If a shell starts the tests in the background, it ignores Ctrl-C for them and for all commands that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Time limits per example only tell how busy the machine is.
+# On a busy machine, time limits per example fail at random.
 hypothesis.settings.register_profile("tuner", deadline=None)
 hypothesis.settings.load_profile("tuner")
 
 
 @event.listens_for(Engine, "connect")
-def _never_wait_for_the_disk(connection: object, _record: object) -> None:
-    """Databases of tests need not survive a power cut; waiting for the disk would take most of the time."""
+def _do_not_wait_for_the_disk(connection: object, _record: object) -> None:
+    """Databases of tests need not survive a power cut. Waiting for the disk would take most of the time."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of recorded data sets; the test is skipped where there is none."""
+    """The folder of recorded data sets. If there is none, the test is skipped."""
     folder = Path(os.environ.get("TUNER_DATA") or ROOT.parent / "shared" / "data").absolute()
     if not (folder / "mnist.npz").is_file():
         pytest.skip(f"needs mnist.npz in {folder}: name another folder with TUNER_DATA")
@@ -47,7 +47,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches the studies of the person who runs it."""
+    """Tests must not touch the studies of the person who runs them."""
     monkeypatch.delenv("TUNER_HOME", raising=False)
     monkeypatch.delenv("TUNER_STORAGE", raising=False)
 
@@ -60,8 +60,8 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """One PostgreSQL for all tests that need one; they are skipped where it is not installed."""
-    folder = Path(tempfile.mkdtemp(prefix="tuner-postgres-"))  # short, and open to the user that it runs as
+    """One PostgreSQL server for all tests that need one. If it is not installed, they are skipped."""
+    folder = Path(tempfile.mkdtemp(prefix="tuner-postgres-"))  # a short path that the server's user can read
     try:
         server = start_server(folder)
         yield server
@@ -75,7 +75,7 @@ _databases = itertools.count()
 
 @pytest.fixture
 def postgres_location(postgres: Server, home: Path) -> Location:
-    """A new, empty database on the server; models go to ``home``."""
+    """A new, empty database on the server. Models are stored in ``home``."""
     name = f"test_{next(_databases)}"
     postgres.create_database(name)
     return locate(postgres.url(name), home)
@@ -83,7 +83,7 @@ def postgres_location(postgres: Server, home: Path) -> Location:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_location(request: pytest.FixtureRequest, home: Path) -> Location:
-    """A database of each kind that does not exist yet."""
+    """A database that does not exist yet, of each kind."""
     if request.param == "sqlite":
         return locate(home=home)
     location: Location = request.getfixturevalue("postgres_location")
@@ -100,7 +100,7 @@ def store(home: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def tuner(tmp_path: Path) -> Iterator[Command]:
-    """The real command; what it started is ended with the test."""
+    """The real command. Processes that it started are killed at the end of the test."""
     command = Command(tmp_path)
     yield command
     for process in command.running:

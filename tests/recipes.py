@@ -8,7 +8,7 @@ from tuner.config.recipe import Recipe, parse_recipe
 
 
 def small_recipe(**changes: Any) -> Recipe:
-    """Return a recipe over the digits with a learning rate to search; ``changes`` replace whole tables."""
+    """Return a recipe that searches the learning rate for the digits. ``changes`` replace whole tables."""
     raw: dict[str, Any] = {
         "name": "small",
         "data": "digits",
@@ -20,5 +20,5 @@ def small_recipe(**changes: Any) -> Recipe:
 
 
 def always(kind: int) -> dict[str, Any]:
-    """Return a space whose trials all behave as the scripted trainer does for ``kind``."""
+    """Return a space in which the scripted trainer behaves the same in all trials, as it does for ``kind``."""
     return {"learning_rate": {"type": "float", "low": 0.001, "high": 0.5}, "batch_size": kind, "layers": 0}

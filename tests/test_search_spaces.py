@@ -1,4 +1,4 @@
-"""Searches are found by name, by path, and in packages of others."""
+"""A search is loaded by name, by path, or from another package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.errors import RecipeError
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """An installed distribution of somebody else, which registers ``team_digits``; the parameter is its target."""
+    """Another installed package, which registers ``team_digits``. The parameter is the target of its entry point."""
     folder = tmp_path / "site"
     info = folder / "acme_searches-1.0.dist-info"
     info.mkdir(parents=True)
@@ -33,33 +33,33 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     return folder
 
 
-def test_the_searches_that_come_along_are_listed() -> None:
-    """Sorted by name."""
+def test_the_built_in_searches_are_listed() -> None:
+    """The list is sorted by name."""
     assert search_spaces.names() == sorted(search_spaces.names())
     assert {"digits", "fashion_mnist", "mnist", "mnist_book", "mnist_ladder"} <= set(search_spaces.names())
 
 
 @pytest.mark.parametrize("package", ["FILE", "TEXT"], indirect=True)
-def test_others_register_searches_by_an_entry_point(package: Path) -> None:
-    """A path or its text will do; the study has the registered name, not that of the file."""
+def test_other_packages_register_searches_by_an_entry_point(package: Path) -> None:
+    """The target is a path or its text. The study has the registered name, not that of the file."""
     assert "team_digits" in search_spaces.names()
     assert search_spaces.find("team_digits") == package / "any.toml"
     assert load_recipe("team_digits").name == "team_digits"
 
 
 @pytest.mark.parametrize(
-    ("package", "said"),
-    [("NUMBER", r"leads to 5"), ("ABSENT", r"is broken: .*ABSENT"), ("FILE.parent", r"leads to .*site")],
+    ("package", "problem"),
+    [("NUMBER", r"is 5"), ("ABSENT", r"is broken: .*ABSENT"), ("FILE.parent", r"is .*site")],
     indirect=["package"],
 )
-def test_an_entry_point_that_leads_nowhere_is_named(package: Path, said: str) -> None:
-    """The person sees which entry point of which group, not a traceback from somebody else's code."""
-    with pytest.raises(RecipeError, match=rf"the entry point 'team_digits' of group tuner.search_spaces {said}"):
+def test_a_wrong_entry_point_is_named(package: Path, problem: str) -> None:
+    """The message names the entry point and its group. There is no traceback of another package."""
+    with pytest.raises(RecipeError, match=rf"the entry point 'team_digits' of group tuner.search_spaces {problem}"):
         search_spaces.find("team_digits")
 
 
 def test_a_broken_package_is_named(package: Path) -> None:
-    """A package that cannot be imported is no traceback either."""
+    """A package that cannot be imported causes a message, not a traceback."""
     (package / "acme_searches.py").write_text("import no_such_module\n", encoding="utf-8")
 
     with pytest.raises(RecipeError, match="is broken: No module named 'no_such_module'"):
@@ -67,7 +67,7 @@ def test_a_broken_package_is_named(package: Path) -> None:
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    """A slip of the finger is recognised."""
+    """The hint is the most similar name."""
     with pytest.raises(RecipeError, match="there is no search 'minst'") as caught:
         search_spaces.find("minst")
 
@@ -77,7 +77,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 @pytest.mark.parametrize("kind", ["absent", "folder"])
 def test_a_missing_file_is_named_as_it_was_given(tmp_path: Path, kind: str) -> None:
-    """A folder of that name is no file."""
+    """A folder of that name is not a file."""
     path = tmp_path / "my.toml"
     if kind == "folder":
         path.mkdir()

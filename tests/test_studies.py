@@ -1,4 +1,4 @@
-"""Studies are created once, resumed only as what they were, and found by their exact name."""
+"""A study is created once, resumed only with the same search and data, and opened by its exact name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.errors import DataError, RecipeError, UsageError
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("", "a study's name must not be empty"),
         (" \t", "a study's name must not be empty"),
@@ -25,18 +25,18 @@ from tuner.errors import DataError, RecipeError, UsageError
         ("\udcff", r"a study's name must be valid text, got '\udcff'"),
     ],
 )
-def test_other_names_are_refused(name: str, said: str) -> None:
-    """Exit code 2, the same rule on every database (fault 36)."""
+def test_other_names_are_refused(name: str, message: str) -> None:
+    """Exit code 2 and a hint. The rule is the same for every database (fault 36)."""
     with pytest.raises(UsageError) as caught:
         studies.check_name(name)
 
-    assert str(caught.value) == said
+    assert str(caught.value) == message
     assert caught.value.exit_code == 2
     assert caught.value.hint
 
 
-def test_looking_for_a_study_makes_no_database(home: Path) -> None:
-    """Exit code 2, and how to start one."""
+def test_opening_a_study_creates_no_database(home: Path) -> None:
+    """Exit code 2. The hint says how to start a study."""
     with (
         pytest.raises(UsageError, match="there is no study 'digits'") as caught,
         studies.existing(locate(home=home), "digits"),
@@ -49,7 +49,7 @@ def test_looking_for_a_study_makes_no_database(home: Path) -> None:
 
 
 def test_an_unknown_study_gets_the_nearest(store: Store, home: Path) -> None:
-    """A slip of the finger is recognised (fault 37)."""
+    """The hint is the most similar name (fault 37)."""
     studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
 
     with (
@@ -62,7 +62,7 @@ def test_an_unknown_study_gets_the_nearest(store: Store, home: Path) -> None:
 
 
 def test_a_study_is_created_once_and_then_resumed(store: Store) -> None:
-    """With another budget and another sampler it is the same search; its record keeps versions."""
+    """Another budget and sampler do not make it another search. Its record contains the versions."""
     first = studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
     larger = small_recipe(budget={"trials": 60}, search={"sampler": "tpe"})
     again = studies.create_or_resume(store, "digits", larger, "0" * 64)
@@ -82,8 +82,8 @@ def test_a_study_is_created_once_and_then_resumed(store: Store) -> None:
         ("space", {"learning_rate": {"type": "float", "low": 0.001, "high": 0.4}, "layers": 1, "units": 8}),
     ],
 )
-def test_another_search_is_no_resumption(store: Store, part: str, value: Any) -> None:
-    """Its trials could not be compared with those that there are; the hint tells both ways out."""
+def test_a_study_is_not_resumed_with_another_search(store: Store, part: str, value: Any) -> None:
+    """Old and new trials could not be compared. The hint names both options."""
     studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
 
     with pytest.raises(RecipeError, match=f"the {part} of 'digits' changed since the study began") as caught:
@@ -94,7 +94,7 @@ def test_another_search_is_no_resumption(store: Store, part: str, value: Any) ->
 
 
 def test_changed_rows_are_refused(store: Store) -> None:
-    """The same name of the data set is not enough."""
+    """The data set must have the same rows, not only the same name."""
     studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
 
     with pytest.raises(DataError, match="the rows of 'digits' changed since study 'digits' began"):

@@ -1,4 +1,4 @@
-"""The facade: what a Python user of ten lines sees, on real models and data, in one process."""
+"""The Python interface with real models and data, in one process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def test_a_study_finds_a_model_that_can_be_exported(digits: Study, tmp_path: Path) -> None:
-    """From the first line to a folder that predicts."""
+    """The kept model of the winner is written to a folder, with its test accuracy."""
     best = digits.best()
     manifest = digits.export(tmp_path / "model", formats=("keras",))
 
@@ -38,21 +38,21 @@ def test_a_study_finds_a_model_that_can_be_exported(digits: Study, tmp_path: Pat
 
 
 def test_the_exported_model_has_the_accuracy_that_was_reported(digits: Study, tmp_path: Path) -> None:
-    """The test accuracy of the search is that of the folder, to the last image."""
+    """The exported model has the test accuracy of the search."""
     from tuner.delivery.evaluate import evaluate
 
     digits.export(tmp_path / "model", formats=("keras",))
     data = digits.load_data()
-    found = evaluate(tmp_path / "model", data.x_test, data.y_test)
+    evaluation = evaluate(tmp_path / "model", data.x_test, data.y_test)
     test = digits.best().test
 
     assert test is not None
-    assert found.accuracy == pytest.approx(test["accuracy"], abs=1e-6)
-    assert found.loss == pytest.approx(test["loss"], abs=1e-4)
+    assert evaluation.accuracy == pytest.approx(test["accuracy"], abs=1e-6)
+    assert evaluation.loss == pytest.approx(test["loss"], abs=1e-4)
 
 
 def test_running_again_adds_nothing_to_a_finished_study(digits: Study) -> None:
-    """The same call resumes, and there is nothing left to do."""
+    """The same call resumes the study, and there is nothing left to do."""
     before = digits.trials()
     result = digits.run(**RUN)  # type: ignore[arg-type]
 
@@ -60,8 +60,8 @@ def test_running_again_adds_nothing_to_a_finished_study(digits: Study) -> None:
     assert digits.trials() == before
 
 
-def test_the_json_has_what_scripts_rely_on(digits: Study) -> None:
-    """Every documented key is there, and JSON can hold the values."""
+def test_the_json_has_all_documented_keys(digits: Study) -> None:
+    """Scripts rely on them. The values can be written as JSON."""
     report = json.loads(json.dumps(digits.as_json()))
 
     assert set(report) == {
@@ -75,8 +75,8 @@ def test_the_json_has_what_scripts_rely_on(digits: Study) -> None:
     assert report["metrics"]["val_accuracy"] == report["value"]
 
 
-def test_trials_carry_their_facts(digits: Study) -> None:
-    """Seconds, weights and the best epoch of each are known."""
+def test_trials_have_all_facts(digits: Study) -> None:
+    """Every trial has its duration, its number of weights and its best epoch."""
     for trial in digits.trials():
         assert trial.state == "complete"
         assert trial.seconds > 0
@@ -85,8 +85,8 @@ def test_trials_carry_their_facts(digits: Study) -> None:
         assert set(trial.params) <= set(trial.all_params)
 
 
-def test_a_stored_study_is_found_by_its_name(digits: Study) -> None:
-    """With the recipe that it ran with."""
+def test_a_stored_study_is_loaded_by_its_name(digits: Study) -> None:
+    """It has the recipe of its last run."""
     home = digits.location.artifacts.parent
     loaded = load_study("digits", home=home)
 
@@ -95,7 +95,7 @@ def test_a_stored_study_is_found_by_its_name(digits: Study) -> None:
 
 
 def test_a_changed_space_is_refused(digits: Study, tmp_path: Path) -> None:
-    """Trials of different spaces are never mixed in silence."""
+    """Trials of different search spaces must not be mixed."""
     changed = tmp_path / "digits.toml"
     changed.write_text(
         'data = "digits"\n[space]\nlearning_rate = { type = "float", low = 0.001, high = 0.1 }\n', encoding="utf-8"
@@ -121,23 +121,23 @@ def test_changed_data_are_refused(digits: Study, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_model_of_a_trial_that_is_not_kept_cannot_be_exported(digits: Study, tmp_path: Path) -> None:
-    """The message names what can be."""
+    """Nothing is written."""
     with pytest.raises(UsageError, match="has no trial 99"):
         digits.export(tmp_path / "model", trial=99)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_study_that_was_never_started_says_so(tmp_path: Path) -> None:
-    """Nothing is created by asking."""
+def test_a_study_that_was_never_started_cannot_be_read(tmp_path: Path) -> None:
+    """Every method raises an error, and nothing is created."""
     study = open_study("digits", home=tmp_path / ".tuner")
-    for question in (study.best, study.trials, study.summary, study.importances, study.stop, study.delete):
+    for method in (study.best, study.trials, study.summary, study.importances, study.stop, study.delete):
         with pytest.raises(UsageError, match="there is no study 'digits'"):
-            question()
+            method()
     assert not (tmp_path / ".tuner").exists()
 
 
 def test_an_unknown_search_names_the_nearest(tmp_path: Path) -> None:
-    """A slip of the finger costs one look."""
+    """The hint is the most similar name."""
     with pytest.raises(RecipeError, match="there is no search or study 'digts'") as error:
         open_study("digts", home=tmp_path / ".tuner")
     assert error.value.hint == "did you mean 'digits'?"
@@ -153,8 +153,8 @@ def test_names_are_never_paths(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".tuner"]
 
 
-def test_a_deleted_study_leaves_no_model_behind(tmp_path: Path) -> None:
-    """Rows and files go together."""
+def test_deleting_a_study_deletes_its_models(tmp_path: Path) -> None:
+    """Both its rows and its files are deleted."""
     study = open_study("digits", home=tmp_path / ".tuner")
     study.run(trials=1, epochs=1, executor="inline", device="cpu")
     assert list(tmp_path.rglob("*.keras"))
@@ -165,15 +165,15 @@ def test_a_deleted_study_leaves_no_model_behind(tmp_path: Path) -> None:
 
 
 def test_fresh_begins_again(tmp_path: Path) -> None:
-    """The old trials are gone, the new ones count from 0."""
+    """The old trials are deleted, and the new ones are numbered from 0."""
     study = open_study("digits", home=tmp_path / ".tuner")
     study.run(trials=2, epochs=1, executor="inline", device="cpu")
     study.run(trials=1, epochs=1, executor="inline", device="cpu", fresh=True)
     assert [trial.number for trial in study.trials()] == [0]
 
 
-def test_a_study_goes_on_with_the_settings_that_it_had(tmp_path: Path) -> None:
-    """The line that a stopped run prints names no options, and needs none."""
+def test_a_study_continues_with_its_settings(tmp_path: Path) -> None:
+    """So the command that a stopped run prints needs no options."""
     study = open_study("digits", home=tmp_path / ".tuner")
     study.run(
         trials=1, epochs=1, seed=9, sampler="random", validation=300, executor="inline", device="cpu", timeout="50s"
@@ -183,16 +183,16 @@ def test_a_study_goes_on_with_the_settings_that_it_had(tmp_path: Path) -> None:
 
     assert [trial.epochs for trial in again.trials()] == [1, 1]
     assert (again.recipe.search.seed, again.recipe.search.sampler, again.recipe.validation) == (9, "random", 300)
-    assert again.recipe.budget.timeout == 60  # the recipe's own: the budget is for one run
+    assert again.recipe.budget.timeout == 60  # the recipe's: the timeout is that of one run
     accuracy = again.trials()[1].metrics["val_accuracy"]
-    assert 300 * accuracy == pytest.approx(round(300 * accuracy), abs=1e-3)  # of those 300 rows, and not of a fifth
+    assert 300 * accuracy == pytest.approx(round(300 * accuracy), abs=1e-3)  # so 300 rows validate, not a fifth
 
     with pytest.raises(RecipeError, match="the validation of 'digits' changed since the study began"):
         again.run(validation=0.5, executor="inline", device="cpu")
 
 
-def test_the_plan_says_what_is_to_come(tmp_path: Path) -> None:
-    """Trials, epochs and a rough time, before anything slow happens."""
+def test_the_plan_describes_the_run(tmp_path: Path) -> None:
+    """Progress receives trials, epochs and a rough duration before the training."""
     plans: list[Plan] = []
 
     class Listener:
@@ -206,8 +206,8 @@ def test_the_plan_says_what_is_to_come(tmp_path: Path) -> None:
     assert 0 < plans[0].seconds <= 60
 
 
-def test_the_environment_names_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`TUNER_DATA` serves Python users too."""
+def test_the_environment_sets_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`TUNER_DATA` works for Python users too."""
     monkeypatch.setenv("TUNER_DATA", str(tmp_path))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     (tmp_path / "mnist.npz").write_bytes(b"not a zip")

@@ -1,4 +1,4 @@
-"""Find, train and hand over the best Keras MLP for a data set.
+"""Find, train and export the best Keras MLP for a data set.
 
 >>> from tuner import open_study
 >>> study = open_study("digits")
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import the facade on first use, so that ``import tuner`` (and ``tuner --help``) stays instant."""
+    """Import :mod:`tuner.study` on first use: ``import tuner`` and ``tuner --help`` must be fast."""
     if name in {"Study", "open_study"}:
         import tuner.study
 

@@ -1,4 +1,4 @@
-"""What can go wrong, each kind with the exit code of the command and a hint for the person in front of it."""
+"""The errors that a user can cause or meet: each kind has an exit code, each error a message and a hint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class TunerError(Exception):
-    """A failure that is explained in one line and needs no traceback.
+    """An error that one line explains, without a traceback. The base class of all errors of this package.
 
     Args:
-        message: One line that names what was wrong, with the value seen.
-        hint: One line that says what to do about it.
+        message: One line that says what is wrong, with the value.
+        hint: One line that says what to do.
     """
 
     exit_code = 1
@@ -22,11 +22,11 @@ class TunerError(Exception):
 
 
 class RunError(TunerError):
-    """The work was asked for correctly and failed all the same (exit code 1)."""
+    """A valid request failed while it was carried out (exit code 1)."""
 
 
 class UsageError(TunerError):
-    """What was asked for does not exist or cannot be done (exit code 2)."""
+    """A request names something that does not exist, or that cannot be done (exit code 2)."""
 
     exit_code = 2
 
@@ -45,10 +45,15 @@ class StorageError(TunerError):
     exit_code = 3
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
-    """Return ``did you mean 'x'?`` for the nearest of ``known``, or the whole list where none is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(names)}" if names else None
+def did_you_mean(wrong: str, names: Iterable[str]) -> str | None:
+    """Return a hint for a misspelt name.
+
+    Returns:
+        ``did you mean 'x'?`` with the most similar of ``names``; all names if none is similar; ``None`` if there are
+        no names.
+    """
+    candidates = sorted(names)
+    similar = difflib.get_close_matches(wrong, candidates, n=1, cutoff=0.5)
+    if similar:
+        return f"did you mean '{similar[0]}'?"
+    return f"choose one of: {', '.join(candidates)}" if candidates else None

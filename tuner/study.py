@@ -1,4 +1,4 @@
-"""The facade that the command line and Python users call."""
+"""The Python interface, on which the command line is built: open a study, run it, export its model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import search_spaces
-from storage import Location, locate
+from storage import locate
 from tuner import studies
-from tuner.config.objectives import objective_table
-from tuner.config.recipe import Recipe, load_recipe
-from tuner.errors import DataError, RecipeError, did_you_mean
+from tuner.config.tables import by_table
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.executors.local import default_workers
 from tuner.jobs import TrainerSetup
@@ -25,28 +22,30 @@ from tuner.run.progress import Progress, Silent
 from tuner.run.session import prepare, run_search
 
 if TYPE_CHECKING:
-    from tuner.data.dataset import Dataset
-    from tuner.data.download import Progress as DownloadProgress
     from tuner.delivery.manifest import Manifest
-    from tuner.results.reproduce import OnEpoch, Reproduction
+    from tuner.results.reproduce import Reproduction
+    from tuner.results.retrain import OnEpoch
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: by ``timeout``, ``target``, ``plateau``, ``stop`` or a signal; ``None`` when all was done."""
+    """The result of one run.
+
+    ``stopped_by`` is ``None`` if the run did everything that was planned. If it ended early, it is the stop reason:
+    ``"timeout"``, ``"target"``, ``"plateau"``, ``"stop"`` or the name of a signal.
+    """
 
     stopped_by: str | None
 
 
 class Study(StudyReader):
-    """One study: what is stored of it, and what can be done. Made by :func:`open_study` or :func:`load_study`."""
+    """One study: run it, read its results, export its model.
 
-    def __init__(self, name: str, recipe: Recipe, location: Location, data_dir: Path | None) -> None:
-        super().__init__(name, recipe, location)
-        self._data_dir = data_dir
-        self._data: Dataset | None = None
+    Use :func:`open_study` or :func:`load_study` to create one. The methods that read results are inherited from
+    :class:`tuner.results.reader.StudyReader`.
+    """
 
     def run(
         self,
@@ -77,86 +76,78 @@ class Study(StudyReader):
         test_all: bool = False,
         progress: Progress | None = None,
     ) -> RunResult:
-        """Search until the budget is spent; a study that exists goes on where it stopped.
+        """Search until the budget is spent. If the study exists already, continue it.
 
-        Ctrl-C ends the run after the running epochs; every result is kept. A study that goes on keeps the epochs,
-        sampler, pruner, seed and validation rows that it had, unless they are given here; the trials and the timeout
-        are the recipe's.
+        >>> study.run(trials=40, timeout="10m")  # doctest: +SKIP
+
+        Every result is stored as soon as it is there. Ctrl-C ends the run after the current epochs. Nothing is lost:
+        the next call of ``run`` continues the study.
+
+        A new study takes the settings that are ``None`` from the recipe. A study that exists keeps its ``epochs``,
+        ``max_parameters``, ``sampler``, ``pruner``, ``threshold`` and ``seed`` if they are ``None``, and takes the
+        others from the recipe. It also keeps its ``validation``, ``objectives`` and ``learn_from``: they cannot change.
 
         Args:
-            trials: Total of the study, not of this run.
-            epochs: Epochs of each trial at most.
-            timeout: Seconds of this run, or text like ``"10m"``.
-            retries: Further attempts at a trial whose process died.
-            trial_timeout: Seconds of one attempt at a trial, or text like ``"90s"``; it fails when they are over.
-            target: End once the best objective is as good as this.
-            plateau: End once so many trials have ended without a better one.
-            max_parameters: Refuse configurations with more weights; they count as no trials.
-            learn_from: Studies of the same database. Of the same data, validation rows and objective, their trials seed
-                the sampler; of others, the best configurations are tried first: see :mod:`tuner.search.warm_start`.
-            confirm: After the search, train the best so many configurations again: the best mean wins.
-            seeds: With how many further seeds each.
-            refit: Train the winner once more, on the training and validation rows together.
-            seed: Of everything random.
-            sampler: auto, tpe, gp, random, qmc, cmaes, grid or nsga2. ``auto`` is ``grid`` where the trials suffice for
-                every configuration when the study begins, else ``tpe``.
-            pruner: asha, hyperband, none, or of Optuna's median, percentile, sha, optuna-hyperband, patient, threshold.
-            threshold: Worst objective that the ``threshold`` pruner lets live.
-            validation: Share (below 1) or number of the training rows that validate.
-            objectives: What trials are judged by, ``"val_accuracy,parameters"`` or a list: see
-                :class:`tuner.config.objectives.Objective`. Of a study that exists they cannot be changed.
-            workers: Processes that train at the same time; ``None`` takes one per core.
-            device: ``gpu`` fails where there is none.
-            executor: ``inline`` trains in this process.
+            trials: Number of trials of the whole study, not of this run.
+            epochs: Maximum number of epochs of a trial.
+            timeout: Maximum duration of this run, in seconds or as text like ``"10m"``.
+            retries: How often a trial is started again if its process dies.
+            trial_timeout: Maximum duration of one attempt at a trial, in seconds or as text like ``"90s"``. A trial
+                that takes longer fails.
+            target: Stop once a trial's value, that of the first objective, is at least this good.
+            plateau: Stop after this many trials without a better value.
+            max_parameters: Refuse configurations with more weights. They do not count as trials.
+            learn_from: Names of earlier studies in the same database. If data, validation rows and objective are the
+                same, their trials seed the sampler. If not, their best configurations are tried first. See
+                :mod:`tuner.search.warm_start`.
+            seed: Seed of all random choices.
+            confirm: After the search, train this many of the best configurations again. The best mean wins.
+            seeds: Number of further seeds for each of these configurations.
+            refit: Train the winner once more at the end, on the training and validation rows together.
+            sampler: ``auto``, ``tpe``, ``gp``, ``random``, ``qmc``, ``cmaes``, ``grid`` or ``nsga2``. When the study
+                begins, ``auto`` becomes ``grid`` if there are enough trials for every configuration, else ``tpe``.
+            pruner: ``asha``, ``hyperband`` or ``none``, or one of Optuna's pruners: ``median``, ``percentile``,
+                ``sha``, ``optuna-hyperband``, ``patient`` or ``threshold``.
+            threshold: The ``threshold`` pruner prunes trials with a worse value than this.
+            validation: Size of the validation split: a share of the training rows if below 1, else a number of rows.
+            objectives: Names of one to three objectives, such as ``"val_accuracy,parameters"`` or a list. See
+                :class:`tuner.config.objectives.Objective`.
+            workers: Number of processes that train at the same time; ``None`` starts one per CPU core.
+            device: Where to train. ``auto`` uses a GPU if there is one, ``gpu`` fails if there is none.
+            executor: ``local`` trains in worker processes, ``inline`` in this process.
             fresh: Delete the study first, if it exists.
-            take_over: Wait for the lease of another run to run out, where that run hangs or its machine is gone.
-            test_all: Evaluate every kept model on the test split at the end, not the best alone.
-            progress: Hears what goes on.
+            take_over: If another run holds the lease, wait until the lease expires. Use this if that run hangs or its
+                machine is gone.
+            test_all: At the end, evaluate all kept models on the test split, not only the winner.
+            progress: Receives the plan, the state of the run several times per second, and the end of each trial.
+
+        Returns:
+            Whether the run ended early, and why.
 
         Raises:
-            RecipeError: If a setting is not possible, or what is searched differs from what the study began with.
-            UsageError: If a study to learn from is unknown, or is not one that this one began with.
-            DataError: If the data is missing or changed since the study began.
-            RunError: If another run holds the study, no trainer can be had, every trial fails, or nothing but
-                configurations that are too large come.
+            RecipeError: If a setting is not possible, or differs from what the study began with and cannot change.
+            UsageError: If a study in ``learn_from`` does not exist, or this study began with other ones.
+            DataError: If the data is missing, or has changed since the study began.
+            RunError: If another run holds the lease, no trainer can start, many trials fail in a row, or the sampler
+                proposes only configurations that are too large.
             StorageError: If the database cannot be used.
         """
-        asked: dict[str, dict[str, object]] = {
-            "recipe": {"validation": validation},
-            "objective": {} if objectives is None else objective_table(objectives),
-            "budget": {
-                "trials": trials,
-                "epochs": epochs,
-                "timeout": timeout,
-                "retries": retries,
-                "trial_timeout": trial_timeout,
-                "target": target,
-                "plateau": plateau,
-                "max_parameters": max_parameters,
-            },
-            "winner": {"confirm": confirm, "seeds": seeds, "refit": refit},
-            "search": {
-                "sampler": sampler,
-                "pruner": pruner,
-                "threshold": threshold,
-                "seed": seed,
-                "learn_from": None if learn_from is None else list(learn_from),
-            },
-        }
-        self.recipe = self.recipe.changed(**asked)  # a mistake is found before anything is made
+        overrides = by_table(
+            trials=trials, epochs=epochs, timeout=timeout, retries=retries, trial_timeout=trial_timeout, target=target,
+            plateau=plateau, max_parameters=max_parameters, learn_from=learn_from, seed=seed, confirm=confirm,
+            seeds=seeds, refit=refit, sampler=sampler, pruner=pruner, threshold=threshold, validation=validation,
+            objectives=objectives,
+        )  # fmt: skip
+        self.recipe = self.recipe.changed(**overrides)  # raises if a setting is wrong, before anything is created
         data = self.load_data()
-        prepared = prepare(self.name, self.location, self.recipe, asked, data, fresh=fresh)
-        self.recipe = prepared.recipe
-        setup = self._setup(device)  # of the rows that the study began with
-        trainers: Executor = (
-            InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, workers or default_workers())
-        )
+        prepared = prepare(self.name, self.location, self.recipe, overrides, data, fresh=fresh)
+        self.recipe = prepared.recipe  # the executor needs the split that the study began with
         stopped_by = run_search(
             self.name,
             self.location,
             prepared,
             data,
-            trainers,
+            self._executor(executor, device, workers or default_workers()),
             progress=progress or Silent(),
             fresh=fresh,
             take_over=take_over,
@@ -175,29 +166,29 @@ class Study(StudyReader):
         refit: bool | None = None,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> Manifest:
-        """Write the model of the best trial, or of ``trial``, as a folder that needs none of our code.
+        """Write a model into a folder that can be used without this package.
 
         Args:
-            folder: Where it goes.
-            trial: Number of the trial; ``None`` takes the best one.
-            formats: Of ``keras``, ``saved-model``, ``onnx`` and ``litert``.
+            folder: The folder to create.
+            trial: Number of the trial; ``None`` takes the winner.
+            formats: Any of ``keras``, ``saved-model``, ``onnx`` and ``litert``.
             force: Replace an exported model that is already in ``folder``.
-            refit: Whether to take the model that was trained again on all rows, or the one that was validated; ``None``
-                takes the former if no trial is named and there is one of the best.
-            on_step: Told in words what is done next.
+            refit: ``True`` takes the refit, ``False`` the model that the trial trained. ``None`` takes the refit if
+                ``trial`` is ``None`` and the winner has one.
+            on_step: Receives a short text at the beginning of each step.
 
         Raises:
             UsageError: If there is no such trial, model or refit, or ``folder`` exists and ``force`` is not set.
-            RunError: If a format cannot be written or disagrees with the original.
+            RunError: If a format cannot be written, or its predictions differ from those of the original model.
         """
         from tuner.delivery.handover import hand_over
 
         chosen = self.best() if trial is None else self.trial(trial)
         if refit is None:
             refit = trial is None and self._refit_of(chosen) is not None
-        with studies.existing(self.location, self.name) as found:
+        with studies.existing(self.location, self.name) as stored:
             data = self.load_data()
-            return hand_over(found, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
+            return hand_over(stored, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
 
     def reproduce(
         self,
@@ -208,71 +199,53 @@ class Study(StudyReader):
         executor: Literal["local", "inline"] = "local",
         on_epoch: OnEpoch = lambda *_: None,
     ) -> Reproduction:
-        """Train a trial that has ended again and compare; nothing of the study is written, and it may be running.
+        """Train a finished trial again and compare every epoch. Writes nothing; the study may be running.
 
         Args:
-            trial: Its number; ``None`` takes the best one.
-            workers: Use as many threads as each of so many workers; ``None`` does as its run did.
-            device: Where to train; ``None`` takes the CPU if it was trained there, else what ``auto`` finds.
-            executor: ``inline`` trains in this process, with the threads that it has.
-            on_epoch: Hears of each epoch (0-based), with its metrics then and now.
+            trial: Number of the trial; ``None`` takes the winner.
+            workers: Train with as many threads as one of this number of workers has; ``None`` takes the number of
+                workers of the trial's run.
+            device: Where to train; ``None`` takes the CPU if the trial was trained on it, else ``auto``.
+            executor: ``local`` trains in a worker process, ``inline`` in this process with the threads that it has.
+            on_epoch: Receives each epoch (0-based), with its stored metrics and the new ones.
 
         Raises:
-            UsageError: If there is no such trial, or it has not ended, or no epoch of it is stored.
-            DataError: If the data is missing or changed since the study began.
-            RunError: If no trainer can be had, or it dies.
+            UsageError: If there is no such trial, it has not ended, or none of its epochs is stored.
+            DataError: If the data is missing, or has changed since the study began.
+            RunError: If no trainer can start, or it dies.
         """
-        from tuner.results.reproduce import compare, recall, train_again
+        from tuner.results.reproduce import compare
+        from tuner.results.retrain import read_finished, train_again
 
-        with studies.existing(self.location, self.name) as found:
-            self.recipe = found.recipe
-            finished = recall(found, self.best() if trial is None else self.trial(trial))
-        if self.load_data().fingerprint != finished.fingerprint:
-            raise DataError(
-                f"the rows of '{self.recipe.data}' changed since study '{self.name}' began",
-                hint="no trial of it can be reproduced with other rows: bring the old ones back",
-            )
-        threads = finished.threads(workers)
-        setup = self._setup(device or finished.device)
-        trainer = InlineExecutor(setup) if executor == "inline" else LocalExecutor(setup, 1, threads=threads)
+        with studies.existing(self.location, self.name) as stored:
+            self.recipe = stored.recipe
+            finished = read_finished(stored, self.best() if trial is None else self.trial(trial))
+        finished.check_rows(self.load_data())
+        trainer = self._executor(executor, device or finished.device, 1, finished.threads(workers))
         return compare(finished, train_again(finished, trainer, on_epoch))
 
-    def load_data(self, progress: DownloadProgress | None = None) -> Dataset:
-        """Return the data set, read once and downloaded if need be.
-
-        Args:
-            progress: Hears how a download goes on.
-
-        Raises:
-            DataError: If it cannot be had or is malformed.
-        """
-        from tuner.data.lookup import load_dataset
-
-        if self._data is None:
-            self._data = load_dataset(self.recipe.data, self._data_dir, progress=progress)
-        return self._data
-
-    def _decorate(self, found: studies.StoredStudy) -> None:
-        """Bring what the dashboard shows up to date; without it every result is there all the same."""
+    def _decorate(self, stored: studies.StoredStudy) -> None:
+        """Update what the dashboard shows. A failure is only logged: no result depends on it."""
         from tuner.dashboard.decorate import decorate
 
         try:
-            decorate(found.study, self.recipe, self.read_trials(found), found.store.epochs(found.record.id))
-        except Exception:  # noqa: BLE001 - an error of the run itself must not be hidden by this
+            decorate(stored.study, self.recipe, self.read_trials(stored), stored.store.epochs(stored.record.id))
+        except Exception:  # noqa: BLE001 - must not hide an error of the run itself
             _log.warning("the dashboard's notes could not be written; the next run writes them")
             _log.debug("the dashboard's notes", exc_info=True)
 
-    def _setup(self, device: str) -> TrainerSetup:
+    def _executor(self, kind: str, device: str, workers: int, threads: int | None = None) -> Executor:
         recipe = self.recipe
-        return TrainerSetup(
+        setup = TrainerSetup(
             data=recipe.data,
-            data_dir=None if self._data_dir is None else self._data_dir.absolute(),
+            data_dir=None if self.data_dir is None else self.data_dir.absolute(),
             validation=recipe.validation,
             split_seed=recipe.split_seed,
             metric=recipe.objective.metric,
             maximize=recipe.objective.maximize,
             device=device,
         )
+        return InlineExecutor(setup) if kind == "inline" else LocalExecutor(setup, workers, threads=threads)
 
 
 def open_study(
@@ -283,49 +256,42 @@ def open_study(
     home: Path | None = None,
     data_dir: Path | None = None,
 ) -> Study:
-    """Open a search: a name (see ``tuner space list``), a TOML file, or a study that exists. Writes nothing.
+    """Open the study of a search, whether it exists already or not. Writes nothing.
 
     Args:
-        search: The search.
-        name: The study's name; ``None`` takes the recipe's.
+        search: A built-in search (``tuner space list`` shows them), a TOML file, or the name of a study that exists.
+        name: Name of the study; ``None`` takes the recipe's.
         storage: URL of the database; ``None`` takes ``TUNER_STORAGE``, else ``studies.db`` in ``home``.
-        home: Folder for database and models; ``None`` takes ``TUNER_HOME``, else ``.tuner``.
+        home: Folder of the database and the models; ``None`` takes ``TUNER_HOME``, else ``.tuner``.
         data_dir: Folder that is searched first for data sets; ``None`` takes ``TUNER_DATA``.
 
     Raises:
-        RecipeError: If there is no such search, or it has a mistake.
-        UsageError: If the name cannot be a study's.
+        RecipeError: If there is no such search, or its recipe is wrong.
+        UsageError: If ``name`` cannot be the name of a study.
     """
-    if search.endswith(".toml") or search in search_spaces.names():
-        recipe = load_recipe(search)
-        chosen = studies.check_name(recipe.name if name is None else name)
-        return Study(chosen, recipe, locate(storage, home), _data_dir(data_dir))
     location = locate(storage, home)
-    before = studies.recipe_of(location, search)
-    if before is not None:
-        return Study(studies.check_name(name or search), before, location, _data_dir(data_dir))
-    raise RecipeError(f"there is no search or study '{search}'", hint=did_you_mean(search, search_spaces.names()))
+    name, recipe = studies.resolve(location, search, name)
+    return Study(name, recipe, location, _data_dir(data_dir))
 
 
 def load_study(
     name: str, *, storage: str | None = None, home: Path | None = None, data_dir: Path | None = None
 ) -> Study:
-    """Open a study that was started before.
+    """Open a study that exists. The arguments are those of :func:`open_study`.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If there is no study of this name.
     """
     location = locate(storage, home)
-    with studies.existing(location, name) as found:
-        return Study(name, found.recipe, location, _data_dir(data_dir))
+    with studies.existing(location, name) as stored:
+        return Study(name, stored.recipe, location, _data_dir(data_dir))
 
 
 def list_studies(*, storage: str | None = None, home: Path | None = None) -> list[StudySummary]:
-    """Return every study in a line, by name; none where there is no database."""
+    """Return a summary of every study, sorted by name; an empty list if there is no database."""
     return overview.list_studies(locate(storage, home))
 
 
 def _data_dir(given: Path | None) -> Path | None:
-    if given is not None:
-        return given
-    return Path(os.environ["TUNER_DATA"]) if os.environ.get("TUNER_DATA") else None
+    named = os.environ.get("TUNER_DATA")
+    return given or (Path(named) if named else None)

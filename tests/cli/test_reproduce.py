@@ -107,4 +107,4 @@ def test_a_trial_that_is_not_there_ends_with_2(tuner: Tuner) -> None:
     """Before anything is trained."""
     result = tuner("reproduce", "digits", "--trial", "9")
     assert result.exit_code == 2
-    assert result.stderr == "Error: study 'digits' has no trial 9\nHint:  it has 1, from 0 on\n"
+    assert result.stderr == "Error: study 'digits' has no trial 9\nHint:  number of trials: 1, counted from 0\n"

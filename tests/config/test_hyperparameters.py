@@ -1,4 +1,4 @@
-"""Hyperparameters survive the way through flat parameters and refuse what no network can have."""
+"""Hyperparameters survive the conversion to flat parameters and back, and refuse impossible values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTHS = st.lists(st.integers(1, 65_536), max_size=6)
 
 @st.composite
 def configurations(draw: st.DrawFn) -> Hyperparameters:
-    """Any configuration, with a width per layer."""
+    """Generate any configuration, with one width per layer."""
     widths = draw(WIDTHS)
     return Hyperparameters(
         layers=len(widths),
@@ -38,7 +38,7 @@ def configurations(draw: st.DrawFn) -> Hyperparameters:
 
 @given(configurations())
 def test_flat_parameters_lead_back_to_the_same_configuration(hyperparameters: Hyperparameters) -> None:
-    """Nothing is lost on the way to a trial's parameters and back; zero layers have zero widths."""
+    """No value is lost on the way to a trial's parameters and back. Zero layers have zero widths."""
     params = hyperparameters.as_params()
     again = Hyperparameters.from_params(params)
 
@@ -56,17 +56,17 @@ def test_more_than_ten_widths_keep_their_order() -> None:
 
 
 def test_one_width_stands_for_all_layers() -> None:
-    """The usual short form."""
+    """``units = 64`` is the short form."""
     assert Hyperparameters.from_params({"layers": 3, "units": 64}).hidden == (64, 64, 64)
 
 
-def test_a_list_of_widths_says_how_many_layers_there_are() -> None:
-    """``layers`` need not be repeated."""
+def test_a_list_of_widths_sets_the_number_of_layers() -> None:
+    """``layers`` need not be given as well."""
     assert Hyperparameters.from_params({"units": [64, 32, 16]}).layers == 3
 
 
 def test_defaults_name_every_hyperparameter_but_the_widths() -> None:
-    """Conditions on a parameter that is neither drawn nor fixed see its default."""
+    """A condition on a parameter that is neither drawn nor fixed uses its default."""
     assert {"units", *DEFAULTS} == set(Hyperparameters.model_fields)
     assert Hyperparameters.model_validate(DEFAULTS) == Hyperparameters()
 
@@ -76,7 +76,7 @@ def test_defaults_name_every_hyperparameter_but_the_widths() -> None:
     [({}, 1e-3), ({"optimizer": "adadelta"}, 1.0), ({"optimizer": "adadelta", "learning_rate": 0.3}, 0.3)],
 )
 def test_adadelta_has_a_learning_rate_of_its_own(params: dict[str, Any], rate: float) -> None:
-    """Where nobody gives one: with that of the others it would stand still."""
+    """The default rate of the other optimizers would be far too low for it."""
     assert Hyperparameters.from_params(params).learning_rate == rate
 
 
@@ -97,6 +97,6 @@ def test_adadelta_has_a_learning_rate_of_its_own(params: dict[str, Any], rate: f
     ],
 )
 def test_impossible_values_are_refused(params: dict[str, Any], message: str) -> None:
-    """No trial ever starts with them."""
+    """So no trial can start with them."""
     with pytest.raises(ValidationError, match=message):
         Hyperparameters.from_params(params)

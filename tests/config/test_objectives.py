@@ -1,4 +1,4 @@
-"""What a study may be judged by, as files, command lines and snapshots say it."""
+"""The objectives of a study: how files, command lines and snapshots write them, and which are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOTH = ["val_accuracy", "parameters"]
 
 
 def test_a_list_of_objectives_is_read_from_a_file(tmp_path: Path) -> None:
-    """The first one is the metric; more of an accuracy is better, less of everything else."""
+    """The first one is the metric. Higher is better for an accuracy, lower for everything else."""
     file = tmp_path / "my.toml"
     file.write_text(
         'data = "digits"\nobjectives = ["val_accuracy", "parameters", "latency_ms"]\n[space]\nlearning_rate = 0.1\n',
@@ -32,8 +32,8 @@ def test_a_list_of_objectives_is_read_from_a_file(tmp_path: Path) -> None:
     assert objective.directions == ("maximize", "minimize", "minimize")
 
 
-def test_one_objective_is_stored_as_ever() -> None:
-    """Whichever way it is written: snapshots of studies that exist are equal to new ones."""
+def test_one_objective_is_stored_as_in_older_versions() -> None:
+    """However a file writes it, its snapshot equals that of an existing study."""
     old = small_recipe(objective={"metric": "val_loss"})
     new = small_recipe(objectives=["val_loss"])
 
@@ -42,7 +42,7 @@ def test_one_objective_is_stored_as_ever() -> None:
 
 
 def test_several_objectives_come_back_from_a_snapshot() -> None:
-    """What was written is what is read, and changing something else keeps them."""
+    """They are read as they were written. Changing another setting keeps them."""
     recipe = small_recipe(objectives=["val_loss", "seconds"])
 
     assert parse_recipe(recipe.model_dump(mode="json"), "the snapshot") == recipe
@@ -57,50 +57,54 @@ def test_several_objectives_come_back_from_a_snapshot() -> None:
         (["val_accuracy", "val_loss", "seconds", "parameters"], "must be a list of 1 to 3 names", "val_accuracy"),
         (["val_accuracy", "paramters"], "there is no objective 'paramters'", "did you mean 'parameters'?"),
         (["val_accuracy", []], r"there is no objective \[\]", ""),
-        (["parameters", "val_loss"], "must be val_accuracy or val_loss, got 'parameters'", "pruned by the first one"),
+        (
+            ["parameters", "val_loss"],
+            "must be val_accuracy or val_loss, got 'parameters'",
+            "decides which trials are pruned",
+        ),
         (["val_loss", "val_loss"], "must be different, got val_loss, val_loss", "once"),
     ],
 )
 def test_impossible_objectives_are_refused(objectives: Any, message: str, hint: str) -> None:
-    """In a line that names the file and the value, with a hint."""
+    """The message names the file and the value, and there is a hint."""
     with pytest.raises(RecipeError, match=message) as error:
         small_recipe(objectives=objectives)
     assert str(error.value).endswith("(test)")
     assert hint in (error.value.hint or "")
 
 
-def test_two_different_answers_are_refused() -> None:
-    """A file that says it twice may say the same twice."""
-    with pytest.raises(RecipeError, match="say different things") as error:
+def test_objectives_that_contradict_the_table_are_refused() -> None:
+    """A file may use both forms if they agree."""
+    with pytest.raises(RecipeError, match=r"^\[objective\] and `objectives` differ") as error:
         small_recipe(objective={"metric": "val_loss"}, objectives=BOTH)
-    assert error.value.hint == "leave [objective] out"
+    assert error.value.hint == "remove [objective]"
     assert small_recipe(objective={"metric": "val_accuracy"}, objectives=BOTH).objective.several
 
 
-def test_the_table_itself_is_checked_too() -> None:
-    """Whoever edits a snapshot, or writes `also` into a file."""
+def test_the_table_is_checked_too() -> None:
+    """Snapshots contain the table, and a file may too."""
     with pytest.raises(RecipeError, match="objectives must be different"):
         small_recipe(objective={"metric": "val_loss", "also": ["val_loss"]})
 
 
 @pytest.mark.parametrize(("setting", "name"), [("sampler", "cmaes"), ("pruner", "optuna-hyperband")])
-def test_what_cannot_take_several_objectives_is_refused(setting: str, name: str) -> None:
-    """Before any trial, with the name of one that can."""
+def test_samplers_and_pruners_for_one_objective_refuse_several(setting: str, name: str) -> None:
+    """The recipe is refused, with a hint that names one that works."""
     search = {"sampler": "tpe", "pruner": "none", setting: name}
     with pytest.raises(RecipeError, match=f"{setting} '{name}' does not work with .* val_accuracy, par") as error:
         small_recipe(objectives=BOTH, search=search)
     assert f"use --{setting}" in (error.value.hint or "")
 
 
-def test_the_command_line_writes_them_with_commas() -> None:
-    """Blanks do not matter."""
+def test_the_command_line_separates_objectives_by_commas() -> None:
+    """Spaces are ignored."""
     assert objective_table("val_accuracy, seconds") == {"metric": "val_accuracy", "also": ["seconds"]}
     assert objective_table("val_loss") == {"metric": "val_loss", "also": []}
 
 
 @pytest.mark.parametrize("other", [["val_accuracy"], ["val_accuracy", "seconds"], ["val_loss", "parameters"]])
 def test_a_study_that_exists_refuses_other_objectives(home: Path, other: list[str]) -> None:
-    """Its trials could not be compared."""
+    """Its old and new trials could not be compared."""
     run_scripted(home, small_recipe(objectives=BOTH, budget={"trials": 1, "epochs": 1}))
     with (
         studies.opened(locate(home=home)) as store,
@@ -109,8 +113,8 @@ def test_a_study_that_exists_refuses_other_objectives(home: Path, other: list[st
         studies.create_or_resume(store, "small", small_recipe(objectives=other), "0" * 64)
 
 
-def test_a_study_goes_on_with_the_objectives_that_it_began_with() -> None:
-    """Whoever gave them as an option need not give them again; a file that names others is another search."""
+def test_a_study_continues_with_the_objectives_that_it_began_with() -> None:
+    """Objectives that were given as an option need not be repeated. A file with other ones is another search."""
     began, plain = small_recipe(objectives=BOTH), small_recipe()
 
     assert plain.continuing(began).objective == began.objective

@@ -1,4 +1,4 @@
-"""A recipe is read from TOML, completed with defaults, and survives its snapshot in the database."""
+"""A recipe is read from TOML, completed with defaults, and restored from its snapshot in the database."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import search_spaces
 from tests.recipes import small_recipe
+from tuner.config.dimensions import Choice, Float, Int
 from tuner.config.hyperparameters import DEFAULTS
 from tuner.config.recipe import Recipe, load_recipe, parse_recipe
-from tuner.config.space import Choice, Float, Int
 from tuner.config.tables import parse_duration
 from tuner.errors import RecipeError
 
@@ -25,7 +25,7 @@ PARTS = st.none() | st.integers(0, 500) | st.floats(0, 500).map(lambda x: round(
 def test_a_duration_is_the_sum_of_its_parts(
     hours: float | None, minutes: float | None, seconds: float | None, upper: bool
 ) -> None:
-    """Every text made of hours, minutes and seconds in this order is understood; none of the three is needed."""
+    """A text may contain hours, minutes and seconds in this order. Each of the three is optional."""
     parts = [(hours, "h", 3600), (minutes, "m", 60), (seconds, "s", 1)]
     text = "".join(f"{count}{unit}" for count, unit, _ in parts if count is not None)
     if not text:
@@ -36,21 +36,21 @@ def test_a_duration_is_the_sum_of_its_parts(
 
 
 @pytest.mark.parametrize("text", ["", "s", "10", "10 m", "10min", "1m1h", "-5s", "1e3s", "1.s", "soon", "5s5s"])
-def test_other_texts_are_no_durations(text: str) -> None:
-    """The message shows how one is written, and what was."""
+def test_other_texts_are_not_durations(text: str) -> None:
+    """The message shows the right format and the text."""
     with pytest.raises(ValueError, match="written like '90s', '10m' or '1h30m', got"):
         parse_duration(text)
 
 
 def test_a_number_of_seconds_needs_no_unit() -> None:
-    """Python callers pass numbers."""
+    """Python callers can pass numbers."""
     assert parse_duration(90) == 90
     assert small_recipe(budget={"timeout": 90}).budget.timeout == 90.0
 
 
 @pytest.mark.parametrize("name", search_spaces.names())
-def test_every_search_that_comes_along_survives_its_snapshot(name: str) -> None:
-    """It loads, has its own name, and is the same after JSON: a study can compare the two."""
+def test_every_built_in_search_survives_its_snapshot(name: str) -> None:
+    """It loads, has its own name, and is equal after JSON, so that a study can compare recipes."""
     recipe = load_recipe(name)
     snapshot = json.loads(json.dumps(recipe.model_dump(mode="json"), allow_nan=False))
     again = parse_recipe(snapshot, "the snapshot")
@@ -62,8 +62,8 @@ def test_every_search_that_comes_along_survives_its_snapshot(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", search_spaces.names())
-def test_every_search_that_comes_along_makes_possible_networks(name: str) -> None:
-    """Its smallest and its largest configuration and its start configurations are complete."""
+def test_every_built_in_search_contains_only_possible_networks(name: str) -> None:
+    """Its smallest and largest configurations and its start configurations are valid."""
     recipe = load_recipe(name)
 
     for end in (0, -1):
@@ -73,8 +73,8 @@ def test_every_search_that_comes_along_makes_possible_networks(name: str) -> Non
     assert recipe.start_params(len(recipe.start)) is None
 
 
-def test_a_file_needs_a_data_set_and_a_space_alone(tmp_path: Path) -> None:
-    """Everything else has a default; the study is named after the file; a byte order mark does no harm."""
+def test_a_file_needs_only_a_data_set_and_a_space(tmp_path: Path) -> None:
+    """Everything else has a default. The study is named after the file. A byte order mark is ignored."""
     path = tmp_path / "my search.toml"
     path.write_text('data = "digits"\n[space]\ndropout = 0.5\n', encoding="utf-8-sig")
     recipe = load_recipe(str(path))
@@ -84,8 +84,8 @@ def test_a_file_needs_a_data_set_and_a_space_alone(tmp_path: Path) -> None:
     assert recipe.hyperparameters({}).dropout == 0.5
 
 
-def test_a_data_file_is_found_beside_the_file_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not matter from where the command is run."""
+def test_a_data_file_is_relative_to_the_toml_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder does not matter."""
     (tmp_path / "searches").mkdir()
     (tmp_path / "searches" / "my.toml").write_text('data = "../rows.npz"\n[space]\n', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -93,8 +93,8 @@ def test_a_data_file_is_found_beside_the_file_that_names_it(tmp_path: Path, monk
     assert load_recipe("searches/my.toml").data == str(tmp_path / "rows.npz")
 
 
-def test_lines_of_the_space_are_dimensions_or_fixed_values() -> None:
-    """A table is searched, a plain value holds for all trials; a list is a width per layer."""
+def test_entries_of_the_space_are_dimensions_or_fixed_values() -> None:
+    """A table is a dimension, a plain value is fixed, and a list of units is one width per layer."""
     recipe = small_recipe(
         space={
             "units": [32, 16],
@@ -105,7 +105,7 @@ def test_lines_of_the_space_are_dimensions_or_fixed_values() -> None:
         }
     )
 
-    assert {name: type(each) for name, each in recipe.search_space.dimensions.items()} == {
+    assert {name: type(dimension) for name, dimension in recipe.search_space.dimensions.items()} == {
         "optimizer": Choice,
         "batch_size": Int,
         "momentum": Float,
@@ -114,8 +114,8 @@ def test_lines_of_the_space_are_dimensions_or_fixed_values() -> None:
     assert recipe.hyperparameters({"optimizer": "adam"}).hidden == (32, 16)
 
 
-def test_a_condition_on_a_default_holds() -> None:
-    """Without a line for it, the optimizer is Adam, and what depends on Adam is drawn."""
+def test_a_condition_can_be_met_by_a_default() -> None:
+    """The default optimizer is Adam, so a dimension that depends on Adam is drawn."""
     when = {"optimizer": ["adam", "adamw"]}
     recipe = small_recipe(space={"dropout": {"type": "float", "low": 0.1, "high": 0.2, "when": when}})
 
@@ -123,7 +123,7 @@ def test_a_condition_on_a_default_holds() -> None:
 
 
 def test_start_configurations_may_list_widths() -> None:
-    """They are spelt out as the sampler knows them."""
+    """The list is replaced by the names that the sampler uses."""
     space = {"units": {"type": "int", "low": 8, "high": 64}, "layers": {"type": "int", "low": 0, "high": 3}}
     recipe = small_recipe(space=space, start=[{"label": "known", "params": {"units": [64, 8]}}])
 
@@ -131,7 +131,7 @@ def test_start_configurations_may_list_widths() -> None:
 
 
 def test_settings_are_replaced_in_a_copy() -> None:
-    """``None`` leaves a setting as it is; what is not named stays."""
+    """``None`` replaces nothing, and other settings stay."""
     recipe = small_recipe()
     changed = recipe.changed(
         recipe={"validation": 360}, budget={"trials": 12, "epochs": None, "timeout": "2m"}, search={"pruner": "sha"}
@@ -153,13 +153,13 @@ def test_settings_are_replaced_in_a_copy() -> None:
     ],
 )
 def test_replaced_settings_are_checked_like_a_file(tables: dict[str, Any], message: str) -> None:
-    """A mistake on the command line is told as such, before anything is written."""
+    """The message names the command line."""
     with pytest.raises(RecipeError, match=message):
         small_recipe().changed(**tables)
 
 
-def test_a_grid_that_cannot_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counting ends at the limit."""
+def test_a_grid_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grid is only generated up to the limit."""
     monkeypatch.setattr("tuner.config.recipe.MAX_GRID", 50)
     units = {"type": "int", "low": 1, "high": 65_536}
 
@@ -170,7 +170,7 @@ def test_a_grid_that_cannot_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_recipe_cannot_be_changed_in_place() -> None:
-    """Trainers, ask_tell and reports may share it."""
+    """So the parts of a run can share it."""
     recipe: Recipe = small_recipe()
 
     with pytest.raises(ValueError, match="frozen"):

@@ -1,4 +1,4 @@
-"""Every mistake in a file ends before any trial: exit code 2, and one line that names file, key and value."""
+"""A mistake in a recipe file is an error before any trial: exit code 2, and one line with file, key and value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ learning_rate = { type = "float", low = 0.001, high = 0.1, log = true }
 
 
 def refused(folder: Path, text: str) -> RecipeError:
-    """Load ``text`` as ``my.toml`` and return the error; a table of ``text`` replaces the good file's."""
+    """Load ``text`` as ``my.toml`` and return the error. Tables of ``text`` replace those of ``GOOD``."""
     head = "" if "data" in text.partition("[")[0] else 'data = "digits"\n'
     space = "" if "[space]" in text or "space =" in text else GOOD.partition("\n[space]")[2]
     path = folder / "my.toml"
@@ -30,8 +30,8 @@ def refused(folder: Path, text: str) -> RecipeError:
     return caught.value
 
 
-def test_the_file_that_the_faults_are_put_into_is_good(tmp_path: Path) -> None:
-    """Otherwise the tests below would prove nothing."""
+def test_the_file_without_faults_is_valid(tmp_path: Path) -> None:
+    """If it were not, the other tests would prove nothing."""
     path = tmp_path / "my.toml"
     path.write_text(GOOD, encoding="utf-8")
 
@@ -53,7 +53,7 @@ def test_the_file_that_the_faults_are_put_into_is_good(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path, text: str, key: str, value: str, nearest: str) -> None:
-    """Optimizer, activation, sampler, pruner and the rest (fault 27)."""
+    """This holds for optimizers, activations, samplers, pruners and all other lists of values (fault 27)."""
     error = refused(tmp_path, text)
 
     assert key in str(error)
@@ -62,7 +62,7 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path, text: str, key: str, v
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("learning_rate = 0", "learning_rate: must be greater than 0, got 0"),
         ("learning_rate = -0.1", "learning_rate: must be greater than 0, got -0.1"),
@@ -82,9 +82,12 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path, text: str, key: str, v
         ('units = { type = "int", low = 9, high = 8 }', "units: low <= high must hold, got low=9, high=8"),
         (
             'learning_rate = { type = "float", low = 0, high = 0.1, log = true }',
-            "learning_rate: a log range must not touch 0, got low=0.0",
+            "learning_rate: the low end of a log range must be above 0, got low=0.0",
         ),
-        ('units = { type = "int", low = 0, high = 8, log = true }', "units: a log range must not touch 0, got low=0"),
+        (
+            'units = { type = "int", low = 0, high = 8, log = true }',
+            "units: the low end of a log range must be above 0, got low=0",
+        ),
         ('optimizer = { type = "choice", choices = [] }', "optimizer.choices: must not be empty, got []"),
         (
             'optimizer = { type = "choice", choices = ["sgd", "sgd"] }',
@@ -94,7 +97,7 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path, text: str, key: str, v
         ('dropout = { type = "float", low = 0, high = 0.5, step = 0 }', "dropout.step: must be greater than 0, got 0"),
         (
             'learning_rate = { type = "float", low = 0.1, high = 0.5, step = 0.1, log = true }',
-            "learning_rate: log and step exclude each other, got step=0.1",
+            "learning_rate: log and step cannot be combined, got step=0.1",
         ),
         ('dropout = { type = "float", low = 0 }', "dropout.high is missing"),
         ('dropout = { type = "float", low = "small", high = 1 }', "dropout.low: must be a valid number, got 'small'"),
@@ -104,18 +107,18 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path, text: str, key: str, v
         ("units = [64, 0]", "units.1: must be greater than or equal to 1, got 0"),
         ('units = "wide"', "units: must be a valid integer, got 'wide'"),
         ("units = 1.5", "units: must be a valid integer, got 1.5"),
-        ("layers = 3\nunits = [64, 32]", "a list of `units` says how many layers there are"),
+        ("layers = 3\nunits = [64, 32]", "a list of `units` sets the number of layers"),
         ('batch_size = { type = "float", low = 16, high = 64 }', "'batch_size' in [space] has type 'float'"),
         ('units = { type = "float", low = 16, high = 64 }', "'units' in [space] has type 'float'"),
     ],
 )
-def test_impossible_values_of_the_space_are_refused(tmp_path: Path, line: str, said: str) -> None:
-    """Each would fail in a trial, some only in the twentieth (fault 28)."""
-    assert said in str(refused(tmp_path, f"[space]\n{line}"))
+def test_impossible_values_of_the_space_are_refused(tmp_path: Path, line: str, message: str) -> None:
+    """They would make trials fail, some of them late in the study (fault 28)."""
+    assert message in str(refused(tmp_path, f"[space]\n{line}"))
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "hint"),
+    ("text", "message", "hint"),
     [
         ("trails = 3", "unknown setting 'trails' of my.toml", "'task'"),
         ("[budget]\ntrails = 3", "unknown setting 'trails' in [budget] of my.toml", "'trials'"),
@@ -130,18 +133,20 @@ def test_impossible_values_of_the_space_are_refused(tmp_path: Path, line: str, s
         ('[[start]]\nlabel = "a"\nparams = {}\nepoch = 3', "unknown setting 'epoch' in [start.0]", "'epochs'"),
     ],
 )
-def test_an_unknown_key_of_any_table_gets_the_nearest(tmp_path: Path, text: str, said: str, hint: str) -> None:
-    """A slip of the finger is never silently ignored."""
+def test_the_hint_for_an_unknown_setting_is_the_most_similar_one(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    """A misspelt setting is not ignored in any table."""
     error = refused(tmp_path, text)
 
-    assert said in str(error)
+    assert message in str(error)
     assert error.hint == f"did you mean {hint}?"
 
 
 @pytest.mark.parametrize(
-    ("when", "said"),
+    ("when", "message"),
     [
-        ('{ optimzer = "sgd" }', "`when` of 'momentum' names 'optimzer'"),
+        ('{ optimzer = "sgd" }', "`when` of 'momentum' names the unknown parameter 'optimzer'"),
         ('{ optimizer = "sgdd" }', "optimizer: must be 'adam', 'adamw', 'rmsprop', 'adadelta' or 'sgd', got 'sgdd'"),
         ('{ optimizer = ["sgd", "adm"] }', "got 'adm'"),
         ('"sgd"', "momentum.when: must be a table, got 'sgd'"),
@@ -149,19 +154,19 @@ def test_an_unknown_key_of_any_table_gets_the_nearest(tmp_path: Path, text: str,
         ("{ dropout = 0.5 }", "'momentum' in [space] depends on 'dropout', which cannot be drawn before it"),
     ],
 )
-def test_a_condition_that_means_nothing_is_refused(tmp_path: Path, when: str, said: str) -> None:
-    """Unknown names and values, no table, a circle."""
+def test_an_impossible_condition_is_refused(tmp_path: Path, when: str, message: str) -> None:
+    """It names an unknown parameter or value, is not a table, or is part of a circle."""
     error = refused(
         tmp_path,
         f'[space]\nmomentum = {{ type = "float", low = 0.5, high = 0.9, when = {when} }}\n'
         'dropout = { type = "float", low = 0, high = 0.5, when = { momentum = 0.9 } }',
     )
 
-    assert said in str(error)
+    assert message in str(error)
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "message"),
     [
         ("{ learning_rate = 0.5 }", "start 'known': learning_rate = 0.5 is not in [space]"),
         ('{ learning_rate = "big" }', "start 'known': learning_rate = 'big' is not in [space]"),
@@ -170,11 +175,11 @@ def test_a_condition_that_means_nothing_is_refused(tmp_path: Path, when: str, sa
         ("{ dropout = 0.15 }", "start 'known': dropout = 0.15 is not in [space]"),
         ("{ layers = 1.5 }", "start 'known': layers = 1.5 is not in [space]"),
         ("{ units = [64, 1000] }", "start 'known': units_1 = 1000 is not in [space]"),
-        ("{ layers = 1, units = [64, 32] }", "start 'known': units must name one width per layer, got 2 for 1 layers"),
+        ("{ layers = 1, units = [64, 32] }", "start 'known': units must list one width per layer, got 2 for 1 layers"),
     ],
 )
-def test_a_start_configuration_outside_the_space_is_refused(tmp_path: Path, params: str, said: str) -> None:
-    """Outside the range, between two steps, of no searched parameter, or of no possible network."""
+def test_a_start_configuration_outside_the_space_is_refused(tmp_path: Path, params: str, message: str) -> None:
+    """A value is outside the range or between two steps, a parameter is not searched, or the network is impossible."""
     error = refused(
         tmp_path,
         f'[[start]]\nlabel = "known"\nparams = {params}\n'
@@ -184,11 +189,11 @@ def test_a_start_configuration_outside_the_space_is_refused(tmp_path: Path, para
         'units = { type = "int", low = 16, high = 128 }\n',
     )
 
-    assert said in str(error)
+    assert message in str(error)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("data = 5", "my.toml: data: must be a valid string, got 5"),
         ('data = ""', "my.toml: data: must not be empty, got ''"),
@@ -208,24 +213,24 @@ def test_a_start_configuration_outside_the_space_is_refused(tmp_path: Path, para
         ("space = 5", "my.toml: space: must be a table, got 5"),
     ],
 )
-def test_impossible_settings_are_refused(tmp_path: Path, text: str, said: str) -> None:
-    """Wrong types, wrong ranges, missing keys, in any table."""
-    assert said in str(refused(tmp_path, text))
+def test_impossible_settings_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    """This covers wrong types, wrong ranges and missing keys, in all tables."""
+    assert message in str(refused(tmp_path, text))
 
 
-def test_a_file_without_data_says_so(tmp_path: Path) -> None:
-    """The hint leads to a complete file."""
+def test_a_file_must_name_a_data_set(tmp_path: Path) -> None:
+    """The hint shows a complete file."""
     path = tmp_path / "my.toml"
     path.write_text("[space]\n", encoding="utf-8")
 
     with pytest.raises(RecipeError, match=r"my\.toml: data is missing") as caught:
         load_recipe(str(path))
 
-    assert caught.value.hint == "see `tuner space show digits` for a complete file"
+    assert caught.value.hint == "`tuner space show digits` shows a complete file"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"data = digits\n", "my.toml is not TOML: Invalid value"),
         (b'data = "digits"\ndata = "mnist"\n', "my.toml is not TOML: Cannot overwrite a value"),
@@ -233,13 +238,13 @@ def test_a_file_without_data_says_so(tmp_path: Path) -> None:
         (b"\x00\x01\x02", "my.toml is not TOML"),
     ],
 )
-def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    """Syntax errors come with their line, other encodings with their byte."""
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    """The message locates a syntax error by line, and a wrong encoding by byte."""
     path = tmp_path / "my.toml"
     path.write_bytes(content)
 
     with pytest.raises(RecipeError) as caught:
         load_recipe(str(path))
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.exit_code == 2

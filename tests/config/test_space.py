@@ -1,4 +1,4 @@
-"""A search space draws only what exists, in an order that conditions allow, and enumerates itself without repeats."""
+"""A search space respects its conditions when it draws configurations, and its grid contains each one once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tuner.config.dimensions import AnyDimension, Choice, Float, Int
 from tuner.config.parsing import contains
-from tuner.config.space import AnyDimension, Choice, Float, Int, SearchSpace
+from tuner.config.space import SearchSpace
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
 
@@ -22,7 +23,7 @@ BOUNDS = st.integers(1, 6)
 
 @st.composite
 def finite_dimensions(draw: st.DrawFn, conditions: Mapping[str, ParamValue]) -> AnyDimension:
-    """A dimension with a few values that exists under ``conditions``."""
+    """Generate a dimension with few values that exists under ``conditions``."""
     low, extra = draw(BOUNDS), draw(st.integers(0, 3))
     kinds: list[AnyDimension] = [
         Int(low=low, high=low + extra, when=dict(conditions)),
@@ -36,7 +37,7 @@ def finite_dimensions(draw: st.DrawFn, conditions: Mapping[str, ParamValue]) -> 
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """Up to four dimensions, each perhaps under a condition on another one, in any order; one may repeat per unit."""
+    """Generate up to four dimensions in any order, some of them conditional, and perhaps one that is in ``per``."""
     dimensions: dict[str, AnyDimension] = {}
     for name in NAMES[: draw(st.integers(1, len(NAMES)))]:
         conditions: dict[str, ParamValue] = {}
@@ -47,76 +48,76 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
         dimensions[name] = draw(finite_dimensions(conditions))
     per = {}
     if draw(st.booleans()):
-        dimensions |= {"many": Int(low=0, high=2), "each": draw(finite_dimensions({}))}
-        per = {"each": "many"}
+        dimensions |= {"count": Int(low=0, high=2), "item": draw(finite_dimensions({}))}
+        per = {"item": "count"}
     order = draw(st.permutations(sorted(dimensions)))
     return SearchSpace({name: dimensions[name] for name in order}, per=per)
 
 
 def points(dimension: AnyDimension) -> tuple[ParamValue, ...]:
     """Return the values of a finite dimension."""
-    found = dimension.points()
-    assert found is not None
-    return found
+    values = dimension.points()
+    assert values is not None
+    return values
 
 
 def is_possible(space: SearchSpace, params: Mapping[str, ParamValue]) -> bool:
-    """Tell, without the code under test, whether each parameter of a configuration exists and no other is missing."""
+    """Return whether a configuration has exactly the parameters that should exist. Does not use the code under test."""
     expected = set()
     for name, dimension in space.dimensions.items():
         if all(other in params and params[other] == value for other, value in dimension.when.items()):
-            expected |= {f"each_{i}" for i in range(int(params["many"]))} if name == "each" else {name}
+            expected |= {f"item_{i}" for i in range(int(params["count"]))} if name == "item" else {name}
     return set(params) == expected
 
 
 @given(spaces())
 def test_every_grid_configuration_is_possible_and_distinct(space: SearchSpace) -> None:
-    """The grid never repeats itself, never holds a parameter whose condition fails, and stays inside the ranges."""
+    """No configuration repeats, no parameter exists if its condition fails, and all values are in their ranges."""
     grid = list(space.grid())
 
     assert len({tuple(sorted((name, repr(value)) for name, value in params.items())) for params in grid}) == len(grid)
     assert all(is_possible(space, params) for params in grid)
     assert all(
-        contains(space.dimensions["each" if name.startswith("each_") else name], value)
+        contains(space.dimensions["item" if name.startswith("item_") else name], value)
         for params in grid
         for name, value in params.items()
     )
 
 
 @given(spaces(), st.randoms(use_true_random=False))
-def test_a_draw_never_holds_a_parameter_whose_condition_fails(space: SearchSpace, chance: random.Random) -> None:
-    """Each parameter that exists is drawn once; no other is; and the grid holds the same configuration."""
-    asked: list[str] = []
+def test_a_draw_contains_exactly_the_parameters_that_exist(space: SearchSpace, chance: random.Random) -> None:
+    """Each of them is drawn once, and the grid contains the configuration."""
+    names: list[str] = []
 
     def draw(name: str, dimension: AnyDimension) -> ParamValue:
-        asked.append(name)
+        names.append(name)
         return chance.choice(points(dimension))
 
     params = space.draw(draw)
 
-    assert sorted(asked) == sorted(params)
+    assert sorted(names) == sorted(params)
     assert is_possible(space, params)
     assert params in list(space.grid())
 
 
 @given(spaces())
-def test_whatever_a_dimension_depends_on_comes_before_it(space: SearchSpace) -> None:
-    """The order of the file does not matter."""
+def test_a_dimension_comes_after_those_that_it_depends_on(space: SearchSpace) -> None:
+    """The order in the file does not matter."""
     order = list(space.dimensions)
 
     assert all(order.index(other) < order.index(name) for name in order for other in space.dimensions[name].when)
-    assert "each" not in order or order.index("many") < order.index("each")
+    assert "item" not in order or order.index("count") < order.index("item")
 
 
 def test_dimensions_without_conditions_keep_the_order_of_the_file() -> None:
-    """Samplers see parameters as the person wrote them."""
+    """The sampler draws them in that order."""
     space = SearchSpace({name: Int(low=0, high=1) for name in ("z", "a", "m")})
 
     assert list(space.dimensions) == ["z", "a", "m"]
 
 
-def test_a_dimension_is_repeated_per_unit() -> None:
-    """Two layers have two widths of their own, none has none."""
+def test_units_are_drawn_once_per_layer() -> None:
+    """Two layers have two widths, zero layers have none."""
     space = SearchSpace({"units": Int(low=4, high=5), "layers": Int(low=0, high=2)}, per={"units": "layers"})
 
     assert space.draw(lambda _, dimension: dimension.ends()[-1]) == {"layers": 2, "units_0": 5, "units_1": 5}
@@ -124,8 +125,8 @@ def test_a_dimension_is_repeated_per_unit() -> None:
     assert len(list(space.grid())) == 1 + 2 + 4
 
 
-def test_conditions_see_fixed_values_and_defaults() -> None:
-    """A fixed value or a default switches a dimension on as a drawn one does; only drawn values are returned."""
+def test_fixed_values_and_defaults_can_meet_conditions() -> None:
+    """They work as drawn values do. Only drawn values are returned."""
     space = SearchSpace(
         {
             "momentum": Float(low=0.5, high=0.9, when={"optimizer": "sgd"}),
@@ -140,7 +141,7 @@ def test_conditions_see_fixed_values_and_defaults() -> None:
 
 
 def test_one_of_several_values_is_enough_for_a_condition() -> None:
-    """A list in ``when`` means any of them; several keys must all hold."""
+    """A list in ``when`` allows any of its values. If ``when`` has several keys, all must hold."""
     dimension = Float(low=0, high=1, when={"optimizer": ("sgd", "rmsprop"), "layers": 2})
 
     assert dimension.applies({"optimizer": "rmsprop", "layers": 2})
@@ -159,7 +160,7 @@ def test_one_of_several_values_is_enough_for_a_condition() -> None:
     ],
 )
 def test_conditions_that_never_hold_are_refused(conditions: dict[str, dict[str, ParamValue]], message: str) -> None:
-    """A circle, a dimension on itself, and one on a parameter that does not exist."""
+    """The condition is part of a circle, or names its own parameter or one that does not exist."""
     with pytest.raises(RecipeError, match=message) as caught:
         SearchSpace({name: Int(low=0, high=1, when=dict(when)) for name, when in conditions.items()})
 
@@ -167,7 +168,7 @@ def test_conditions_that_never_hold_are_refused(conditions: dict[str, dict[str, 
 
 
 def test_a_grid_over_a_continuous_range_is_refused() -> None:
-    """The message names the parameter and the hint says what to do."""
+    """The message names the parameter and its range, and the hint says what to do."""
     space = SearchSpace({"rate": Float(low=0.1, high=0.5)})
 
     with pytest.raises(RecipeError, match=r"'rate' is any number from 0\.1 to 0\.5") as caught:
@@ -177,29 +178,29 @@ def test_a_grid_over_a_continuous_range_is_refused() -> None:
 
 
 @given(low=st.integers(-50, 50), count=st.integers(0, 40), step=st.sampled_from([0.1, 0.25, 0.05, 1.0, 3.0]))
-def test_a_stepped_range_holds_both_of_its_ends(low: int, count: int, step: float) -> None:
-    """Rounding neither loses the last point nor adds one behind it."""
+def test_a_range_with_steps_contains_both_ends(low: int, count: int, step: float) -> None:
+    """Rounding does not remove the last point or add one after it."""
     dimension = Float(low=low, high=low + count * step, step=step)
-    found = points(dimension)
+    values = points(dimension)
 
-    assert (found[0], len(found)) == (low, count + 1)
-    assert found[-1] == pytest.approx(dimension.high)
-    assert all(contains(dimension, value) for value in found)
+    assert (values[0], len(values)) == (low, count + 1)
+    assert values[-1] == pytest.approx(dimension.high)
+    assert all(contains(dimension, value) for value in values)
 
 
-def test_a_logarithmic_range_of_whole_numbers_doubles() -> None:
-    """Its grid is short, however wide it is."""
+def test_the_grid_of_a_logarithmic_int_doubles() -> None:
+    """So it is short even for a wide range. A real number has a grid only if its range has one value."""
     assert Int(low=16, high=100, log=True).points() == (16, 32, 64)
     assert Float(low=0.5, high=0.5).points() == (0.5,)
     assert Float(low=0.1, high=0.5).points() is None
 
 
-SHARES = st.integers(0, 2**30 - 1).map(lambda i: i / 2**30)  # the numbers that a Sobol sequence is made of
+SHARES = st.integers(0, 2**30 - 1).map(lambda i: i / 2**30)  # the numbers of a Sobol sequence
 
 
 @st.composite
 def ranges(draw: st.DrawFn) -> Float | Int:
-    """A range of any kind: of numbers or whole numbers, with a logarithm, a step or neither."""
+    """Generate a range of real or whole numbers, logarithmic, with steps, or neither."""
     log: bool = draw(st.booleans())
     if draw(st.booleans()):
         whole = st.integers(1 if log else -1000, 10_000)
@@ -211,8 +212,8 @@ def ranges(draw: st.DrawFn) -> Float | Int:
 
 
 @given(ranges(), SHARES, SHARES)
-def test_a_share_of_a_range_is_a_value_of_it(dimension: Float | Int, u: float, v: float) -> None:
-    """It lies inside, on the grid of the steps, and a larger share is no smaller value."""
+def test_a_number_between_0_and_1_maps_to_a_value_of_the_range(dimension: Float | Int, u: float, v: float) -> None:
+    """The value is inside the range and on a step, and it does not decrease as the number grows."""
     lower, upper = sorted((u, v))
 
     assert contains(dimension, dimension.at(u))
@@ -222,8 +223,8 @@ def test_a_share_of_a_range_is_a_value_of_it(dimension: Float | Int, u: float, v
 
 
 @given(low=st.integers(1, 500), extra=st.integers(0, 500), log=st.booleans(), step=st.integers(1, 7))
-def test_both_ends_of_whole_numbers_can_be_reached(low: int, extra: int, log: bool, step: int) -> None:
-    """By the first and the last share; without a logarithm every value is hit by an equal part."""
+def test_both_ends_of_an_int_can_be_reached(low: int, extra: int, log: bool, step: int) -> None:
+    """The first and the last share map to them. Without a logarithm, all values have equal shares."""
     dimension = Int(low=low, high=low + extra, log=log, step=1 if log else step)
     last = low + extra if log else points(dimension)[-1]
     size = dimension.size()
@@ -233,24 +234,24 @@ def test_both_ends_of_whole_numbers_can_be_reached(low: int, extra: int, log: bo
 
 
 @given(st.integers(1, 40))
-def test_every_choice_can_be_reached(count: int) -> None:
-    """In the order of the list, by equal parts."""
+def test_all_choices_have_equal_shares(count: int) -> None:
+    """The shares are in the order of the list."""
     dimension = Choice(choices=tuple(range(count)))
 
     assert tuple(dimension.at((i + 0.5) / count) for i in range(count)) == dimension.choices
     assert (dimension.at(0.0), dimension.at(1 - 2**-30)) == (0, count - 1)
 
 
-def test_half_of_a_logarithmic_range_is_its_geometric_middle() -> None:
-    """Each order of magnitude gets the same part."""
+def test_the_middle_of_a_logarithmic_range_is_the_geometric_mean() -> None:
+    """All orders of magnitude have equal shares."""
     assert Float(low=1e-5, high=1e-1, log=True).at(0.5) == pytest.approx(1e-3)
     assert Int(low=16, high=256, log=True).at(0.5) == pytest.approx(64, abs=1)
     assert [Float(low=0.0, high=0.5, step=0.1).at(u) for u in (0.0, 0.5, 0.99)] == [0.0, 0.3, 0.5]
 
 
 @given(spaces())
-def test_the_names_are_those_of_all_configurations(space: SearchSpace) -> None:
-    """No draw holds a name that is not among them, and none of them is always missing where conditions can hold."""
+def test_names_are_the_parameters_of_all_configurations(space: SearchSpace) -> None:
+    """Every drawn name is among them, and without conditions every name is drawn at some time."""
     drawn = {name for params in space.grid() for name in params}
 
     assert drawn <= set(space.names())
@@ -259,8 +260,8 @@ def test_the_names_are_those_of_all_configurations(space: SearchSpace) -> None:
         assert set(space.names()) == drawn
 
 
-def test_names_go_up_to_the_highest_count() -> None:
-    """Whether it is a range, a choice, fixed, or the default where the range does not apply."""
+def test_names_include_the_largest_number_of_layers() -> None:
+    """The number of layers may be a range, a choice, a fixed value, or the default if a condition fails."""
     units, switch = Int(low=4, high=5), Choice(choices=("on", "off"))
 
     def names(**settings: Any) -> list[str]:
@@ -277,8 +278,8 @@ def test_names_go_up_to_the_highest_count() -> None:
 
 
 @given(spaces(), st.integers(1, 60))
-def test_a_space_fits_where_the_grid_is_all_that_can_be_drawn(space: SearchSpace, limit: int) -> None:
-    """A logarithmic range holds more numbers than its grid, so there the trials never suffice for all."""
+def test_a_space_fits_only_if_the_grid_contains_all_configurations(space: SearchSpace, limit: int) -> None:
+    """A logarithmic range contains more numbers than its grid, so a space with one never fits."""
     whole = all(dimension.size() == len(points(dimension)) for dimension in space.dimensions.values())
     fits = space.fits(limit)
 
@@ -299,13 +300,13 @@ def test_a_space_fits_where_the_grid_is_all_that_can_be_drawn(space: SearchSpace
         (Int(low=1, high=2, log=True), 2, True),
         (Int(low=1, high=8, log=True), 1000, False),
         (Float(low=0, high=0.5, step=0.1), 6, True),
-        (Float(low=0, high=1, step=1e-9), 100, False),  # and nobody lists a billion values
+        (Float(low=0, high=1, step=1e-9), 100, False),  # the billion values are not listed
         (Float(low=0, high=0.5), 1000, False),
         (Float(low=0.5, high=0.5), 1, True),
     ],
 )
-def test_some_spaces_fit(dimension: AnyDimension, limit: int, fits: bool) -> None:
-    """Those with few values, all of them on the grid."""
+def test_a_dimension_fits_if_its_values_are_few(dimension: AnyDimension, limit: int, fits: bool) -> None:
+    """All of its values must be on the grid, and at most as many as the limit."""
     assert SearchSpace({"only": dimension}).fits(limit) is fits
 
 
@@ -314,9 +315,9 @@ def test_some_spaces_fit(dimension: AnyDimension, limit: int, fits: bool) -> Non
     [
         (Float, {"low": 1, "high": 0.5}, r"low <= high must hold, got low=1\.0, high=0\.5"),
         (Int, {"low": 3, "high": 2}, r"low <= high must hold, got low=3, high=2"),
-        (Float, {"low": 0, "high": 1, "log": True}, r"a log range must not touch 0, got low=0\.0"),
-        (Int, {"low": -1, "high": 1, "log": True}, r"a log range must not touch 0, got low=-1"),
-        (Int, {"low": 1, "high": 9, "log": True, "step": 2}, r"log and step exclude each other, got step=2"),
+        (Float, {"low": 0, "high": 1, "log": True}, r"the low end of a log range must be above 0, got low=0\.0"),
+        (Int, {"low": -1, "high": 1, "log": True}, r"the low end of a log range must be above 0, got low=-1"),
+        (Int, {"low": 1, "high": 9, "log": True, "step": 2}, r"log and step cannot be combined, got step=2"),
         (Float, {"low": 0, "high": 1, "step": 0}, r"greater than 0"),
         (Int, {"low": 0, "high": 1, "step": 0}, r"greater than or equal to 1"),
         (Float, {"low": 0, "high": float("inf")}, r"finite number"),
@@ -327,11 +328,11 @@ def test_some_spaces_fit(dimension: AnyDimension, limit: int, fits: bool) -> Non
     ],
 )
 def test_impossible_ranges_are_refused(kind: type[AnyDimension], settings: dict[str, Any], message: str) -> None:
-    """Each rule states itself and the values seen."""
+    """The message states the rule and the value."""
     with pytest.raises(ValidationError, match=message):
         kind.model_validate(settings)
 
 
 def test_choices_of_different_types_are_different() -> None:
-    """``true``, ``1`` and ``1.0`` compare equal in Python and are still three choices."""
+    """``true``, ``1`` and ``1.0`` are equal in Python, but they are three choices."""
     assert Choice(choices=(True, 1, 1.0)).choices == (True, 1, 1.0)

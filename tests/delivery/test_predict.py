@@ -51,7 +51,7 @@ def test_a_runtime_that_was_not_exported_is_refused(
     with pytest.raises(UsageError, match="has no format 'onnx'") as caught:
         predict(tmp_path / "model", digits[0], runtime="onnx")
 
-    assert caught.value.hint == "known: keras"
+    assert caught.value.hint == "choose one of: keras"
 
 
 def test_a_runtime_that_is_not_installed_says_how_to_install_it(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.config.dimensions import AnyDimension, Choice, Float, Int
 from tuner.config.recipe import load_recipe
-from tuner.config.space import AnyDimension, Choice, Float, Int, SearchSpace
+from tuner.config.space import SearchSpace
 from tuner.records import ParamValue
 from tuner.search.neighbours import identity, neighbours, untried_neighbour
 

@@ -1,1 +1,1 @@
-"""A search as validated data."""
+"""The settings of a search as validated data: recipe, search space, hyperparameters and objectives."""

@@ -1,4 +1,4 @@
-"""The hyperparameters of an MLP: their names, ranges and defaults, checked by pydantic."""
+"""The hyperparameters of an MLP: their names, types, limits and defaults, validated by pydantic."""
 
 from __future__ import annotations
 
@@ -10,23 +10,34 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuner.records import ParamValue
 
-# Every one of these exports to ONNX and LiteRT; exact GELU does not (tf2onnx has no Erfc).
+# All of these can be exported to ONNX and LiteRT. Exact GELU cannot: tf2onnx does not support Erfc.
 Activation = Literal["relu", "elu", "selu", "tanh", "silu", "leaky_relu", "sigmoid", "softplus"]
 OptimizerName = Literal["adam", "adamw", "rmsprop", "adadelta", "sgd"]
 Schedule = Literal["constant", "cosine"]
 Units = Annotated[int, Field(ge=1, le=65_536)]
 
-PER_LAYER = {"units": "layers"}
+PER_LAYER = {"units": "layers"}  # dimensions that are drawn once per layer
 
 
 class Hyperparameters(BaseModel):
     """One configuration of an MLP and its training.
 
-    ``units`` holds one width per hidden layer; a single number stands for all layers. ``dropout`` follows each hidden
-    layer, ``input_dropout`` the inputs; both are shares of the activations in [0, 1). ``learning_rate`` is that of the
-    first step; ``cosine`` lets it fall to 0 over the trial's epochs. Where nobody gives one, adadelta has a rate of 1
-    (Zeiler 2012, ADADELTA, algorithm 1, knows no other). ``momentum`` is used by sgd alone.
-    ``weight_decay`` is decoupled (Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization) for every optimizer.
+    Attributes:
+        layers: Number of hidden layers; 0 is softmax regression.
+        units: Width of each hidden layer, or one number for all layers.
+        dropout: Dropout after each hidden layer, a share of the activations in [0, 1).
+        input_dropout: Dropout of the inputs, a share in [0, 1).
+        activation: Activation function of the hidden layers.
+        batch_norm: Whether batch normalisation follows each hidden layer.
+        optimizer: Name of the optimizer.
+        learning_rate: Learning rate of the first step. The default for adadelta is 1: Zeiler 2012, ADADELTA, algorithm
+            1, has no learning rate.
+        momentum: Momentum of sgd. Other optimizers ignore it.
+        schedule: ``cosine`` decreases the learning rate to 0 over the trial's epochs.
+        weight_decay: Decoupled weight decay, for every optimizer (Loshchilov & Hutter 2019, Decoupled Weight Decay
+            Regularization).
+        label_smoothing: Share of each label that is spread over all classes, in [0, 1).
+        batch_size: Rows per step.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -47,7 +58,7 @@ class Hyperparameters(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _rate_of_adadelta(cls, values: object) -> object:
+    def _default_rate_of_adadelta(cls, values: object) -> object:
         if isinstance(values, Mapping) and values.get("optimizer") == "adadelta":
             return {"learning_rate": 1.0, **values}
         return values
@@ -55,7 +66,7 @@ class Hyperparameters(BaseModel):
     @model_validator(mode="after")
     def _one_width_per_layer(self) -> Self:
         if isinstance(self.units, tuple) and len(self.units) != self.layers:
-            raise ValueError(f"units must name one width per layer, got {len(self.units)} for {self.layers} layers")
+            raise ValueError(f"units must list one width per layer, got {len(self.units)} for {self.layers} layers")
         return self
 
     @property
@@ -64,24 +75,27 @@ class Hyperparameters(BaseModel):
         return self.units if isinstance(self.units, tuple) else (self.units,) * self.layers
 
     def weights(self, inputs: int, classes: int) -> int:
-        """Return how many weights the model has, those of batch normalisation that are not trained among them.
+        """Return the number of weights of the model, including those of batch normalisation that are not trained.
+
+        Results and options call this number ``parameters``, as Keras does. It has nothing to do with the parameters of
+        the search space.
 
         Args:
-            inputs: Values per row.
-            classes: How many labels.
+            inputs: Number of values per row.
+            classes: Number of classes.
         """
         widths = (inputs, *self.hidden)
-        # Offset, scale, mean and variance of batch normalisation, and no bias before it; or the bias.
-        beside = 4 if self.batch_norm else 1
-        hidden = sum((before + beside) * width for before, width in itertools.pairwise(widths))
+        # Per unit: a bias, or the offset, scale, mean and variance of batch normalisation, which replaces the bias.
+        per_unit = 4 if self.batch_norm else 1
+        hidden = sum((before + per_unit) * width for before, width in itertools.pairwise(widths))
         return hidden + (widths[-1] + 1) * classes
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """Build from flat parameters, where ``units_0``, ``units_1`` … are the widths of single layers.
+        """Create hyperparameters from flat parameters, where ``units_0``, ``units_1`` … are the widths of the layers.
 
         Raises:
-            pydantic.ValidationError: If a name or value is not possible.
+            pydantic.ValidationError: If a name is unknown or a value is not possible.
         """
         values = dict(params)
         widths = {int(name.removeprefix("units_")): values.pop(name) for name in list(values) if _is_width(name)}
@@ -92,7 +106,7 @@ class Hyperparameters(BaseModel):
         return cls.model_validate(values)
 
     def as_params(self) -> dict[str, ParamValue]:
-        """Return flat parameters, the inverse of :meth:`from_params`."""
+        """Return flat parameters: the inverse of :meth:`from_params`."""
         params: dict[str, ParamValue] = self.model_dump(exclude={"units"})
         return params | {f"units_{i}": width for i, width in enumerate(self.hidden)}
 

@@ -1,4 +1,4 @@
-"""The lines of [space] and of the first trials: read, and checked against the hyperparameters that there are."""
+"""Parses the entries of [space] and the parameters of start configurations, and checks them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tuner.config.dimensions import AnyDimension, Choice, Float, Int
 from tuner.config.hyperparameters import Hyperparameters
-from tuner.config.space import AnyDimension, Choice, Float, Int
 from tuner.config.validation_messages import explain, explain_value
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
@@ -18,7 +18,10 @@ _DIMENSIONS: dict[str, type[Float | Int | Choice]] = {"float": Float, "int": Int
 
 
 def parse_entry(name: str, entry: object) -> object:
-    """Check one line of [space]: a table is a dimension, anything else a fixed value.
+    """Parse one entry of [space]: a table is a dimension, anything else is a fixed value.
+
+    Returns:
+        The dimension, or ``entry`` itself.
 
     Raises:
         RecipeError: If the name is unknown, or a value is not possible.
@@ -35,14 +38,16 @@ def parse_entry(name: str, entry: object) -> object:
         _check_value(name, value)
     for other, allowed in dimension.when.items():
         if other not in Hyperparameters.model_fields:
-            raise explain_value(f"`when` of '{name}' names '{other}'", other, Hyperparameters.model_fields)
+            raise explain_value(
+                f"`when` of '{name}' names the unknown parameter '{other}'", other, Hyperparameters.model_fields
+            )
         for value in allowed if isinstance(allowed, tuple) else (allowed,):
             _check_value(other, value)
     return dimension
 
 
 def contains(dimension: AnyDimension, value: ParamValue) -> bool:
-    """Tell whether ``value`` could be drawn from ``dimension``."""
+    """Return whether ``value`` can be drawn from ``dimension``."""
     if isinstance(dimension, Choice):
         return value in dimension.choices
     if isinstance(value, str) or not dimension.low <= value <= dimension.high:
@@ -52,7 +57,7 @@ def contains(dimension: AnyDimension, value: ParamValue) -> bool:
 
 
 def flat(params: Mapping[str, Any]) -> dict[str, ParamValue]:
-    """Spell a list of widths out as ``layers``, ``units_0``, ``units_1`` and so on."""
+    """Replace a list of widths by ``layers``, ``units_0``, ``units_1`` and so on."""
     widths = params.get("units")
     if not isinstance(widths, list | tuple):
         return dict(params)
@@ -63,8 +68,8 @@ def flat(params: Mapping[str, Any]) -> dict[str, ParamValue]:
 def _parse_dimension(name: str, table: Mapping[str, object]) -> AnyDimension:
     kind = table.get("type")
     if kind not in _DIMENSIONS:
-        said = "no type" if kind is None else f"type {kind!r}"
-        raise explain_value(f"'{name}' in [space] has {said}", str(kind), _DIMENSIONS)
+        problem = "no type" if kind is None else f"the unknown type {kind!r}"
+        raise explain_value(f"'{name}' in [space] has {problem}", str(kind), _DIMENSIONS)
     if kind == "float" and type(Hyperparameters.model_fields[name].default) is int:
         raise RecipeError(f"'{name}' in [space] has type 'float'", hint='it is a whole number: write type = "int"')
     try:

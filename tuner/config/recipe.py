@@ -1,4 +1,4 @@
-"""A whole search as validated data: data set, task, objective, budget, sampler, pruner, space and first trials."""
+"""A recipe: all settings of a search as validated data, and what follows from them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,35 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 import search_spaces
+from tuner.config.dimensions import AnyDimension
 from tuner.config.hyperparameters import DEFAULTS, PER_LAYER, Hyperparameters
 from tuner.config.objectives import Objective, with_objective
 from tuner.config.parsing import contains, flat, parse_entry
-from tuner.config.space import AnyDimension, SearchSpace
+from tuner.config.space import SearchSpace
 from tuner.config.tables import Budget, SamplerName, Search, Start, Table, Winner
 from tuner.config.validation_messages import explain
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
 
-MAX_GRID = 100_000
+MAX_GRID = 100_000  # configurations
 
 
 class Recipe(Table):
-    """A whole search. ``validation`` is a share of the training rows when below 1, else a number of rows.
+    """All settings of a search. The tables are described by their own classes.
 
-    They are drawn at random with ``split_seed``, or are the ``last`` ones of the data set.
+    Attributes:
+        name: Name of the search, and of its study unless another name is given.
+        description: One line for people.
+        data: Name of the data set, or path of an ``.npz`` file.
+        task: The kind of target.
+        validation: Size of the validation split: a share of the training rows if below 1, else a number of rows.
+        split_seed: Seed with which the validation rows are drawn, or ``last`` to take the last rows of the data set.
+        objective: What trials are compared by.
+        budget: The limits of a study, a run and a trial.
+        search: The sampler and the pruner.
+        winner: What is done after the search to choose and train the winner.
+        space: A dimension or a fixed value for each parameter.
+        start: Configurations that are tried first.
     """
 
     name: str = Field(min_length=1)
@@ -58,7 +71,7 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _start_in_space(self) -> Self:
-        _ = self.search_space  # conditions that cannot hold are found here, before any trial
+        _ = self.search_space  # raises if conditions can never hold
         for start in self.start:
             for name, value in flat(start.params).items():
                 dimension = self.search_space.dimensions.get(re.sub(r"_\d+$", "", name))
@@ -73,7 +86,7 @@ class Recipe(Table):
     @model_validator(mode="after")
     def _one_number_of_layers(self) -> Self:
         if isinstance(self.space.get("units"), list | tuple) and "layers" in self.space:
-            raise ValueError("a list of `units` says how many layers there are: leave `layers` out, or give one width")
+            raise ValueError("a list of `units` sets the number of layers: remove `layers`, or give one width")
         return self
 
     @model_validator(mode="after")
@@ -85,26 +98,26 @@ class Recipe(Table):
     @model_validator(mode="after")
     def _several_objectives(self) -> Self:
         if self.objective.several:
-            what = f"with the objectives {', '.join(self.objective.names)}"
+            problem = f"does not work with several objectives, got {', '.join(self.objective.names)}"
             if self.search.sampler == "cmaes":
-                raise RecipeError(f"sampler 'cmaes' does not work {what}", hint="use --sampler tpe, gp or nsga2")
+                raise RecipeError(f"sampler 'cmaes' {problem}", hint="use --sampler tpe, gp or nsga2")
             if self.search.pruner == "optuna-hyperband":
-                raise RecipeError(f"pruner 'optuna-hyperband' does not work {what}", hint="use --pruner hyperband")
+                raise RecipeError(f"pruner 'optuna-hyperband' {problem}", hint="use --pruner hyperband")
         return self
 
     @cached_property
     def search_space(self) -> SearchSpace:
-        """The space to draw from."""
+        """The search space: the dimensions and the fixed values of ``space``."""
         dimensions = {name: entry for name, entry in self.space.items() if isinstance(entry, AnyDimension)}
         fixed = flat({name: entry for name, entry in self.space.items() if name not in dimensions})
         return SearchSpace(dimensions, fixed=fixed, defaults=DEFAULTS, per=PER_LAYER)
 
     @cached_property
     def grid(self) -> tuple[dict[str, ParamValue], ...]:
-        """The start configurations, then every other configuration of the space.
+        """All configurations of the search space, the start configurations first.
 
         Raises:
-            RecipeError: If a dimension has infinitely many values, or the grid is too large to hold.
+            RecipeError: If a dimension has infinitely many values, or there are more than ``MAX_GRID`` configurations.
         """
         grid = list(itertools.islice(self.search_space.grid(), MAX_GRID + 1))
         if len(grid) > MAX_GRID:
@@ -116,15 +129,15 @@ class Recipe(Table):
 
     @cached_property
     def exhaustible(self) -> bool:
-        """Whether the trials suffice for every configuration of the space."""
+        """Whether there are enough trials to try every configuration of the search space."""
         trials = self.budget.trials
         return self.search_space.fits(min(trials, MAX_GRID)) and len(self.grid) <= trials
 
     @property
     def sampler(self) -> SamplerName:
-        """Who proposes configurations: what ``auto`` stands for, else the sampler that is named.
+        """The sampler in use. If it is ``auto``, this is the sampler that ``auto`` stands for.
 
-        Where the trials suffice for every configuration, nothing is gained by guessing which are good.
+        If there are enough trials for every configuration, an exhaustive search beats a model.
         """
         if self.search.sampler != "auto":
             return self.search.sampler
@@ -132,23 +145,33 @@ class Recipe(Table):
 
     @property
     def trials(self) -> int:
-        """How many trials there can be: the budget, or the size of the grid when that is smaller."""
+        """The maximum number of trials: the budget, or the size of the grid if that is smaller."""
         return self.room(0)
 
     def room(self, refused: int) -> int:
-        """Return how many trials there can be where so many configurations were refused, which are no trials."""
+        """Return the maximum number of trials after ``refused`` configurations were refused.
+
+        Refused configurations do not count as trials, but each one leaves one configuration less in a grid.
+        """
         return min(self.budget.trials, len(self.grid) - refused) if self.sampler == "grid" else self.budget.trials
 
     def hyperparameters(self, params: Mapping[str, ParamValue]) -> Hyperparameters:
-        """Complete drawn ``params`` with the fixed values and the defaults."""
+        """Return the hyperparameters of a configuration: drawn ``params``, fixed values and defaults."""
         return Hyperparameters.from_params({**self.search_space.fixed, **params})
 
     def start_params(self, number: int) -> dict[str, ParamValue] | None:
-        """Return what trial ``number`` starts with, or ``None`` where the sampler decides."""
+        """Return start configuration ``number`` as flat parameters, or ``None`` if there are fewer."""
         return flat(self.start[number].params) if number < len(self.start) else None
 
     def continuing(self, before: Recipe) -> Recipe:
-        """Return this recipe with what a study began with and must keep for its trials to be comparable."""
+        """Return this recipe with the settings that an existing study keeps.
+
+        These are the settings that make its trials comparable, and those of the search. Its objectives are kept if this
+        recipe has the same metric and no other objective. If not, :func:`tuner.studies.create_or_resume` compares them.
+
+        Args:
+            before: The recipe of the study's last run.
+        """
         same = self.objective.metric == before.objective.metric and not self.objective.several
         own = [start for start in self.start if start.origin is None]
         starts = [*own, *(start for start in before.start if start.origin is not None)]
@@ -163,20 +186,20 @@ class Recipe(Table):
         )
 
     def with_sampler_chosen(self, before: Recipe | None) -> Recipe:
-        """Return this recipe with what ``auto`` stands for written down.
+        """Return this recipe with the choice that ``auto`` makes in ``search.chosen``.
 
-        A study that goes on stays a grid, or stays none, however many trials it is given now: trial ``n`` of a grid is
-        its configuration ``n``, so one that became a grid later would never try those before.
+        The choice is made when a study begins, and stays the same if the number of trials changes later. Trial ``n`` of
+        a grid search is configuration ``n`` of the grid: a study that became a grid search later would skip some.
 
         Args:
-            before: What the study ran with last; ``None`` where it begins.
+            before: The recipe of the study's last run; ``None`` if the study begins.
         """
         grid = self.exhaustible if before is None else before.sampler == "grid"
         chosen = None if self.search.sampler != "auto" else "grid" if grid else "tpe"
         return self.model_copy(update={"search": self.search.model_copy(update={"chosen": chosen})})
 
     def changed(self, **tables: Mapping[str, object]) -> Recipe:
-        """Return a copy with some settings replaced, validated again; ``None`` leaves a setting as it is.
+        """Return a copy in which some settings are replaced, validated like a file. ``None`` replaces nothing.
 
         >>> recipe.changed(budget={"trials": 12}, search={"sampler": "random"})  # doctest: +SKIP
 
@@ -191,14 +214,14 @@ class Recipe(Table):
 
 
 def parse_recipe(raw: Mapping[str, object], source: str) -> Recipe:
-    """Validate what a TOML file or a snapshot holds.
+    """Validate the tables of a TOML file or of a study's snapshot.
 
     Args:
         raw: The parsed tables.
-        source: The file's name, for messages.
+        source: Name of the file, for messages.
 
     Raises:
-        RecipeError: Naming the file, the key, the value and the nearest correct name.
+        RecipeError: If something is wrong. The message names file, key and value, the hint the most similar valid name.
     """
     try:
         return Recipe.model_validate(raw)
@@ -209,18 +232,20 @@ def parse_recipe(raw: Mapping[str, object], source: str) -> Recipe:
 
 
 def load_recipe(search: str) -> Recipe:
-    """Load a search by its name or from a TOML file.
+    """Load the recipe of a built-in or registered search, or of a TOML file.
 
     Raises:
-        RecipeError: If there is no such search, the file is no TOML, or a setting is wrong.
+        RecipeError: If there is no such search, the file is not TOML, or a setting is wrong.
     """
     path = search_spaces.find(search)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path.name} is not TOML: {error}", hint="see `tuner space show digits` for one") from None
+        raise RecipeError(
+            f"{path.name} is not TOML: {error}", hint="`tuner space show digits` shows a complete file"
+        ) from None
     data = raw.get("data")
     if isinstance(data, str) and data.endswith(".npz"):
-        raw["data"] = str((Path(path).parent / data).resolve())  # relative to the file that names it
+        raw["data"] = str((Path(path).parent / data).resolve())  # relative to the TOML file
     name = path.stem if search.endswith(".toml") else search
     return parse_recipe({"name": name, **raw}, path.name)

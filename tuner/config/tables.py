@@ -1,11 +1,14 @@
-"""The tables of a recipe beside its space: what may be spent, who proposes, what the winner must show, first trials."""
+"""The tables of a recipe except ``[space]`` and ``[objective]``: budget, search, winner, and start configurations."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from tuner.config.objectives import objective_table
 
 SamplerName = Literal["auto", "tpe", "gp", "random", "qmc", "cmaes", "grid", "nsga2"]
 PrunerName = Literal[
@@ -16,10 +19,10 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def parse_duration(value: object) -> object:
-    """Turn ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds; anything else passes on to pydantic.
+    """Convert ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds. Return anything but text unchanged, for pydantic.
 
     Raises:
-        ValueError: If a text is no duration.
+        ValueError: If a text is not a duration.
     """
     if not isinstance(value, str):
         return value
@@ -34,19 +37,25 @@ Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 
 
 class Table(BaseModel):
-    """Settings that cannot be changed, among which there is no unknown one."""
+    """Base class of a recipe's tables. Instances cannot be changed, and an unknown setting is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Budget(Table):
-    """How much may be spent. ``trials`` is the study's total, ``timeout`` the seconds of one run.
+    """The limits of a study, a run and a trial.
 
-    ``patience`` counts epochs without improvement before a trial stops early (0: never); ``keep`` is the number of
-    best models that stay on disk. ``retries`` is how often a trial is tried again whose process died, and
-    ``trial_timeout`` the seconds that one attempt may take. The study ends early once its best objective is as good as
-    ``target``, or once ``plateau`` trials have ended without a better one. A configuration with more than
-    ``max_parameters`` weights is refused before training and counts as no trial.
+    Attributes:
+        trials: Number of trials of the whole study.
+        epochs: Maximum number of epochs of a trial.
+        timeout: Maximum duration of one run, in seconds.
+        patience: Epochs without improvement after which a trial stops; 0 means never.
+        keep: Number of best models that stay on disk.
+        retries: How often a trial is started again if its process dies.
+        trial_timeout: Maximum duration of one attempt at a trial, in seconds.
+        target: The study ends once its best value, that of the first objective, is at least this good.
+        plateau: The study ends after this many trials without a better value.
+        max_parameters: A configuration with more weights is refused before training, and does not count as a trial.
     """
 
     trials: int = Field(default=40, ge=1)
@@ -62,10 +71,12 @@ class Budget(Table):
 
 
 class Winner(Table):
-    """How the winner is made sure of, after the search.
+    """What is done after the search to choose and train the winner.
 
-    The best ``confirm`` configurations are trained with ``seeds`` further seeds, and the best mean wins. ``refit``
-    trains the winner once more, on the training and validation rows together.
+    Attributes:
+        confirm: Number of best configurations that are trained again. The best mean wins.
+        seeds: Number of further seeds for each of these configurations.
+        refit: Whether the winner is trained once more, on the training and validation rows together.
     """
 
     confirm: int = Field(default=0, ge=0)
@@ -74,11 +85,15 @@ class Winner(Table):
 
 
 class Search(Table):
-    """Who proposes configurations, who stops bad trials, and the seed of both.
+    """The sampler, the pruner, and the seed of both.
 
-    ``threshold`` is the worst value of the objective that the ``threshold`` pruner lets live. ``chosen`` is what
-    ``auto`` came to when the study began: a run writes it into the snapshot. ``learn_from`` names earlier studies of
-    the same database: see :mod:`tuner.search.warm_start`.
+    Attributes:
+        sampler: Proposes configurations. ``auto`` is replaced when the study begins.
+        chosen: The sampler that ``auto`` was replaced by. A run writes it into the study's snapshot of the recipe.
+        pruner: Ends trials that are unlikely to become the best.
+        threshold: The ``threshold`` pruner prunes trials with a worse value than this.
+        seed: Seed of all random choices.
+        learn_from: Earlier studies of the same database: see :mod:`tuner.search.warm_start`.
     """
 
     sampler: SamplerName = "auto"
@@ -89,22 +104,26 @@ class Search(Table):
     learn_from: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _threshold(self) -> Self:
+    def _threshold_is_set(self) -> Self:
         if self.pruner == "threshold" and self.threshold is None:
-            raise ValueError("pruner 'threshold' needs a value: set `threshold` to the worst objective that may live")
+            raise ValueError("pruner 'threshold' needs a value: set `threshold` to the worst value that is not pruned")
         return self
 
     @property
     def shown(self) -> str:
-        """The sampler as people see it: ``auto (tpe)`` once that is settled."""
+        """The sampler's name for people, such as ``auto (tpe)`` once ``auto`` was replaced."""
         return f"auto ({self.chosen})" if self.sampler == "auto" and self.chosen else self.sampler
 
 
 class Start(Table):
-    """A configuration that is tried first; parameters that it leaves open are sampled.
+    """A start configuration: it is tried before the sampler proposes any.
 
-    ``reference`` is a published test accuracy to stand beside ours. ``origin`` is the earlier study among whose best it
-    was, if that is where it comes from.
+    Attributes:
+        label: Its name for people.
+        params: Values of parameters. The sampler chooses the parameters that are missing.
+        epochs: Maximum number of epochs; ``None`` takes the budget's.
+        reference: A published test accuracy, shown beside ours.
+        origin: The earlier study that the configuration comes from, if any.
     """
 
     label: str
@@ -112,3 +131,40 @@ class Start(Table):
     epochs: int | None = Field(default=None, ge=1)
     reference: float | None = Field(default=None, ge=0, le=1)
     origin: str | None = None
+
+
+_TABLE_OF = {
+    "validation": "recipe",
+    **dict.fromkeys(Budget.model_fields, "budget"),
+    **dict.fromkeys(Search.model_fields, "search"),
+    **dict.fromkeys(Winner.model_fields, "winner"),
+}
+
+
+def by_table(
+    *,
+    learn_from: Sequence[str] | None = None,
+    objectives: str | Sequence[str] | None = None,
+    **settings: object,
+) -> dict[str, dict[str, object]]:
+    """Group settings by the table of the recipe that holds them; settings outside of tables belong to ``recipe``.
+
+    >>> by_table(trials=12, sampler="random")["budget"]
+    {'trials': 12}
+
+    Args:
+        learn_from: See :class:`Search`.
+        objectives: See :func:`tuner.config.objectives.objective_table`.
+        **settings: Any setting of :class:`Budget`, :class:`Search` and :class:`Winner`, and ``validation``.
+
+    Returns:
+        The arguments of :meth:`tuner.config.recipe.Recipe.changed`.
+
+    Raises:
+        RecipeError: If ``objectives`` cannot be the objectives of a study.
+    """
+    tables: dict[str, dict[str, object]] = {"recipe": {}, "budget": {}, "search": {}, "winner": {}}
+    for name, value in settings.items():
+        tables[_TABLE_OF[name]][name] = value
+    tables["search"]["learn_from"] = None if learn_from is None else list(learn_from)
+    return {**tables, "objective": {} if objectives is None else objective_table(objectives)}

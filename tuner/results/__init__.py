@@ -1,1 +1,1 @@
-"""What came out of a study."""
+"""Reads the results of a study: trials, importance, best regions, and whether a trial can be reproduced."""

@@ -1,4 +1,4 @@
-"""Where in the searched ranges the best trials of a study lie."""
+"""Finds the region of the search space in which the best trials of a study lie."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from tuner.config.dimensions import AnyDimension, Choice, Float, Int
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe import Recipe
-from tuner.config.space import AnyDimension, Choice, Float, Int
 from tuner.records import ParamValue
 from tuner.results.trials import TrialResult, ranked
 
-REGION_TOP = 3  # the best trials that a region is drawn from, unless 10 % of the complete ones are more
-MIN_FOR_REGIONS = 2 * REGION_TOP  # complete and pruned trials
-_NEAR = 0.05  # of the searched range, from its end
+REGION_TOP = 3  # least number of best trials that a region is computed from
+MIN_FOR_REGIONS = 2 * REGION_TOP  # least number of complete and pruned trials
+_NEAR = 0.05  # a value is at an end if it is closer than this share of the searched range
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where a number lies in the best trials; ``searched`` is the range it was drawn from.
+    """The range of a numeric parameter in the best trials.
 
-    ``end`` is ``"lower"`` or ``"upper"`` where the best trials press against that end: they reach it, and all lie in
-    that half. ``limit`` tells that nothing beyond that end is possible. Of the ``top`` best, ``trials`` have the
-    parameter.
+    Attributes:
+        name: The parameter.
+        low: Its lowest value in the best trials.
+        high: Its highest value in the best trials.
+        searched: The range that the study searched.
+        log: Whether the range was searched on a logarithmic scale.
+        trials: How many of the best trials have the parameter.
+        top: Number of best trials.
+        end: ``"lower"`` or ``"upper"`` if the best trials lie at that end of the searched range: at least one of them
+            reaches it, and all lie in that half. This suggests searching beyond it.
+        limit: Whether values beyond ``end`` are impossible.
     """
 
     name: str
@@ -40,7 +48,7 @@ class Interval:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """``low`` and ``high`` as shares of the searched range, on the scale on which it was searched."""
+        """``low`` and ``high`` as shares of the searched range, from 0 to 1, on the scale of the search."""
         return self._position(self.low), self._position(self.high)
 
     def _position(self, value: float) -> float:
@@ -55,7 +63,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How often the best trials have each value of a choice, the most frequent first; ``searched`` is every value."""
+    """The values of a choice in the best trials.
+
+    Attributes:
+        name: The parameter.
+        values: Each value with the number of best trials that have it, the most frequent first.
+        searched: All values that the study searched.
+        trials: How many of the best trials have the parameter.
+        top: Number of best trials.
+    """
 
     name: str
     values: tuple[tuple[ParamValue, int], ...]
@@ -73,28 +89,29 @@ Region = Interval | Counted
 
 
 def regions(trials: Sequence[TrialResult], recipe: Recipe) -> tuple[Region, ...]:
-    """Return where each searched parameter lies in the best tenth of the complete trials, in the order of the space.
+    """Return the region of each searched parameter, in the order of the search space.
 
-    The best tenth is never fewer than ``REGION_TOP`` trials; if these are more than half of all that were judged, the
-    pruned ones included, there is no region.
+    Regions are computed from the best tenth of the complete trials, and from at least ``REGION_TOP``. If there are
+    fewer complete trials than that, or fewer than ``MIN_FOR_REGIONS`` complete and pruned ones, there are no regions.
     """
-    done = [trial for trial in ranked(list(trials), recipe) if trial.value is not None and math.isfinite(trial.value)]
-    judged = len(done) + sum(trial.state == "pruned" for trial in trials)
-    if len(done) < REGION_TOP or judged < MIN_FOR_REGIONS:
+    ranking = ranked(list(trials), recipe)
+    complete = [trial for trial in ranking if trial.value is not None and math.isfinite(trial.value)]
+    compared = len(complete) + sum(trial.state == "pruned" for trial in trials)
+    if len(complete) < REGION_TOP or compared < MIN_FOR_REGIONS:
         return ()
-    top = done[: max(REGION_TOP, math.ceil(len(done) / 10))]
+    top = complete[: max(REGION_TOP, math.ceil(len(complete) / 10))]
     names = {name for trial in top for name in trial.params}
-    found = []
+    result = []
     for base, dimension in recipe.search_space.dimensions.items():
-        ours = [name for name in names if re.fullmatch(rf"{base}(_\d+)?", name)]
-        for name in sorted(ours, key=lambda each: (len(each), each)):
+        instances = [name for name in names if re.fullmatch(rf"{base}(_\d+)?", name)]
+        for name in sorted(instances, key=lambda name: (len(name), name)):
             values = [trial.params[name] for trial in top if name in trial.params]
-            found.append(_region(name, base, dimension, values, len(top)))
-    return tuple(region for region in found if region is not None)
+            result.append(_region(name, base, dimension, values, len(top)))
+    return tuple(region for region in result if region is not None)
 
 
 def _region(name: str, base: str, dimension: AnyDimension, values: Sequence[ParamValue], top: int) -> Region | None:
-    """Return where the ``values`` of the ``top`` best trials lie; ``None`` where nothing was searched."""
+    """Return the region of ``values``; ``None`` if the dimension has only one value."""
     if isinstance(dimension, Choice):
         counts = tuple(Counter(values).most_common())
         return Counted(name, counts, dimension.choices, len(values), top) if len(dimension.choices) > 1 else None
@@ -102,22 +119,22 @@ def _region(name: str, base: str, dimension: AnyDimension, values: Sequence[Para
         return None
     numbers = [float(value) if isinstance(dimension, Float) else int(value) for value in values]
     searched = (dimension.low, dimension.high)
-    inner = Interval(name, min(numbers), max(numbers), searched, dimension.log, len(values), top)
-    end = _end(inner)
+    interval = Interval(name, min(numbers), max(numbers), searched, dimension.log, len(values), top)
+    end = _end(interval)
     if end is None or len(values) < REGION_TOP:
-        return inner
-    return replace(inner, end=end, limit=_is_limit(base, dimension, end))
+        return interval
+    return replace(interval, end=end, limit=_is_limit(base, dimension, end))
 
 
-def _end(region: Interval) -> str | None:
-    """Return the end against which the best trials press. That a few reach it while others are far is chance."""
-    first, last = region.extent
+def _end(interval: Interval) -> str | None:
+    """Return the end at which the best trials lie. If some of them lie far from it, the others are there by chance."""
+    first, last = interval.extent
     if last >= 1 - _NEAR and first > 1 / 2:
         return "upper"
     return "lower" if first <= _NEAR and last < 1 / 2 else None
 
 
 def _is_limit(base: str, dimension: Float | Int, end: str) -> bool:
-    """Tell whether a parameter can be no lower, or no higher, than that end of its range."""
+    """Return whether values beyond that end of the range are impossible."""
     rule, value = ("ge", dimension.low) if end == "lower" else ("le", dimension.high)
-    return any(getattr(each, rule, None) == value for each in Hyperparameters.model_fields[base].metadata)
+    return any(getattr(constraint, rule, None) == value for constraint in Hyperparameters.model_fields[base].metadata)

@@ -1,4 +1,4 @@
-"""What each parameter of a study is worth to its objective."""
+"""Computes how important each parameter of a study is for its objective."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from storage.trial_attributes import REFUSED
 
-# In simulated studies of 10 parameters, the one that mattered most was among the first three of a measure in 75 to 95 %
+# In simulated studies with 10 parameters, the most important one was among the first three of a measure in 75 to 95 %
 # of the cases with 8 trials, and in 25 to 80 % with 5.
 MIN_FOR_IMPORTANCE = 8
-PED_ANOVA_TOP = 5  # trials that count as best, as Optuna advises, unless 10 % are more, or half of all are fewer
+PED_ANOVA_TOP = 5  # number of best trials, as Optuna recommends; more if a tenth is more, fewer if half of all is fewer
 
 
 @dataclass(frozen=True, slots=True)
 class Importances:
-    """What each parameter is worth to the objective, largest first; each measure sums to 1, or is empty.
+    """The importance of each parameter by two measures.
 
-    ``ped_anova`` asks what a trial needs to be among the best, and counts pruned trials as worse than complete ones;
-    ``fanova`` asks what moves the value of the complete ones. ``partial`` are the parameters that only some of these
-    trials have, ``constant`` those that never differ: neither can be compared. ``missing`` says why nothing can.
+    The shares of a measure are sorted, the largest first, and sum to 1. A measure that cannot be computed is empty.
+
+    Attributes:
+        ped_anova: What decides whether a trial is among the best. Pruned trials count as worse than complete ones.
+        fanova: What changes the value of complete trials.
+        partial: Parameters that only some of the trials have. They are left out of both measures.
+        constant: Parameters that have the same value in all trials. They are left out of both measures.
+        missing: Why no measure could be computed, or ``None``.
     """
 
     ped_anova: Mapping[str, float]
@@ -45,22 +50,22 @@ class Importances:
 
 
 def importances(study: optuna.Study) -> Importances:
-    """Return what each parameter is worth to the objective of ``study``.
+    """Return the importance of each parameter for the first objective of ``study``.
 
-    A pruner leaves few complete trials, and these alike. That the others were pruned is what PED-ANOVA needs to know,
-    which compares the best trials with all: in simulated studies of 12 trials, 5 of them complete, the parameter that
-    mattered most was among its first three in 90 % of the cases with pruned trials, and in 60 % without.
+    PED-ANOVA compares the best trials with all trials, so it gets the pruned trials too: a pruner leaves few complete
+    trials, and these are similar. In simulated studies of 12 trials, 5 of them complete, the most important parameter
+    was among the first three of PED-ANOVA in 90 % of the cases with pruned trials, and in 60 % without.
 
-    Of several objectives the first one counts, by which trials are pruned: it is the only one of a study in memory.
-    Neither measure is given a ``target``: PED-ANOVA takes one for a loss, even if the study maximises, but without one
-    it goes by the study's direction.
+    With several objectives, the first one counts, because it decides which trials are pruned. The measures get a study
+    in memory that has no other objective, and no ``target``: PED-ANOVA minimises a target even if the study maximises,
+    but without one it follows the direction of the study.
 
     Source: Watanabe, Bansal, Hutter 2023, PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
     Subspaces. Hutter, Hoos, Leyton-Brown 2014, An Efficient Approach for Assessing Hyperparameter Importance (fANOVA).
     """
     study = _by_first_objective(study)
-    judged, complete = _judged(study)
-    trials = judged.get_trials(deepcopy=False)
+    with_pruned, complete = _with_pruned(study)
+    trials = with_pruned.get_trials(deepcopy=False)
     names = sorted({name for trial in trials for name in trial.params})
     partial = tuple(name for name in names if not all(name in trial.params for trial in trials))
     common = [name for name in names if name not in partial]
@@ -69,16 +74,16 @@ def importances(study: optuna.Study) -> Importances:
     missing = _missing(trials, complete, varied)
     if missing is not None:
         return Importances({}, {}, partial, constant, missing)
-    ped_anova = PedAnovaImportanceEvaluator(target_quantile=_top_share(judged))
-    return Importances(_shares(judged, ped_anova, varied), _fanova(study, varied), partial, constant)
+    ped_anova = PedAnovaImportanceEvaluator(target_quantile=_top_share(with_pruned))
+    return Importances(_shares(with_pruned, ped_anova, varied), _fanova(study, varied), partial, constant)
 
 
 def _by_first_objective(study: optuna.Study) -> optuna.Study:
-    """Return a study with one objective as it is, any other as one in memory with its first objective alone."""
+    """Return a study in memory with only the first objective; ``study`` itself if it has no other."""
     if len(study.directions) == 1:
         return study
-    alone = optuna.create_study(direction=study.directions[0])
-    alone.add_trials(
+    reduced = optuna.create_study(direction=study.directions[0])
+    reduced.add_trials(
         create_trial(
             state=trial.state,
             value=trial.values[0] if trial.state == TrialState.COMPLETE else None,
@@ -88,20 +93,20 @@ def _by_first_objective(study: optuna.Study) -> optuna.Study:
         )
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     )
-    return alone
+    return reduced
 
 
-def _judged(study: optuna.Study) -> tuple[optuna.Study, int]:
-    """Return the complete and pruned trials as a study in memory, and how many are complete.
+def _with_pruned(study: optuna.Study) -> tuple[optuna.Study, int]:
+    """Return a study in memory with the complete and pruned trials, and the number of complete ones.
 
-    A pruned trial has a value there that is worse than any.
+    In it, pruned trials are complete and have a worse value than all others. Refused trials are left out.
     """
     states = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = [t for t in study.get_trials(deepcopy=False, states=states) if REFUSED not in t.user_attrs]
+    trials = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
     values = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and _finite(trial.value)]
     worse = _worst(study, [value for value in values if value is not None]) + (-1 if _maximizes(study) else 1)
-    judged = optuna.create_study(direction=study.direction)
-    judged.add_trials(
+    result = optuna.create_study(direction=study.direction)
+    result.add_trials(
         create_trial(
             value=trial.value if trial.state == TrialState.COMPLETE else worse,
             params=trial.params,
@@ -110,21 +115,21 @@ def _judged(study: optuna.Study) -> tuple[optuna.Study, int]:
         for trial in trials
         if trial.state == TrialState.PRUNED or _finite(trial.value)
     )
-    return judged, len(values)
+    return result, len(values)
 
 
 def _missing(trials: Sequence[FrozenTrial], complete: int, varied: Sequence[str]) -> str | None:
-    """Return why nothing can be said about ``trials``, if so."""
+    """Return why no importance can be computed from ``trials``, or ``None`` if it can."""
     if complete < MIN_FOR_IMPORTANCE // 2:
         return f"it takes at least {MIN_FOR_IMPORTANCE // 2} complete trials, and there are {complete}"
     if len(trials) < MIN_FOR_IMPORTANCE:
         return f"it takes at least {MIN_FOR_IMPORTANCE} complete or pruned trials, and there are {len(trials)}"
-    if _level(trials):
+    if _all_equal(trials):
         return "all complete trials have the same value"
     return None if varied else "no parameter that all trials have differs between them"
 
 
-def _level(trials: Sequence[FrozenTrial]) -> bool:
+def _all_equal(trials: Sequence[FrozenTrial]) -> bool:
     values = [trial.value or 0.0 for trial in trials]
     return math.isclose(min(values), max(values), abs_tol=1e-12)
 
@@ -133,28 +138,31 @@ def _varied(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[str]:
     return [name for name in names if len({trial.params[name] for trial in trials}) > 1]
 
 
-def _top_share(judged: optuna.Study) -> float:
+def _top_share(study: optuna.Study) -> float:
     """Return the share of the trials that counts as the best ones."""
-    values = [trial.value or 0.0 for trial in judged.get_trials(deepcopy=False)]
-    worst = _worst(judged, values)
-    wanted = max(math.ceil(len(values) / 10), min(PED_ANOVA_TOP, len(values) // 2))
-    # PED-ANOVA adds whatever ties with the last of them: if these were all trials, there would be nothing to compare.
-    count = min(wanted, sum(value != worst for value in values))
-    return (count - 0.5) / len(values)  # rounded up to `count` trials
+    values = [trial.value or 0.0 for trial in study.get_trials(deepcopy=False)]
+    worst = _worst(study, values)
+    count = max(math.ceil(len(values) / 10), min(PED_ANOVA_TOP, len(values) // 2))
+    # PED-ANOVA adds all trials that tie with the last of the best. Trials with the worst value must not be among them,
+    # because then all trials would count as best and there would be nothing to compare.
+    count = min(count, sum(value != worst for value in values))
+    return (count - 0.5) / len(values)  # PED-ANOVA rounds up to `count` trials
 
 
 def _fanova(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
-    """Return fANOVA's shares of those parameters that differ between the complete trials; none if these are too few."""
-    done = [trial for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if _finite(trial.value)]
-    varied = _varied(done, names)
-    if len(done) < MIN_FOR_IMPORTANCE or not varied or _level(done):
+    """Return fANOVA's shares for the parameters that differ between complete trials; empty if these are too few."""
+    complete = [
+        trial for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if _finite(trial.value)
+    ]
+    varied = _varied(complete, names)
+    if len(complete) < MIN_FOR_IMPORTANCE or not varied or _all_equal(complete):
         return {}
-    return _shares(study, FanovaImportanceEvaluator(n_trees=_trees(len(done)), seed=0), varied)
+    return _shares(study, FanovaImportanceEvaluator(n_trees=_trees(len(complete)), seed=0), varied)
 
 
 def _shares(study: optuna.Study, evaluator: BaseImportanceEvaluator, names: list[str]) -> dict[str, float]:
-    worth = get_param_importances(study, evaluator=evaluator, params=names)
-    return {name: float(share) for name, share in worth.items()}
+    shares = get_param_importances(study, evaluator=evaluator, params=names)
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _maximizes(study: optuna.Study) -> bool:
@@ -166,9 +174,10 @@ def _worst(study: optuna.Study, values: Sequence[float]) -> float:
 
 
 def _trees(trials: int) -> int:
-    """Return how many trees fANOVA grows: 64, and fewer where many trials make each slow and the forest steady.
+    """Return the number of trees for fANOVA: 64, or fewer with many trials, which make trees slow and shares stable.
 
-    Of 12 parameters and 500 trials, 16 trees took 2 s and 64 took 8 s; the shares moved by at most 0.03 with the seed.
+    With 12 parameters and 500 trials, 16 trees took 2 s and 64 took 8 s. The shares differed by at most 0.03 between
+    seeds.
     """
     return max(8, min(64, 8_000 // trials))
 

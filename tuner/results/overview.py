@@ -1,4 +1,4 @@
-"""Every study in a line, without importing Optuna: `tuner study list` answers at once."""
+"""Summaries of all studies. Reads them without importing Optuna, so that `tuner study list` is fast."""
 
 from __future__ import annotations
 
@@ -16,9 +16,19 @@ from tuner.records import Counts
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """One study in a line: ``best`` is number and value of its best trial, ``running`` who runs it now.
+    """One study, as `tuner study list` shows it.
 
-    ``objective`` is the first of the ``objectives``, by which the best trial is the best.
+    Attributes:
+        name: The study's name.
+        data: Its data set.
+        objective: The first objective. It decides which trial is the best.
+        direction: ``maximize`` or ``minimize``.
+        counts: Its trials by state.
+        limit: The maximum number of trials.
+        best: Number and value of the best trial, or ``None`` if no trial is complete.
+        created: When the study was created, in UTC.
+        running: The process that holds the lease, or ``None``.
+        objectives: All objectives, the first one included.
     """
 
     name: str
@@ -26,9 +36,9 @@ class StudySummary:
     objective: str
     direction: str
     counts: Counts
-    limit: int  # trials that there may be
+    limit: int
     best: tuple[int, float] | None
-    created: datetime  # UTC
+    created: datetime
     running: str | None
     objectives: tuple[str, ...]
 
@@ -48,12 +58,12 @@ class StudySummary:
 
 
 def trials_json(counts: Counts, limit: int) -> dict[str, int]:
-    """Return the trials by state; ``total`` is what exists, ``budget`` what was asked for."""
+    """Return the number of trials by state. ``total`` counts all that exist, ``budget`` is the maximum."""
     return {**asdict(counts), "total": counts.total, "budget": limit}
 
 
 def list_studies(location: Location) -> list[StudySummary]:
-    """Return every study, by name; none where there is no database, and none is made.
+    """Return all studies, sorted by name; an empty list if there is no database. Creates nothing.
 
     Raises:
         StorageError: If the database cannot be used.
@@ -68,7 +78,7 @@ def list_studies(location: Location) -> list[StudySummary]:
 
 
 def summarise(store: Store, name: str | None = None) -> list[StudySummary]:
-    """Return every study of an open store, or the one called ``name``."""
+    """Return all studies of an open store, or only the study ``name``."""
     return [_summary(store, line) for line in read_lines(store.database, name)]
 
 
@@ -91,4 +101,4 @@ def _summary(store: Store, line: StudyLine) -> StudySummary:
 
 def _counts(states: Mapping[str, int]) -> Counts:
     states = {**states, "FAILED": states.get("FAIL", 0)}
-    return Counts(**{each.name: states.get(each.name.upper(), 0) for each in fields(Counts)})
+    return Counts(**{field.name: states.get(field.name.upper(), 0) for field in fields(Counts)})

@@ -1,4 +1,4 @@
-"""What came out of a study, as copies that carry no database with them."""
+"""The trials of a study as plain copies, and the order of the complete ones. Needs no open database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.records import ParamValue
 from tuner.search.confirmation import Standing, standings
 from tuner.search.pareto import pareto_front
 
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer measures in each epoch
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer reports after each epoch
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -26,15 +26,27 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """One trial. ``value`` and ``metrics`` are those of ``best_epoch`` (0-based); ``parameters`` counts weights.
+    """One trial.
 
-    ``params`` holds what was searched; fixed and default values are in ``all_params``. ``kept`` tells whether its
-    model is on disk, ``test`` holds loss and accuracy on the test split once it was evaluated. ``repeats`` is the first
-    trial with just these parameters, of which this one is another seed. A ``paused`` trial waits after ``epochs``
-    epochs; ``promoted`` is after how many a trial was that went on. A ``refused`` one is too large to be trained.
-    ``confirms`` is the trial that it trains again with another seed.
-
-    ``values`` are the objectives of a complete trial by name, the first of which is ``value``.
+    Attributes:
+        number: Its number, from 0.
+        state: ``waiting``, ``running``, ``paused``, ``complete``, ``pruned``, ``failed`` or ``refused``.
+        value: The first objective at ``best_epoch``, or ``None`` if no epoch has finished.
+        params: The parameters that were searched.
+        all_params: ``params`` with fixed and default values. Once the trial has ended, it is complete.
+        metrics: The metrics of ``best_epoch``.
+        best_epoch: The epoch with the best value, 0-based.
+        epochs: Number of finished epochs.
+        seconds: Training time of all attempts together.
+        parameters: Number of weights of the model.
+        label: Name of its start configuration, if it has one.
+        reason: Why it failed or was refused.
+        kept: Whether its model is on disk.
+        test: Loss and accuracy on the test split, if the model was evaluated.
+        repeats: The first trial with the same parameters, if this one trains them with another seed.
+        promoted: The number of epochs after which it was paused before it was promoted.
+        confirms: The trial that it trains again with another seed for the confirmation.
+        values: The objectives of a complete trial by name. The first one equals ``value``.
     """
 
     number: int
@@ -62,22 +74,22 @@ class TrialResult:
 
 
 def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[str, float] | None]) -> TrialResult:
-    """Copy one of Optuna's trials.
+    """Convert a trial of Optuna.
 
     Args:
         trial: The trial.
         recipe: The study's recipe, for fixed and default parameters.
-        tests: Test metrics, or ``None``, of each kept model by trial number.
+        tests: For each trial whose model is kept: its test metrics, or ``None`` if it was not evaluated.
     """
     attrs: Mapping[str, Any] = trial.user_attrs
     metrics = {name: float(attrs[name]) for name in METRICS if name in attrs}
     best = metrics.get(recipe.objective.metric)
     finished = trial.state.is_finished()
-    told = trial.values if trial.state == TrialState.COMPLETE else None
+    values = trial.values if trial.state == TrialState.COMPLETE else None
     return TrialResult(
         number=trial.number,
         state=_state(trial),
-        value=told[0] if told else best,
+        value=values[0] if values else best,
         params=dict(trial.params),
         all_params=recipe.hyperparameters(trial.params).as_params() if finished else dict(trial.params),
         metrics=metrics,
@@ -92,28 +104,28 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         repeats=attrs.get("repeats"),
         promoted=attrs.get(PROMOTED),
         confirms=attrs.get(CONFIRMS),
-        values=dict(zip(recipe.objective.names, told, strict=True)) if told else {},
+        values=dict(zip(recipe.objective.names, values, strict=True)) if values else {},
     )
 
 
 def _state(trial: FrozenTrial) -> str:
-    """Name the state: of those that wait some are paused, and of those that were pruned some refused."""
+    """Return the state. Optuna has no state for paused and refused trials: they are stored as waiting and pruned."""
     if trial.state == TrialState.WAITING and PAUSED in trial.user_attrs:
         return "paused"
     return "refused" if trial.state == TrialState.PRUNED and REFUSED in trial.user_attrs else STATES[trial.state]
 
 
 def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
-    """Return the complete trials, best first; the earlier of equals comes first."""
+    """Return the complete trials, sorted by value, the best first. Trials with equal values are sorted by number."""
     sign = -1 if recipe.objective.maximize else 1
     done = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
     return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
 def front_of(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
-    """Return the complete trials that none is better than in every objective, best in the first one first.
+    """Return the Pareto front, sorted by the first objective, the best first.
 
-    With one objective there is nothing to choose from, and no front.
+    With one objective there is no front: the list is empty.
     """
     if not recipe.objective.several:
         return []
@@ -123,7 +135,7 @@ def front_of(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]
 
 
 def standings_of(trials: list[TrialResult], recipe: Recipe) -> list[Standing]:
-    """Return the configurations that were trained with further seeds, best mean first.
+    """Return the standings of the confirmed configurations, the best mean first.
 
     See :mod:`tuner.search.confirmation`.
     """
@@ -133,7 +145,10 @@ def standings_of(trials: list[TrialResult], recipe: Recipe) -> list[Standing]:
 
 
 def winner(trials: list[TrialResult], recipe: Recipe) -> TrialResult | None:
-    """Return the best complete trial: of the configuration with the best mean, where any was confirmed."""
-    found = standings_of(trials, recipe)
-    best = ranked(trials, recipe)
-    return trials[found[0].representative] if found else best[0] if best else None
+    """Return the best trial of the first standing, or the best complete trial if nothing was confirmed.
+
+    Returns ``None`` if no trial is complete.
+    """
+    ranking = standings_of(trials, recipe)
+    complete = ranked(trials, recipe)
+    return trials[ranking[0].representative] if ranking else complete[0] if complete else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 
+from tuner.config.dimensions import Choice, Float, Int
 from tuner.config.recipe import Recipe
-from tuner.config.space import Choice, Float, Int
 from tuner.data.dataset import Dataset
 from tuner.records import Counts
 from tuner.run.progress import Plan

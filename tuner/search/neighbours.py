@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Container, Hashable, Iterator, Mapping
 
-from tuner.config.space import AnyDimension, Choice, Int, SearchSpace
+from tuner.config.dimensions import AnyDimension, Choice, Int
+from tuner.config.space import SearchSpace
 from tuner.records import ParamValue
 
 FEW = 5  # a whole number with at most so many values counts as a choice, such as the number of layers

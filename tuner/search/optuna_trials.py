@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.config.space import AnyDimension
+from tuner.config.dimensions import AnyDimension
 from tuner.records import ParamValue
 from tuner.search.samplers import distribution
 from tuner.search.study_state import StudyState

@@ -12,8 +12,8 @@ import optuna
 from optuna.trial import TrialState
 
 from storage.trial_attributes import REFUSED
+from tuner.config.dimensions import AnyDimension, Choice, Float
 from tuner.config.recipe import Recipe
-from tuner.config.space import AnyDimension, Choice, Float
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
 from tuner.search.successive_halving import Rungs

@@ -9,10 +9,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from storage.trial_attributes import REFUSED
+from tuner.config.dimensions import AnyDimension
 from tuner.config.hyperparameters import PER_LAYER, Hyperparameters
 from tuner.config.parsing import flat
 from tuner.config.recipe import Recipe
-from tuner.config.space import AnyDimension
 from tuner.errors import RecipeError, RunError
 from tuner.records import ParamValue
 from tuner.search.study_state import StudyState

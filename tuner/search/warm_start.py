@@ -13,10 +13,10 @@ from storage import Location
 from storage.opening import has_database
 from storage.trial_attributes import LEARNED_FROM
 from tuner import studies
+from tuner.config.dimensions import AnyDimension
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.parsing import contains, flat
 from tuner.config.recipe import Recipe
-from tuner.config.space import AnyDimension
 from tuner.config.tables import Start
 from tuner.errors import UsageError, did_you_mean
 from tuner.records import Params, ParamValue
