@@ -1,4 +1,4 @@
-"""Trials made by hand, over a small space with conditions."""
+"""Optuna trials with chosen values, in a small search space with a conditional parameter."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ DISTRIBUTIONS: dict[str, BaseDistribution] = {
 def trial(value: float | None, **params: ParamValue) -> FrozenTrial:
     """Return a trial: complete if it has a value, else pruned."""
     state = TrialState.PRUNED if value is None else TrialState.COMPLETE
-    known = {name: DISTRIBUTIONS[name] for name in params}
-    return create_trial(state=state, value=value, params=dict(params), distributions=known)
+    distributions = {name: DISTRIBUTIONS[name] for name in params}
+    return create_trial(state=state, value=value, params=dict(params), distributions=distributions)

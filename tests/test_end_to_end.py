@@ -1,4 +1,4 @@
-"""The real command with real worker processes: killed, interrupted, asked to stop, started twice."""
+"""The real command with real workers: it is killed, interrupted, stopped and started twice."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.command import DEADLINE, Command
 pytestmark = pytest.mark.slow
 
 
-def trained(tuner: Command) -> int:
-    """Return how many epochs are written down."""
+def stored_epochs(tuner: Command) -> int:
+    """Return the number of stored epochs."""
     rows = tuner.rows("SELECT COUNT(*) FROM tuner_epoch")
     return int(str(rows[0][0])) if rows else 0
 
 
-def test_a_killed_run_goes_on_where_it_was(tuner: Command) -> None:
-    """Finished trials are kept, no number is lost, nothing stays running, no process is left behind."""
+def test_a_killed_run_continues_where_it_was(tuner: Command) -> None:
+    """Ended trials are kept, no number is missing, no trial stays running, and no process is left."""
     process = tuner.start("--trials", "6", "--workers", "2", "--pruner", "none")
     tuner.until(lambda: len(tuner.rows("SELECT 1 FROM tuner_attempt WHERE outcome = 'complete'")) >= 2)
     process.kill()
@@ -48,10 +48,10 @@ def test_a_killed_run_goes_on_where_it_was(tuner: Command) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal.Signals, code: int) -> None:
-    """Results are kept, running trials leave a checkpoint, the line to go on is printed (faults 16, 17)."""
+    """Results are kept, running trials get a checkpoint, the next command is printed (faults 16, 17)."""
     process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
-    tuner.until(lambda: trained(tuner) > 3)
-    os.killpg(process.pid, number)  # as a terminal would: the whole group gets it
+    tuner.until(lambda: stored_epochs(tuner) > 3)
+    os.killpg(process.pid, number)  # to the whole group, as a terminal does
     _, stderr = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == code, stderr
@@ -60,13 +60,13 @@ def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal
     assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
     waiting = tuner.rows("SELECT number FROM trials WHERE state = 'WAITING'")
     assert tuner.rows("SELECT DISTINCT trial_number FROM tuner_checkpoint") == waiting
-    tuner.until(lambda: not tuner.processes(process.pid))  # the fork server ends when it sees that we are gone
+    tuner.until(lambda: not tuner.processes(process.pid))  # the fork server ends after its parent
 
 
 def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:
-    """It ends with exit code 0, within seconds."""
+    """The run ends with exit code 0 within seconds; until then, a second run and a deletion are refused."""
     process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
-    tuner.until(lambda: trained(tuner) > 0)
+    tuner.until(lambda: stored_epochs(tuner) > 0)
     second = tuner("study", "start", "digits")
     assert second.returncode == 1
     assert "is being run by process" in second.stderr
@@ -79,8 +79,8 @@ def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:
     assert "Stopped by `tuner study stop`" in stderr
 
 
-def test_a_closed_terminal_ends_the_run_in_order(tuner: Command) -> None:
-    """The run leads a terminal of its own, which goes away: its epochs finish, nothing stays running (SIGHUP)."""
+def test_a_closed_terminal_ends_the_run(tuner: Command) -> None:
+    """If its terminal closes, the running epochs finish and no trial stays running (SIGHUP)."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "tuner", "study", "start", "digits", "--epochs", "40", "--trials", "50"]
 
@@ -89,15 +89,15 @@ def test_a_closed_terminal_ends_the_run_in_order(tuner: Command) -> None:
 
     process = subprocess.Popen(
         command, cwd=tuner.folder, env=tuner.env, stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True, preexec_fn=take_terminal,  # noqa: PLW1509 - only an ioctl between fork and exec
+        start_new_session=True, preexec_fn=take_terminal,  # noqa: PLW1509 - it only calls ioctl between fork and exec
     )  # fmt: skip
     tuner.running.append(process)  # type: ignore[arg-type]
     os.close(theirs)
     deadline = time.monotonic() + DEADLINE
-    while trained(tuner) < 4:
+    while stored_epochs(tuner) < 4:
         assert time.monotonic() < deadline
         if select.select([ours], [], [], 0.05)[0]:
-            os.read(ours, 65536)  # the progress, as a terminal would take it
+            os.read(ours, 65536)  # read the progress, as a terminal does
     os.close(ours)
 
     assert process.wait(DEADLINE) == 129
@@ -106,8 +106,8 @@ def test_a_closed_terminal_ends_the_run_in_order(tuner: Command) -> None:
     tuner.until(lambda: not tuner.processes(process.pid))
 
 
-def test_a_reader_that_goes_away_is_no_error(tuner: Command) -> None:
-    """`tuner study list | head -1` ends well."""
+def test_a_closed_pipe_is_not_an_error(tuner: Command) -> None:
+    """A command in a pipe to ``head -1`` ends with exit code 0 and prints no error."""
     command = f"{sys.executable} -m tuner space show mnist | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["/bin/bash", "-c", command], cwd=tuner.folder, env=tuner.env, capture_output=True, text=True, check=False

@@ -181,14 +181,14 @@ class Study(StudyReader):
             UsageError: If there is no such trial, model or refit, or ``folder`` exists and ``force`` is not set.
             RunError: If a format cannot be written, or its predictions differ from those of the original model.
         """
-        from tuner.delivery.handover import hand_over
+        from tuner.delivery.export_trial import export_trial
 
         chosen = self.best() if trial is None else self.trial(trial)
         if refit is None:
             refit = trial is None and self._refit_of(chosen) is not None
         with studies.existing(self.location, self.name) as stored:
             data = self.load_data()
-            return hand_over(stored, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
+            return export_trial(stored, chosen, data, Path(folder), formats, force=force, on_step=on_step, refit=refit)
 
     def reproduce(
         self,

@@ -1,4 +1,4 @@
-"""A study with every kind of trial, and its archive."""
+"""A study with complete, pruned and failed trials, and its archive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def recipe() -> Recipe:
-    """Return a recipe whose trials complete, fail and are pruned."""
+    """Return a recipe; some of its trials complete, some fail and some are pruned."""
     return small_recipe(
         budget={"trials": 12, "epochs": 4, "keep": 3},
         search={"sampler": "tpe", "pruner": "median"},
@@ -39,27 +39,27 @@ def recipe() -> Recipe:
 
 @pytest.fixture
 def exported(home: Path, tmp_path: Path) -> Path:
-    """An archive of the study ``small`` in ``home``, which has a refit."""
+    """An archive of the study ``small`` in ``home``; the study has a refit."""
     run_scripted(home, recipe())
     file = tmp_path / "small.zip"
-    with studies.existing(locate(home=home), "small") as found:
-        best, study_id = found.study.best_trial.number, found.record.id
-        model = write_model(found.store.artifacts.refit_path(study_id, best), "trained again")
-        found.store.set_refit(study_id, RefitEnd(best, {"loss": 0.5, "accuracy": 0.75}, 4, 1797, model, seconds=0.1))
-        found.store.set_refit_test(study_id, {"loss": 0.5, "accuracy": 0.7})
-        write_archive(found, file)
+    with studies.existing(locate(home=home), "small") as stored:
+        best, study_id = stored.study.best_trial.number, stored.record.id
+        model = write_model(stored.store.artifacts.refit_path(study_id, best), "trained again")
+        stored.store.set_refit(study_id, RefitEnd(best, {"loss": 0.5, "accuracy": 0.75}, 4, 1797, model, seconds=0.1))
+        stored.store.set_refit_test(study_id, {"loss": 0.5, "accuracy": 0.7})
+        write_archive(stored, file)
     return file
 
 
 def manifest_of(file: Path) -> dict[str, Any]:
-    """Return what an archive says."""
+    """Return the manifest of an archive."""
     with zipfile.ZipFile(file) as archive:
         manifest: dict[str, Any] = json.loads(archive.read("manifest.json"))
     return manifest
 
 
 def tampered(file: Path, change: Change) -> Path:
-    """Write an archive whose manifest was changed, beside ``file``."""
+    """Write a copy of an archive with a changed manifest, and return its path."""
     manifest = manifest_of(file)
     change(manifest)
     other = file.with_name("tampered.zip")

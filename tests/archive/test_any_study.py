@@ -1,4 +1,4 @@
-"""Whatever a study holds, its archive holds too."""
+"""An archive holds everything that a study holds: property tests."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ PARAMS = {
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 NUMBERS = st.floats(-1e300, 1e300) | st.sampled_from([float("inf"), float("-inf"), 0.1 + 0.2, 5e-324])
 FACTS = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers(-(2**53), 2**53) | NUMBERS | TEXT, max_size=3)
-MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1))  # noqa: DTZ001 - as Optuna has them
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1))  # noqa: DTZ001 - Optuna's times have no time zone
 
 
 @st.composite
 def trials(draw: st.DrawFn) -> FrozenTrial:
-    """Draw one of Optuna's trials."""
+    """Draw a trial of Optuna."""
     state = draw(st.sampled_from(list(TrialState)))
     params = draw(st.fixed_dictionaries({}, optional=PARAMS))
     scored = state == TrialState.COMPLETE or (state == TrialState.PRUNED and draw(st.booleans()))
@@ -66,33 +66,31 @@ def trials(draw: st.DrawFn) -> FrozenTrial:
     return trial
 
 
-def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None:
-    """Make a study of these trials, with rows and models of its own."""
+def fill(store: Store, frozen: list[FrozenTrial], data: st.DataObject) -> None:
+    """Create a study with these trials, and draw the rows and models that belong to them."""
     _, study, record = studies.create_or_resume(store, "any", small_recipe(), "0" * 64)
-    study.set_user_attr("note", numbers.draw(TEXT))
-    study.add_trials(found)
+    study.set_user_attr("note", data.draw(TEXT))
+    study.add_trials(frozen)
     lines: dict[type, list[dict[str, Any]]] = {EpochRow: [], AttemptRow: [], RunRow: []}
-    for number, trial in enumerate(found):
+    for number, trial in enumerate(frozen):
         for epoch in trial.intermediate_values:
-            metrics = {"loss": numbers.draw(NUMBERS), "val_loss": 0.5}
+            metrics = {"loss": data.draw(NUMBERS), "val_loss": 0.5}
             lines[EpochRow].append({"trial_number": number, "epoch": epoch, "metrics": metrics, "seconds": 0.1 + 0.2})
         if trial.state == TrialState.WAITING:
             continue
-        outcome = numbers.draw(st.sampled_from([None, *Outcome]))
+        outcome = data.draw(st.sampled_from([None, *Outcome]))
         started = trial.datetime_start
         attempt = {"trial_number": number, "attempt": 0, "owner": "host:1:2", "started": started, "outcome": outcome}
-        lines[AttemptRow].append(attempt | {"reason": numbers.draw(st.none() | TEXT), "traceback": numbers.draw(TEXT)})
+        lines[AttemptRow].append(attempt | {"reason": data.draw(st.none() | TEXT), "traceback": data.draw(TEXT)})
         if trial.state == TrialState.COMPLETE:
-            model = write_model(store.artifacts.model_path(record.id, number), numbers.draw(TEXT))
+            model = write_model(store.artifacts.model_path(record.id, number), data.draw(TEXT))
             with store.database.write() as session:
                 replace_model(session, store.artifacts, record.id, number, model)
-    complete = [number for number, trial in enumerate(found) if trial.state == TrialState.COMPLETE]
-    winner = numbers.draw(st.sampled_from([None, *complete]))
+    complete = [number for number, trial in enumerate(frozen) if trial.state == TrialState.COMPLETE]
+    winner = data.draw(st.sampled_from([None, *complete]))
     if winner is not None:
-        model = write_model(store.artifacts.refit_path(record.id, winner), numbers.draw(TEXT))
-        store.set_refit(
-            record.id, RefitEnd(winner, {"loss": numbers.draw(NUMBERS)}, 3, 60000, model, seconds=0.1 + 0.2)
-        )
+        model = write_model(store.artifacts.refit_path(record.id, winner), data.draw(TEXT))
+        store.set_refit(record.id, RefitEnd(winner, {"loss": data.draw(NUMBERS)}, 3, 60000, model, seconds=0.1 + 0.2))
     lines[RunRow].append({"owner": "host:1:2", "workers": 2, "started": record.created, "timing": {"train": 1.5}})
     with store.database.write() as session:
         for table, rows in lines.items():
@@ -101,29 +99,29 @@ def fill(store: Store, found: list[FrozenTrial], numbers: st.DataObject) -> None
 
 
 @settings(max_examples=10)
-@given(found=st.lists(trials(), max_size=5), numbers=st.data())
-def test_every_study_survives_the_journey(found: list[FrozenTrial], numbers: st.DataObject) -> None:
-    """Exported, imported and exported again it is the same to the last byte, and Optuna reads the same trials."""
+@given(frozen=st.lists(trials(), max_size=5), data=st.data())
+def test_export_and_import_keep_every_study(frozen: list[FrozenTrial], data: st.DataObject) -> None:
+    """The archive of the imported study has the same bytes, and Optuna reads the same trials."""
     with tempfile.TemporaryDirectory() as folder:
         here, there = locate(home=Path(folder, "here")), locate(home=Path(folder, "there"))
         with studies.opened(here, create=True) as store:
-            fill(store, found, numbers)
+            fill(store, frozen, data)
         files = [Path(folder, name) for name in ("one.zip", "two.zip")]
         with studies.existing(here, "any") as study:
             write_archive(study, files[0])
         read_archive(files[0], there)
         with studies.existing(there, "any") as study:
             write_archive(study, files[1])
-            arrived = study.study.get_trials()
+            imported = study.study.get_trials()
         assert files[0].read_bytes() == files[1].read_bytes()
 
     ended = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
-    assert [trial.number for trial in arrived] == list(range(len(found)))
-    for before, after in zip(found, arrived, strict=True):
+    assert [trial.number for trial in imported] == list(range(len(frozen)))
+    for before, after in zip(frozen, imported, strict=True):
         assert after.state == (before.state if before.state in ended else TrialState.WAITING)
         assert (after.params, after.distributions) == (before.params, before.distributions)
         assert (after.user_attrs, after.system_attrs) == (before.user_attrs, before.system_attrs)
         if before.state in ended:
             assert after.values == before.values
-            # As text, in which NaN is equal to itself.
+            # Compared as text, because NaN is not equal to itself.
             assert str(sorted(after.intermediate_values.items())) == str(sorted(before.intermediate_values.items()))

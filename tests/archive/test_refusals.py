@@ -1,4 +1,4 @@
-"""A file that is not what an export wrote is refused before anything is written."""
+"""Invalid archives are refused before anything is written, and a failed import leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tuner.results.overview import list_studies
 
 
 def refused(file: Path, tmp_path: Path, kind: type[TunerError] = UsageError) -> str:
-    """Return what is said of an archive; nothing is made by it."""
+    """Import an invalid archive, check that nothing is created, and return the error message."""
     home = tmp_path / "other"
     with pytest.raises(kind) as caught:
         read_archive(file, locate(home=home))
@@ -40,7 +40,7 @@ def refused(file: Path, tmp_path: Path, kind: type[TunerError] = UsageError) -> 
 
 
 def rewritten(file: Path, **changes: Any) -> Path:
-    """Write an archive with the bytes of some files changed, or with files more, beside ``file``."""
+    """Write a copy of an archive with other bytes for some files, or with additional files; returns its path."""
     other = file.with_name("rewritten.zip")
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(other, "w") as new:
         for name in old.namelist():
@@ -51,7 +51,7 @@ def rewritten(file: Path, **changes: Any) -> Path:
 
 
 def test_an_existing_name_is_refused(exported: Path, home: Path) -> None:
-    """The study that is there is not touched; the hint names the way out."""
+    """The existing study is not changed, and the hint names the option for another name."""
     before = trials_of(home, recipe())
     with pytest.raises(UsageError, match="there is a study 'small' already") as caught:
         read_archive(exported, locate(home=home))
@@ -61,39 +61,39 @@ def test_an_existing_name_is_refused(exported: Path, home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 201])
-def test_a_name_follows_the_rule(exported: Path, tmp_path: Path, name: str) -> None:
-    """The same as for every study (fault 36)."""
+def test_an_invalid_name_is_refused(exported: Path, tmp_path: Path, name: str) -> None:
+    """The rule is the same as for every study (fault 36)."""
     with pytest.raises(UsageError, match="a study's name"):
         read_archive(exported, locate(home=tmp_path / "other"), name)
     assert not (tmp_path / "other").exists()
 
 
-def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
-    """No file, a folder, text, an empty zip file."""
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
+    """A missing file, a folder, a text file and an empty zip file are refused."""
     text, empty = tmp_path / "text.zip", tmp_path / "empty.zip"
     text.write_text("my thesis")
     zipfile.ZipFile(empty, "w").close()
 
     assert "there is no file" in refused(tmp_path / "absent.zip", tmp_path)
     assert "there is no file" in refused(tmp_path, tmp_path)
-    assert "is no archive, or not all of one" in refused(text, tmp_path)
+    assert "is not a complete archive" in refused(text, tmp_path)
     assert "has no manifest.json" in refused(empty, tmp_path)
 
 
 def test_a_truncated_archive_is_refused(exported: Path, tmp_path: Path) -> None:
-    """Wherever it ends (fault 38)."""
+    """An archive that is cut off at any position is refused (fault 38)."""
     content = exported.read_bytes()
     short = tmp_path / "short.zip"
-    for kept in (0, 10, len(content) // 2, len(content) - 30, len(content) - 1):
-        short.write_bytes(content[:kept])
-        assert "is no archive, or not all of one" in refused(short, tmp_path)
+    for length in (0, 10, len(content) // 2, len(content) - 30, len(content) - 1):
+        short.write_bytes(content[:length])
+        assert "is not a complete archive" in refused(short, tmp_path)
 
 
 def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> None:
-    """Whichever they are: the file is refused, or was not meant by them (fault 38)."""
+    """A file with a flipped byte is refused, unless the byte has no meaning (fault 38)."""
     content = exported.read_bytes()
     flipped = tmp_path / "flipped.zip"
-    ends = range(len(content) - 22, len(content))  # where the directory is said to be
+    ends = range(len(content) - 22, len(content))  # the record with the position of the directory
     for position in sorted({*range(0, len(content), max(1, len(content) // 60)), *ends}):
         flipped.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
         try:
@@ -105,15 +105,15 @@ def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> Non
 
 
 def test_another_version_is_refused(exported: Path, tmp_path: Path) -> None:
-    """A newer tuner wrote it."""
-    said = refused(tampered(exported, lambda manifest: manifest.update(archive_version=3)), tmp_path)
+    """The message names the version of the archive and those that can be read."""
+    message = refused(tampered(exported, lambda manifest: manifest.update(archive_version=3)), tmp_path)
 
-    assert "has archive_version 3, this tuner reads versions 1 and 2" in said
+    assert "has archive_version 3, this tuner reads versions 1 and 2" in message
 
 
 @pytest.mark.parametrize("kind", ["model", "refit"])
 def test_a_changed_model_is_refused(exported: Path, tmp_path: Path, kind: str) -> None:
-    """Also where the zip file's own checksum fits (fault 38)."""
+    """The recorded checksum is compared, even if that of the zip file matches (fault 38)."""
     manifest = manifest_of(exported)
     path = manifest["models"][0]["path"] if kind == "model" else manifest["refit"]["path"]
     with zipfile.ZipFile(exported) as archive:
@@ -126,18 +126,18 @@ def test_a_changed_model_is_refused(exported: Path, tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize("name", ["../../evil", "/evil", "models/../../evil", "models/extra.keras", "C:\\evil"])
 def test_files_that_the_manifest_does_not_name_are_refused(exported: Path, tmp_path: Path, name: str) -> None:
-    """Nothing is written by the names of a zip file."""
-    said = refused(rewritten(exported, **{name: b"x"}), tmp_path)
+    """No file is written under a name that only the zip file has."""
+    message = refused(rewritten(exported, **{name: b"x"}), tmp_path)
 
-    assert "does not hold the files that its manifest names" in said
+    assert "does not hold the files that its manifest names" in message
 
 
 @pytest.mark.parametrize("path", ["../../evil.keras", "/evil.keras", "models/trial-00099.keras", "models\\x"])
-def test_paths_of_a_manifest_are_what_they_must_be(exported: Path, tmp_path: Path, path: str) -> None:
-    """Each model has one possible name, and none of them leads out."""
-    said = refused(tampered(exported, lambda manifest: manifest["models"][0].update(path=path)), tmp_path)
+def test_other_paths_of_a_model_are_refused(exported: Path, tmp_path: Path, path: str) -> None:
+    """The trial's number determines the path of its model, so that no path leads out of the folder."""
+    message = refused(tampered(exported, lambda manifest: manifest["models"][0].update(path=path)), tmp_path)
 
-    assert "the model of trial" in said
+    assert "the model of trial" in message
     assert not list(tmp_path.rglob("evil*"))
 
 
@@ -145,22 +145,22 @@ def _missing_trial(manifest: dict[str, Any]) -> None:
     del manifest["trials"][3]
 
 
-def _outside(manifest: dict[str, Any]) -> None:
+def _value_outside_its_range(manifest: dict[str, Any]) -> None:
     manifest["trials"][0]["params"]["learning_rate"] = 7.0
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
     "a trial is missing": (_missing_trial, "numbered 0, 1, 2"),
-    "a value outside its range": (_outside, "trial 0"),
-    "a state that there is not": (lambda m: m["trials"][0].update(state="RUNNING"), "trials.0.state"),
-    "a key that there is not": (lambda m: m.update(pickle="80"), "pickle"),
+    "a value outside its range": (_value_outside_its_range, "trial 0"),
+    "an unknown state": (lambda m: m["trials"][0].update(state="RUNNING"), "trials.0.state"),
+    "an unknown key": (lambda m: m.update(pickle="80"), "pickle"),
     "an epoch twice": (lambda m: m["epochs"].append(m["epochs"][0]), "twice"),
-    "an epoch of no trial": (lambda m: m["epochs"][0].update(trial_number=99), "not there"),
-    "a refit of no trial": (lambda m: m["refit"].update(trial_number=99), "refit 99 is of a trial that is not there"),
-    "a refit somewhere else": (lambda m: m["refit"].update(path="../../evil.keras"), "refit.path"),
-    "a fingerprint that is none": (lambda m: m["study"].update(data_fingerprint="x"), "fingerprint"),
-    "no recipe": (lambda m: m["study"].update(recipe={"data": "digits", "trails": 3}), "trails"),
-    "a distribution that there is not": (
+    "an epoch of no trial": (lambda m: m["epochs"][0].update(trial_number=99), "is of a trial that does not exist"),
+    "a refit of no trial": (lambda m: m["refit"].update(trial_number=99), "refit 99 is of a trial that does not exist"),
+    "a refit at another path": (lambda m: m["refit"].update(path="../../evil.keras"), "refit.path"),
+    "an invalid fingerprint": (lambda m: m["study"].update(data_fingerprint="x"), "fingerprint"),
+    "an invalid recipe": (lambda m: m["study"].update(recipe={"data": "digits", "trails": 3}), "trails"),
+    "an unknown distribution": (
         lambda m: m["trials"][0]["distributions"].update(learning_rate={"name": "os.system", "attributes": {}}),
         "trial 0",
     ),
@@ -168,56 +168,56 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_manifest_that_does_not_fit_together_is_refused(exported: Path, tmp_path: Path, case: str) -> None:
-    """The place is named."""
-    change, said = CHANGES[case]
+def test_an_inconsistent_manifest_is_refused(exported: Path, tmp_path: Path, case: str) -> None:
+    """The message names the part that is wrong."""
+    change, expected = CHANGES[case]
 
-    assert said in refused(tampered(exported, change), tmp_path)
+    assert expected in refused(tampered(exported, change), tmp_path)
 
 
-def test_pickles_of_a_sampler_are_never_taken_over(exported: Path, tmp_path: Path) -> None:
-    """Optuna would run what is in them."""
+def test_pickles_of_a_sampler_are_not_imported(exported: Path, tmp_path: Path) -> None:
+    """Optuna would load them, and loading a pickle can run code."""
 
     def plant(manifest: dict[str, Any]) -> None:
         manifest["trials"][0]["system_attrs"]["cma:optimizer:0"] = "80049503000000000000004b012e"
 
     read_archive(tampered(exported, plant), locate(home=tmp_path / "other"))
-    with studies.existing(locate(home=tmp_path / "other"), "small") as found:
-        assert not any("cma" in key for trial in found.study.trials for key in trial.system_attrs)
+    with studies.existing(locate(home=tmp_path / "other"), "small") as stored:
+        assert not any("cma" in key for trial in stored.study.trials for key in trial.system_attrs)
 
 
 def test_bombs_are_not_unpacked(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a manifest without end, nor a model that was squeezed, nor one that lies about its size."""
+    """A manifest that is too large and a compressed model are refused."""
     monkeypatch.setattr(read, "MAX_MANIFEST", 1000)
     assert "at most 1000 are read" in refused(exported, tmp_path)
     monkeypatch.undo()
 
     manifest = manifest_of(exported)
     model = manifest["models"][0]
-    squeezed = tmp_path / "squeezed.zip"
-    with zipfile.ZipFile(exported) as old, zipfile.ZipFile(squeezed, "w") as new:
+    compressed = tmp_path / "compressed.zip"
+    with zipfile.ZipFile(exported) as old, zipfile.ZipFile(compressed, "w") as new:
         for name in old.namelist():
             big = name == model["path"]
             model["size"] = 10**7
             content = bytes(10**7) if big else json.dumps(manifest) if name == "manifest.json" else old.read(name)
             new.writestr(name, content, zipfile.ZIP_DEFLATED if big else zipfile.ZIP_STORED)
-    assert squeezed.stat().st_size < 10**6
-    assert "bytes" in refused(squeezed, tmp_path, RunError)
+    assert compressed.stat().st_size < 10**6
+    assert "bytes" in refused(compressed, tmp_path, RunError)
 
 
-def test_a_manifest_that_lies_about_its_size_is_refused(exported: Path, tmp_path: Path) -> None:
-    """What is read is what was declared, and its checksum does not fit."""
+def test_a_manifest_with_a_wrong_size_is_refused(exported: Path, tmp_path: Path) -> None:
+    """Only the declared number of bytes is read, and the checksum of these differs."""
     content = bytearray(exported.read_bytes())
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"manifest.json"))
     content[entry + 24 : entry + 28] = struct.pack("<I", 100)  # the uncompressed size
-    liar = tmp_path / "liar.zip"
-    liar.write_bytes(content)
+    wrong = tmp_path / "wrong.zip"
+    wrong.write_bytes(content)
 
-    assert "manifest" in refused(liar, tmp_path)
+    assert "manifest" in refused(wrong, tmp_path)
 
 
-def _left(home: Path) -> tuple[list[str], list[str], int]:
-    """Return Optuna's studies, the files of the artifact folder, and how many studies are ours."""
+def _contents(home: Path) -> tuple[list[str], list[str], int]:
+    """Return the names of Optuna's studies, the files of the artifact folder, and the number of our studies."""
     with studies.opened(locate(home=home)) as store:
         names = optuna.get_all_study_names(store.optuna)
         with store.database.read() as session:
@@ -226,9 +226,9 @@ def _left(home: Path) -> tuple[list[str], list[str], int]:
 
 
 def test_a_refit_that_the_manifest_does_not_name_is_refused(exported: Path, tmp_path: Path) -> None:
-    """And one that it names has to be there."""
-    said = refused(tampered(exported, lambda manifest: manifest.update(refit=None)), tmp_path)
-    assert "does not hold the files that its manifest names: 'models/refit.keras'" in said
+    """A refit that the manifest names and the archive lacks is refused too."""
+    message = refused(tampered(exported, lambda manifest: manifest.update(refit=None)), tmp_path)
+    assert "does not hold the files that its manifest names: 'models/refit.keras'" in message
 
     without = tmp_path / "without.zip"
     with zipfile.ZipFile(exported) as old, zipfile.ZipFile(without, "w") as new:
@@ -242,7 +242,7 @@ def test_a_refit_that_the_manifest_does_not_name_is_refused(exported: Path, tmp_
 def test_an_import_that_fails_leaves_nothing(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """As on a full disk, wherever it happens."""
+    """If the disk is full at any step, no row and no file stays."""
     other = tmp_path / "other"
     calls = []
 
@@ -256,12 +256,12 @@ def test_an_import_that_fails_leaves_nothing(
         read_archive(exported, locate(home=other))
 
     assert calls
-    assert _left(other) == ([], [], 0)
+    assert _contents(other) == ([], [], 0)
 
 
 @pytest.mark.parametrize("table", ["tuner_model", "tuner_refit"])
 def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path, table: str) -> None:
-    """The files that are in place already go away again."""
+    """Files that were already moved to their final place are removed."""
     other = tmp_path / "other"
     with studies.opened(locate(home=other), create=True):
         pass
@@ -271,13 +271,13 @@ def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path,
     with pytest.raises(TunerError, match="full"):
         read_archive(exported, locate(home=other))
 
-    names, files, ours = _left(other)
+    names, files, ours = _contents(other)
     assert (names, ours) == ([], 0)
     assert not [name for name in files if name.endswith(".keras")]
 
 
-def test_what_a_dead_import_left_is_cleared_by_the_next(exported: Path, tmp_path: Path) -> None:
-    """A crash leaves a study that no verb shows, and the next import removes it."""
+def test_the_next_import_removes_what_a_crashed_one_left(exported: Path, tmp_path: Path) -> None:
+    """A crash leaves a study that no command shows; it is removed, unless it belongs to another host."""
     other = tmp_path / "other"
     token = "0" * 32
     with studies.opened(locate(home=other), create=True) as store:
@@ -285,14 +285,14 @@ def test_what_a_dead_import_left_is_cleared_by_the_next(exported: Path, tmp_path
         store.artifacts.folder.joinpath(f".import-{token}").mkdir(parents=True)
         dead = f"tuner-import {socket.gethostname()}:1:never {'1' * 32}"
         optuna.create_study(storage=store.optuna, study_name=dead)
-        assert clear_dead(store) == [dead]  # a process of another host may still be at work
+        assert clear_dead(store) == [dead]  # the process of the other host may still run
     read_archive(exported, locate(home=other))
 
-    assert _left(other)[0] == [f"tuner-import nobody:1:1 {token}", "small"]
+    assert _contents(other)[0] == [f"tuner-import nobody:1:1 {token}", "small"]
 
 
-def test_a_crash_during_an_import_shows_no_half_study(exported: Path, tmp_path: Path) -> None:
-    """The process ends between the trials and the name; the next import is whole."""
+def test_a_crash_during_an_import_leaves_no_visible_study(exported: Path, tmp_path: Path) -> None:
+    """If the process ends before the transaction, no study is listed, and the next import succeeds."""
     other = tmp_path / "other"
     script = (
         "import os; from pathlib import Path; from storage import locate; from tuner.archive import read\n"
@@ -301,12 +301,12 @@ def test_a_crash_during_an_import_shows_no_half_study(exported: Path, tmp_path: 
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
 
-    names, files, ours = _left(other)
+    names, files, ours = _contents(other)
     assert (len(names), ours) == (1, 0)
     assert len([name for name in files if name.endswith(".keras")]) == 3 + 1  # kept models and the refit
     assert list_studies(locate(home=other)) == []
     read_archive(exported, locate(home=other))
-    names, files, ours = _left(other)
+    names, files, ours = _contents(other)
     assert (names, ours) == (["small"], 1)
     assert len([name for name in files if name.endswith(".keras")]) == 3 + 1  # kept models and the refit
     assert not [name for name in files if name.startswith(".import")]

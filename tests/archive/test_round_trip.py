@@ -1,4 +1,4 @@
-"""A study that is exported and imported is the same study."""
+"""A study stays the same when it is exported and imported."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from tuner.files import sha256_of
 
 
 def export(home: Path, file: Path, name: str = "small") -> Path:
-    """Export a study."""
-    with studies.existing(locate(home=home), name) as found:
-        write_archive(found, file)
+    """Write the archive of a study, and return its path."""
+    with studies.existing(locate(home=home), name) as stored:
+        write_archive(stored, file)
     return file
 
 
-def forget(found: studies.StoredStudy) -> None:
-    """Let a study have no refit."""
-    with found.store.database.write() as session:
-        forget_refit(session, found.record.id)
+def remove_refit(stored: studies.StoredStudy) -> None:
+    """Remove the refit of a study."""
+    with stored.store.database.write() as session:
+        forget_refit(session, stored.record.id)
 
 
 def test_exported_imported_and_exported_is_the_same(exported: Path, tmp_path: Path) -> None:
-    """To the last byte: trials, epochs, attempts, runs, attributes, models."""
+    """The two archives have the same bytes: trials, epochs, attempts, runs, attributes and models."""
     assert {trial["state"] for trial in manifest_of(exported)["trials"]} >= {"COMPLETE", "FAIL"}
     other = tmp_path / "other"
     name, _ = read_archive(exported, locate(home=other))
@@ -53,8 +53,8 @@ def test_exported_imported_and_exported_is_the_same(exported: Path, tmp_path: Pa
     assert export(other, tmp_path / "again.zip").read_bytes() == exported.read_bytes()
 
 
-def test_the_imported_study_is_read_like_the_first(exported: Path, home: Path, tmp_path: Path) -> None:
-    """Numbers, values, metrics, curves and kept models are those of the original."""
+def test_the_imported_study_reads_like_the_original(exported: Path, home: Path, tmp_path: Path) -> None:
+    """Numbers, values, metrics, curves and kept models are the same."""
     other = tmp_path / "other"
     read_archive(exported, locate(home=other))
 
@@ -72,10 +72,10 @@ def test_the_imported_study_is_read_like_the_first(exported: Path, home: Path, t
             assert sha256_of(two.store.artifacts.path(model.path)) == model.sha256
 
 
-def test_the_refit_comes_along(exported: Path, home: Path, tmp_path: Path) -> None:
-    """What it was trained with, what it was measured with, and its file, under a name that this folder gives it."""
+def test_the_refit_is_imported(exported: Path, home: Path, tmp_path: Path) -> None:
+    """Its rows, metrics and file are the same; the path of the file fits the other database."""
     other = tmp_path / "other"
-    run_scripted(other, small_recipe(), name="before")  # the rows have other numbers here
+    run_scripted(other, small_recipe(), name="before")  # so that the imported rows get other numbers
     read_archive(exported, locate(home=other))
     with studies.existing(locate(home=home), "small") as one, studies.existing(locate(home=other), "small") as two:
         first, second = one.store.refit(one.record.id), two.store.refit(two.record.id)
@@ -94,27 +94,27 @@ def test_the_refit_comes_along(exported: Path, home: Path, tmp_path: Path) -> No
 
 
 def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_path: Path) -> None:
-    """The rest is exported; a study without one, and an archive that was written without one, are as ever."""
+    """The rest is exported, as for a study without a refit."""
     (file,) = (home / "artifacts").rglob("refit-*")
     file.write_text("changed")
-    with studies.existing(locate(home=home), "small") as found:
-        damaged = write_archive(found, tmp_path / "damaged.zip")
-        forget(found)
-        none = write_archive(found, tmp_path / "none.zip")
+    with studies.existing(locate(home=home), "small") as stored:
+        damaged = write_archive(stored, tmp_path / "damaged.zip")
+        remove_refit(stored)
+        without = write_archive(stored, tmp_path / "without.zip")
 
     assert (damaged.refit, damaged.models, damaged.left_out) == (False, 3, ())
-    assert (none.refit, none.models) == (None, 3)
-    assert (tmp_path / "damaged.zip").read_bytes() == (tmp_path / "none.zip").read_bytes()
+    assert (without.refit, without.models) == (None, 3)
+    assert (tmp_path / "damaged.zip").read_bytes() == (tmp_path / "without.zip").read_bytes()
     read_archive(tmp_path / "damaged.zip", locate(home=tmp_path / "other"))
-    with studies.existing(locate(home=tmp_path / "other"), "small") as found:
-        assert found.store.refit(found.record.id) is None
+    with studies.existing(locate(home=tmp_path / "other"), "small") as stored:
+        assert stored.store.refit(stored.record.id) is None
 
 
 def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_path: Path) -> None:
-    """Version 1 knew no refit; the study is the same."""
-    with studies.existing(locate(home=home), "small") as found:
-        forget(found)
-        write_archive(found, exported, force=True)
+    """An archive of version 1, which has no refits, gives the same study."""
+    with studies.existing(locate(home=home), "small") as stored:
+        remove_refit(stored)
+        write_archive(stored, exported, force=True)
 
     def older(manifest: dict[str, Any]) -> None:
         assert manifest.pop("refit") is None
@@ -124,10 +124,10 @@ def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_pa
     assert trials_of(tmp_path / "other", recipe()) == trials_of(home, recipe())
 
 
-def test_an_imported_study_goes_on(exported: Path, tmp_path: Path) -> None:
-    """New trials follow those that came along, and a run of it may follow."""
+def test_an_imported_study_can_be_continued(exported: Path, tmp_path: Path) -> None:
+    """New trials are numbered after the imported ones, and other studies are not changed."""
     other = tmp_path / "other"
-    run_scripted(other, small_recipe(), name="before")  # the rows have other numbers here
+    run_scripted(other, small_recipe(), name="before")  # so that the imported rows get other numbers
     read_archive(exported, locate(home=other))
     larger = recipe().changed(budget={"trials": 15})
     run_scripted(other, larger)
@@ -136,8 +136,8 @@ def test_an_imported_study_goes_on(exported: Path, tmp_path: Path) -> None:
     assert len(trials_of(other, small_recipe(), "before")) == 6
 
 
-def test_a_name_of_its_own_makes_a_second_study(exported: Path, home: Path) -> None:
-    """In the same database, beside the first."""
+def test_an_import_under_another_name_makes_a_second_study(exported: Path, home: Path) -> None:
+    """Both studies are in the same database, and have files of their own."""
     name, _ = read_archive(exported, locate(home=home), "copy")
 
     assert name == "copy"
@@ -146,24 +146,24 @@ def test_a_name_of_its_own_makes_a_second_study(exported: Path, home: Path) -> N
     assert sorted(path.name for path in (home / "artifacts").iterdir()) == ["study-00001", "study-00002"]
 
 
-def test_trials_that_did_not_end_are_queued_again(home: Path, tmp_path: Path) -> None:
-    """They keep their parameters, and what the broken attempt measured stays behind."""
+def test_trials_that_have_not_ended_are_queued_again(home: Path, tmp_path: Path) -> None:
+    """They keep their parameters, and lose the metrics of the interrupted attempt."""
     run_scripted(home, small_recipe())
-    with studies.existing(locate(home=home), "small") as found:
-        trial = found.study.ask({"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.5)})
+    with studies.existing(locate(home=home), "small") as stored:
+        trial = stored.study.ask({"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.5)})
         rate = trial.params["learning_rate"]
-        found.store.start_attempt(found.record.id, trial.number, "host:1:1")
+        stored.store.start_attempt(stored.record.id, trial.number, "host:1:1")
         trial.report(0.5, 0)
     file = export(home, tmp_path / "small.zip")
     other = tmp_path / "other"
     read_archive(file, locate(home=other))
 
-    with studies.existing(locate(home=other), "small") as found:
-        last = found.study.get_trials()[-1]
+    with studies.existing(locate(home=other), "small") as stored:
+        last = stored.study.get_trials()[-1]
         assert last.state == TrialState.WAITING
         assert last.params == {"learning_rate": rate}
         assert last.intermediate_values == {}
-        with found.store.database.read() as session:
+        with stored.store.database.read() as session:
             row = session.query(AttemptRow).filter(AttemptRow.trial_number == 6).one()
             assert (row.outcome, row.reason) == ("interrupted", "left behind by an archive")
     assert export(other, tmp_path / "again.zip").read_bytes() == file.read_bytes()
@@ -173,21 +173,21 @@ def test_trials_that_did_not_end_are_queued_again(home: Path, tmp_path: Path) ->
     assert final[6].params["learning_rate"] == rate
 
 
-def test_what_only_one_database_understands_stays_behind(home: Path, tmp_path: Path) -> None:
-    """A pickle would run code where it is read, and numbers of rows mean nothing elsewhere."""
+def test_attributes_that_are_not_portable_are_left_out(home: Path, tmp_path: Path) -> None:
+    """A pickle could run code, and row numbers have no meaning in another database."""
     floats = {name: {"type": "float", "low": 0.001, "high": 0.5} for name in ("learning_rate", "dropout")}
     search = {"sampler": "cmaes", "pruner": "none"}
     run_scripted(home, small_recipe(search=search, space=floats | {"layers": 1, "units": 8}))
     text = str(manifest_of(export(home, tmp_path / "small.zip")))
 
     assert "cma:" not in text
-    assert m.carried({"cma:optimizer:0": "80", "NSGAIISampler:parent:1": [3], "fixed_params": {}}) == {
+    assert m.portable_attributes({"cma:optimizer:0": "80", "NSGAIISampler:parent:1": [3], "fixed_params": {}}) == {
         "fixed_params": {}
     }
 
 
-def test_every_column_is_carried(exported: Path) -> None:
-    """Whoever adds a column hears of archives here."""
+def test_an_archive_has_every_column(exported: Path) -> None:
+    """A column that is added to a table must be added to the archive."""
     kinds: dict[str, type[BaseModel]] = {
         "epochs": m.ArchivedEpoch,
         "attempts": m.ArchivedAttempt,
@@ -199,27 +199,27 @@ def test_every_column_is_carried(exported: Path) -> None:
         assert set(columns_of(name)) == set(kinds[name].model_fields)
 
 
-def test_a_model_that_is_missing_does_not_keep_the_rest_back(home: Path, tmp_path: Path) -> None:
-    """It is left out and named; so is one that was changed."""
+def test_missing_and_changed_models_are_left_out(home: Path, tmp_path: Path) -> None:
+    """The rest is exported, and the trials of these models are named."""
     run_scripted(home, recipe())
     gone, changed, _ = sorted((home / "artifacts").rglob("*.keras"))
     gone.unlink()
     changed.write_text("x")
-    with studies.existing(locate(home=home), "small") as found:
-        written = write_archive(found, tmp_path / "small.zip")
+    with studies.existing(locate(home=home), "small") as stored:
+        written = write_archive(stored, tmp_path / "small.zip")
 
     assert written.models == 1
     assert {f"trial-{number:05d}.keras" for number in written.left_out} == {gone.name, changed.name}
     read_archive(tmp_path / "small.zip", locate(home=tmp_path / "other"))
 
 
-def test_an_archive_replaces_nothing_unasked(exported: Path, home: Path) -> None:
-    """`force` says that it may."""
+def test_an_existing_file_is_replaced_only_with_force(exported: Path, home: Path) -> None:
+    """Without ``force``, the file keeps its contents."""
     before = exported.read_bytes()
-    with studies.existing(locate(home=home), "small") as found:
+    with studies.existing(locate(home=home), "small") as stored:
         with pytest.raises(UsageError, match="exists"):
-            write_archive(found, exported)
-        write_archive(found, exported, force=True)
+            write_archive(stored, exported)
+        write_archive(stored, exported, force=True)
 
     assert exported.read_bytes() == before
     with zipfile.ZipFile(exported) as archive:
@@ -234,7 +234,7 @@ JSON = st.recursive(
 
 
 def same(one: Any, two: Any) -> bool:
-    """Compare as JSON does, but for NaN, which is itself."""
+    """Compare two JSON values; NaN equals NaN."""
     if isinstance(one, float) and isinstance(two, float):
         return one == two or (math.isnan(one) and math.isnan(two))
     if isinstance(one, dict) and isinstance(two, dict):
@@ -245,8 +245,8 @@ def same(one: Any, two: Any) -> bool:
 
 
 @given(attrs=st.dictionaries(st.text(), JSON, max_size=4), values=st.dictionaries(st.integers(0, 99), st.floats()))
-def test_any_value_survives_the_manifest(attrs: dict[str, Any], values: dict[int, float]) -> None:
-    """Also numbers that JSON has no word for."""
+def test_a_manifest_keeps_every_value(attrs: dict[str, Any], values: dict[int, float]) -> None:
+    """NaN and infinities, which JSON cannot represent, are kept too."""
     trial = m.ArchivedTrial(
         number=0, state="WAITING", values=None, started=None, completed=None, params={}, distributions={},
         user_attrs=attrs, system_attrs={}, intermediate=values,

@@ -1,4 +1,4 @@
-"""The archive of a study with several objectives."""
+"""Archives of studies with several objectives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.errors import UsageError
 
 
 def recipe(trials: int = 12) -> Recipe:
-    """Return a recipe with three objectives, some of whose trials are pruned."""
+    """Return a recipe with three objectives; some of its trials are pruned."""
     return small_recipe(
         objectives=["val_accuracy", "parameters", "latency_ms"],
         budget={"trials": trials, "epochs": 6, "keep": 1},
@@ -34,25 +34,25 @@ def archive(home: Path, tmp_path: Path) -> Path:
     run_scripted(home, recipe())
     assert {trial.state for trial in trials_of(home, recipe())} == {"complete", "pruned"}
     file = tmp_path / "small.zip"
-    with studies.existing(locate(home=home), "small") as found:
-        write_archive(found, file)
+    with studies.existing(locate(home=home), "small") as stored:
+        write_archive(stored, file)
     return file
 
 
 def test_exported_imported_and_exported_is_the_same(archive: Path, home: Path, tmp_path: Path) -> None:
-    """Directions, values and the models of the front come along, to the last byte."""
+    """Directions, values and models are the same, and so are the bytes of the two archives."""
     other = locate(home=tmp_path / "other")
     read_archive(archive, other)
-    with studies.existing(other, "small") as found:
-        write_archive(found, tmp_path / "again.zip")
-        assert [each.name for each in found.study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
+    with studies.existing(other, "small") as stored:
+        write_archive(stored, tmp_path / "again.zip")
+        assert [direction.name for direction in stored.study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
 
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
     assert trials_of(tmp_path / "other", recipe()) == trials_of(home, recipe())
 
 
-def test_an_imported_study_goes_on(archive: Path, tmp_path: Path) -> None:
-    """Its further trials have all objectives too."""
+def test_an_imported_study_can_be_continued(archive: Path, tmp_path: Path) -> None:
+    """A run adds the missing trials."""
     read_archive(archive, locate(home=tmp_path / "other"))
     run_scripted(tmp_path / "other", recipe(trials=15))
 
@@ -60,7 +60,7 @@ def test_an_imported_study_goes_on(archive: Path, tmp_path: Path) -> None:
 
 
 def test_a_trial_with_too_few_values_is_refused(archive: Path, tmp_path: Path) -> None:
-    """Nothing is imported."""
+    """A complete trial needs a value for every objective; nothing is imported."""
 
     def cut(manifest: dict[str, Any]) -> None:
         manifest["trials"][0]["values"].pop()

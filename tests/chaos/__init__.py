@@ -1,1 +1,1 @@
-"""Kill everything at random moments, and look whether anything was lost."""
+"""Tests that kill processes at random moments and check that no result is lost."""

@@ -1,4 +1,4 @@
-"""What must be true of a database and its artifacts at every moment, whatever was killed."""
+"""Checks the invariants of a database and its artifacts, which hold whenever a process was killed."""
 
 from __future__ import annotations
 
@@ -29,17 +29,23 @@ FINISHED = {"COMPLETE", "PRUNED", "FAIL"}
 
 @dataclass
 class Audit:
-    """Looks at one study again and again; what was finished once may never change."""
+    """Checks one study repeatedly; a trial that has ended must not change.
+
+    Attributes:
+        engine: Connects to the database.
+        artifacts: The artifact folder.
+        finished: The trials that have ended, as they were at the first check after their end.
+    """
 
     engine: Engine
     artifacts: Path
     finished: dict[int, Any] = field(default_factory=dict)
 
-    def look(self, *, running: int = 0) -> dict[int, str]:
-        """Check everything and return the state of each trial.
+    def check(self, *, running: int = 0) -> dict[int, str]:
+        """Check all invariants, and return the state of every trial by number.
 
         Args:
-            running: How many attempts may be open: those of a run that was killed a moment ago.
+            running: How many attempts may be without an end: those of a run that was just killed.
         """
         self._check_integrity()
         states = self._check_trials()
@@ -59,7 +65,7 @@ class Audit:
             assert self._rows("PRAGMA foreign_key_check") == []
 
     def _check_trials(self) -> dict[int, str]:
-        """Numbers have no gap and none comes twice; finished trials are as they were when they were first seen."""
+        """Check that numbers have no gap and no duplicate, and that ended trials have not changed."""
         trials = self._rows(_TRIALS)
         assert [number for _, number, _ in trials] == list(range(len(trials)))
         facts: dict[int, dict[str, list[Any]]] = defaultdict(dict)
@@ -67,23 +73,23 @@ class Audit:
             for trial_id, *fact in self._rows(query):
                 facts[trial_id].setdefault(name, []).append(fact)
         for trial_id, number, state in trials:
-            seen = (state, facts[trial_id])
+            current = (state, facts[trial_id])
             if number in self.finished:
-                assert seen == self.finished[number], f"trial {number} changed after its end"
+                assert current == self.finished[number], f"trial {number} changed after its end"
             elif state in FINISHED:
-                self.finished[number] = seen
+                self.finished[number] = current
         return {number: state for _, number, state in trials}
 
     def _check_epochs(self) -> None:
-        """Each trial has the epochs from 0 on, without a gap and none twice."""
-        epochs: dict[int, list[int]] = defaultdict(list)
+        """Check that every trial has the epochs from 0 on, without gaps and duplicates."""
+        by_trial: dict[int, list[int]] = defaultdict(list)
         for number, epoch in self._rows(_EPOCHS):
-            epochs[number].append(epoch)
-        for number, found in epochs.items():
-            assert found == list(range(len(found))), f"the epochs of trial {number} are {found}"
+            by_trial[number].append(epoch)
+        for number, epochs in by_trial.items():
+            assert epochs == list(range(len(epochs))), f"the epochs of trial {number} are {epochs}"
 
     def _check_files(self) -> None:
-        """Every file that a row names is there, and is the one that was written."""
+        """Check that every file that a row refers to exists and has the recorded checksum."""
         for path, sha256 in self._rows(_FILES):
             content = (self.artifacts / path).read_bytes()
             assert hashlib.sha256(content).hexdigest() == sha256, f"{path} is damaged"

@@ -1,4 +1,4 @@
-"""A run of the real command whose processes are killed at random moments."""
+"""Runs the real command, and kills its processes at random moments."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import time
 from pathlib import Path
 
 TRIALS, EPOCHS = 50, 60
-PATIENCE = 15.0  # seconds in which orphans must have ended
+PATIENCE = 15.0  # seconds after which orphaned processes must have ended
 COMMAND = (sys.executable, "-m", "tuner", "study", "start", "digits", "--quiet", "--workers", "2")
 
 
 class Monkey:
-    """Starts runs of one study, and kills them.
+    """Starts runs of one study and kills them.
 
     Args:
         home: The home folder of the study.
-        seed: Of the moments.
-        storage: URL of the database; ``None`` takes the one in ``home``.
+        seed: The seed of the random moments.
+        storage: The URL of the database; ``None`` takes the database in ``home``.
 
     Attributes:
-        trainers: How many trainers it has killed.
-        runs: How many coordinators.
+        trainers: How many trainers were killed.
+        runs: How many coordinators were killed.
     """
 
     def __init__(self, home: Path, seed: int, storage: str | None = None) -> None:
@@ -36,22 +36,22 @@ class Monkey:
         self._env |= {"TUNER_HOME": str(home), **({"TUNER_STORAGE": storage} if storage else {})}
 
     def start(self) -> subprocess.Popen[str]:
-        """Start a run in a session of its own."""
+        """Start a run in a new session."""
         command = [*COMMAND, "--trials", str(TRIALS), "--epochs", str(EPOCHS), "--timeout", "30m"]
         return subprocess.Popen(
             command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
 
     def run_to_the_end(self) -> subprocess.CompletedProcess[str]:
-        """Run and leave alone."""
+        """Run to the end without killing anything."""
         process = self.start()
-        _, told = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(process.args, process.returncode, "", told)
+        _, stderr = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, "", stderr)
 
     def one_round(self) -> bool:
-        """Run for a random time, killing trainers on the way, then kill the coordinator; tells whether it had ended."""
+        """Run for a random time while killing trainers, then kill the coordinator; return whether the run had ended."""
         process = self.start()
-        deadline = time.monotonic() + self._random.uniform(1.0, 12.0)  # importing TensorFlow takes 7 of them
+        deadline = time.monotonic() + self._random.uniform(1.0, 12.0)  # importing TensorFlow takes 7 s
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(self._random.uniform(0.2, 3.0))
             if self._random.random() < 0.5:
@@ -60,13 +60,13 @@ class Monkey:
         if not ended:
             process.kill()
             self.runs += 1
-        _, told = process.communicate()
+        _, stderr = process.communicate()
         self._wait_for_orphans(process.pid)
-        assert not ended or process.returncode == 0, f"a run ended by itself, and not well: {told}"
+        assert not ended or process.returncode == 0, f"a run failed: {stderr}"
         return ended
 
     def _kill_a_trainer(self, leader: int) -> None:
-        """Kill one of the processes that the fork server has made; they share its command line."""
+        """Kill one of the children of the fork server."""
         servers = [pid for pid in session(leader) if _parent(pid) == leader and _is_server(pid)]
         trainers = [pid for pid in session(leader) if _parent(pid) in servers]
         if trainers:
@@ -75,19 +75,19 @@ class Monkey:
 
     def _wait_for_orphans(self, leader: int) -> None:
         deadline = time.monotonic() + PATIENCE
-        while left := session(leader):
-            assert time.monotonic() < deadline, f"processes {left} outlived the run"
+        while orphans := session(leader):
+            assert time.monotonic() < deadline, f"processes {orphans} did not end with the run"
             time.sleep(0.1)
 
 
 def session(leader: int) -> list[int]:
-    """Return the living processes of a session, without its leader."""
-    found = []
+    """Return the running processes of a session, without its leader."""
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         fields = _stat(int(folder.name))
         if fields and int(fields[3]) == leader and fields[0] != "Z" and int(folder.name) != leader:
-            found.append(int(folder.name))
-    return found
+            processes.append(int(folder.name))
+    return processes
 
 
 def _parent(pid: int) -> int:
@@ -103,7 +103,7 @@ def _is_server(pid: int) -> bool:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return what /proc tells of a process from its state on: state, parent, group, session."""
+    """Return the fields of /proc/PID/stat from the state on, such as state, parent, group and session."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:

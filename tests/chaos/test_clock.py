@@ -1,4 +1,4 @@
-"""The wall clock jumps while a study runs: nothing ends early, nothing is taken over, nothing is lost (fault 20)."""
+"""Tests in which the wall clock jumps during a run: no early end, no takeover, no loss (fault 20)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.command import DEADLINE, Command
 
-# For programs with threads; below a folder with the name of the architecture on Debian.
+# The variant for programs with threads. On Debian, its folder has the name of the architecture.
 LIBRARIES = [
     path for place in ("lib*/*", "lib*") for path in sorted(Path("/usr").glob(f"{place}/faketime/libfaketimeMT.so.1"))
 ]
@@ -27,21 +27,21 @@ DAYS = "SELECT DISTINCT CAST(ROUND(julianday(started) - julianday('now')) AS INT
 
 
 class Clock:
-    """A wall clock that is put forward and back; monotonic time and the times of files stay as they are."""
+    """A wall clock that a test can change; monotonic time and the times of files do not change."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock"
-        self.put("+0")
+        self.set("+0")
 
-    def put(self, offset: str) -> None:
-        """Put it by ``offset`` from the true time, as in ``-1d``; programs see it with their next look."""
+    def set(self, offset: str) -> None:
+        """Set it to ``offset`` from the true time, such as ``-1d``; running programs read the change."""
         new = self._file.with_suffix(".new")
         new.write_text(offset, encoding="utf-8")
         new.replace(self._file)
 
     @property
     def settings(self) -> dict[str, str]:
-        """Variables of a program that shall go by this clock."""
+        """Environment variables for a program that uses this clock."""
         return {
             "LD_PRELOAD": str(LIBRARIES[0]),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
@@ -52,7 +52,7 @@ class Clock:
 
 
 def start(tuner: Command, clock: Clock, *options: str) -> subprocess.Popen[str]:
-    """Start a run that goes by ``clock``."""
+    """Start a run that uses ``clock``."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tuner", *RUN, *options],
         cwd=tuner.folder, env=tuner.env | clock.settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -68,13 +68,13 @@ def complete(tuner: Command) -> int:
 
 
 def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp_path: Path) -> None:
-    """A day back, then two days ahead: the timeout of ten minutes does not come, and the lease is not lost."""
+    """The clock jumps a day back, then two days ahead; the timeout does not end the run, and the lease is kept."""
     clock = Clock(tmp_path)
     process = start(tuner, clock, "--trials", "9", "--epochs", "12", "--timeout", "10m", "--json")
     tuner.until(lambda: complete(tuner) >= 2)
-    clock.put("-1d")
+    clock.set("-1d")
     tuner.until(lambda: complete(tuner) >= 5)
-    clock.put("+2d")
+    clock.set("+2d")
     out, err = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == 0, err
@@ -84,17 +84,17 @@ def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp
     assert tuner.rows("SELECT COUNT(*), COUNT(DISTINCT trial_number) FROM tuner_attempt") == [(9, 9)]
     assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
     assert all(0 <= float(str(seconds)) < 60 for (seconds,) in tuner.rows("SELECT seconds FROM tuner_epoch"))
-    assert tuner.rows(DAYS) == [(-1,), (0,), (2,)]  # the clock did jump
+    assert tuner.rows(DAYS) == [(-1,), (0,), (2,)]  # shows that the clock jumped
 
 
-def test_a_clock_that_is_ahead_does_not_take_a_study_away(tuner: Command, tmp_path: Path) -> None:
-    """Its lease looks long run out; the second run is told who holds it all the same, and the first goes on."""
+def test_a_run_with_a_clock_ahead_does_not_get_the_lease(tuner: Command, tmp_path: Path) -> None:
+    """The lease looks expired, but the second run is refused with the name of its holder, and the first continues."""
     (tmp_path / "ahead").mkdir()
     process = start(tuner, Clock(tmp_path), "--trials", "10", "--epochs", "40")
     tuner.until(lambda: complete(tuner) >= 1)
     held = tuner.rows(HOLDER)
     clock = Clock(tmp_path / "ahead")
-    clock.put("+2d")
+    clock.set("+2d")
     second = subprocess.run(
         [sys.executable, "-m", "tuner", *RUN], cwd=tuner.folder, env=tuner.env | clock.settings,
         capture_output=True, text=True, timeout=DEADLINE, check=False,

@@ -1,4 +1,4 @@
-"""The disk is full in the middle of a run."""
+"""A test in which the disk is full during a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from tests.command import Command
 
 
-def test_a_full_disk_ends_the_run_in_order_and_it_goes_on_afterwards(tuner: Command) -> None:
-    """Exit code 3 and one line; the database is whole, no half file lies about, no finished trial is lost (fault 6)."""
+def test_a_full_disk_ends_the_run_and_the_study_can_be_continued(tuner: Command) -> None:
+    """The exit code is 3, the database is intact, no partial file is left, no ended trial is lost (fault 6)."""
     run = ["study", "start", "digits", "--epochs", "3", "--workers", "1", "--trials"]
     assert tuner(*run, "1").returncode == 0
-    limit = (tuner.folder / ".tuner" / "studies.db").stat().st_size // 1024 + 8  # kB that a file may have
+    limit = (tuner.folder / ".tuner" / "studies.db").stat().st_size // 1024 + 8  # the largest size of a file, in kB
     limited = f"ulimit -f {limit}; exec {sys.executable} -m tuner {' '.join(run)} 20"
     done = subprocess.run(
         ["/bin/bash", "-c", limited], cwd=tuner.folder, env=tuner.env, capture_output=True, text=True, check=False

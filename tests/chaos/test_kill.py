@@ -1,4 +1,4 @@
-"""Trainers and the coordinator are killed at random moments, again and again: no result is lost, none changes."""
+"""Trainers and the coordinator are killed at random moments, repeatedly: no result is lost or changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.chaos.audit import FINISHED, Audit
 from tests.chaos.monkey import TRIALS, Monkey
 from tuner.study import load_study
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads processes from /proc")
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "25"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 STUDIES = int(os.environ.get("CHAOS_STUDIES", "1"))
@@ -22,7 +22,7 @@ STUDIES = int(os.environ.get("CHAOS_STUDIES", "1"))
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + STUDIES))
 def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None:
-    """After each round everything written is whole; in the end there is exactly the asked total of trials."""
+    """All invariants hold after every round, and in the end there are exactly as many trials as requested."""
     home = tmp_path / "home"
     monkey = Monkey(home, seed)
     engine = create_engine(f"sqlite:///{home}/studies.db", poolclass=NullPool)
@@ -31,9 +31,9 @@ def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None
     for _ in range(ROUNDS):
         ends += monkey.one_round()
         if (home / "studies.db").exists() and _has_trials(audit):
-            audit.look(running=2)
-        if ends:  # it was done before its time: another one
-            assert set(audit.look().values()) <= FINISHED
+            audit.check(running=2)
+        if ends:  # all trials are done: begin another study
+            assert set(audit.check().values()) <= FINISHED
             shutil.rmtree(home)
             audit.finished.clear()
             ends = 0
@@ -43,10 +43,10 @@ def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None
     end = monkey.run_to_the_end()
     assert end.returncode == 0, end.stderr
 
-    states = audit.look()
+    states = audit.check()
     assert len(states) == TRIALS
     assert set(states.values()) <= FINISHED
-    _check_that_nothing_lies_about(home, audit)
+    _check_leftovers(home, audit)
     engine.dispose()
 
 
@@ -57,8 +57,8 @@ def _has_trials(audit: Audit) -> bool:
     return {"trials", "tuner_checkpoint"} <= tables
 
 
-def _check_that_nothing_lies_about(home: Path, audit: Audit) -> None:
-    """The best model can be loaded, and no checkpoint is left of a trial that has ended."""
+def _check_leftovers(home: Path, audit: Audit) -> None:
+    """Check that the best model is kept and evaluated, and that no checkpoint is left."""
     study = load_study("digits", home=home)
     best = study.best()
     assert best.kept

@@ -1,4 +1,4 @@
-"""Trainers, coordinator and the PostgreSQL under them die at random moments: no result is lost, none comes twice."""
+"""Trainers, coordinator and PostgreSQL are killed at random moments: no result is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.chaos.monkey import TRIALS, Monkey
 from tests.postgres import Server
 from tuner.study import load_study
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads processes from /proc")
 ROUNDS = int(os.environ.get("CHAOS_SERVER_ROUNDS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 _RUNS = "SELECT count(*) FROM tuner_lease WHERE owner LIKE %s"
 _DONE = "SELECT count(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED', 'FAIL')"
-# What Optuna's facts say that a trial has, beside the epochs that are written down.
+# The number of epochs of every trial: in its attributes, in our table, and in Optuna's table.
 _EPOCHS = """
 SELECT t.number, CAST(f.value_json AS integer), (SELECT count(*) FROM tuner_epoch e WHERE e.trial_number = t.number),
        (SELECT count(*) FROM trial_intermediate_values v WHERE v.trial_id = t.trial_id)
@@ -37,13 +37,13 @@ FROM trials t JOIN trial_user_attributes f ON f.trial_id = t.trial_id AND f.key 
 """
 
 
-class Janitor(Monkey):
-    """Restarts the server under every run as well, once the run has the lease.
+class ServerMonkey(Monkey):
+    """Restarts the server too, while a run has the lease.
 
-    Before that, and when its last trials are ending, a run has nothing to lose and just says that the server is away.
+    Before that, and during its last trials, a run may end with an error if the server is away.
 
     Attributes:
-        restarts: How many restarts there were, by their kind.
+        restarts: How many restarts there were, by mode.
     """
 
     def __init__(self, home: Path, seed: int, server: Server, database: str) -> None:
@@ -55,15 +55,15 @@ class Janitor(Monkey):
         self.restarts: Counter[str] = Counter()
 
     def start(self) -> subprocess.Popen[str]:
-        """Start a run, and what restarts the server under it."""
-        self.settle()
+        """Start a run, and a thread that restarts the server."""
+        self.wait_for_restarts()
         process = super().start()
         self._thread = threading.Thread(target=self._restart, args=(process,), daemon=True)
         self._thread.start()
         return process
 
-    def settle(self) -> None:
-        """Wait until the server is there to stay: the run that it was restarted under has ended."""
+    def wait_for_restarts(self) -> None:
+        """Wait until the thread of the last run has ended, so that the server keeps running."""
         if self._thread is not None:
             self._thread.join()
 
@@ -94,7 +94,7 @@ class Janitor(Monkey):
 
 @pytest.fixture
 def audit(postgres_location: Location) -> Iterator[Audit]:
-    # Without a pool: none of its connections would outlive the server.
+    # Without a pool, because pooled connections break when the server restarts.
     arguments = engine_arguments(postgres_location) | {"pool_pre_ping": False, "poolclass": NullPool}
     engine = create_engine(postgres_location.url, **arguments)
     yield Audit(engine, postgres_location.artifacts)
@@ -104,39 +104,39 @@ def audit(postgres_location: Location) -> Iterator[Audit]:
 def test_whatever_dies_no_result_is_lost_on_a_server(
     postgres: Server, postgres_location: Location, home: Path, audit: Audit
 ) -> None:
-    """A run survives every restart of its server; what was finished never changes; in the end nothing is missing."""
+    """A run survives restarts of the server, ended trials do not change, and in the end no trial is missing."""
     database = str(postgres_location.url.database)
-    janitor = Janitor(home, SEED, postgres, database)
+    monkey = ServerMonkey(home, SEED, postgres, database)
     for _ in range(ROUNDS):
-        ended = janitor.one_round()
-        janitor.settle()
+        ended = monkey.one_round()
+        monkey.wait_for_restarts()
         if _has_trials(audit):
-            audit.look(running=2)
+            audit.check(running=2)
         if ended:
             break
-    end = janitor.run_to_the_end()
-    janitor.settle()
+    end = monkey.run_to_the_end()
+    monkey.wait_for_restarts()
     assert end.returncode == 0, end.stderr
-    print(f"killed {janitor.runs} runs, {janitor.trainers} trainers; restarts: {dict(janitor.restarts)}")  # noqa: T201
+    print(f"killed {monkey.runs} runs, {monkey.trainers} trainers; restarts: {dict(monkey.restarts)}")  # noqa: T201
 
-    states = audit.look()
+    states = audit.check()
     assert len(states) == TRIALS
     assert set(states.values()) <= FINISHED
     assert [row for row in audit._rows(_EPOCHS) if not row[1] == row[2] == row[3]] == []
     assert audit._rows("SELECT count(*) FROM tuner_checkpoint") == [(0,)]
-    assert sum(janitor.restarts.values()) > 0
+    assert sum(monkey.restarts.values()) > 0
     best = load_study("digits", storage=postgres.url(database), home=home).best()
     assert best.kept
     assert best.test is not None
 
 
 def _has_trials(audit: Audit) -> bool:
-    """Tell whether the first run came so far."""
-    found = audit._rows("SELECT count(*) FROM information_schema.tables WHERE table_name = 'tuner_checkpoint'")
-    return bool(found == [(1,)])
+    """Return whether the first run has created the tables."""
+    rows = audit._rows("SELECT count(*) FROM information_schema.tables WHERE table_name = 'tuner_checkpoint'")
+    return bool(rows == [(1,)])
 
 
-def test_both_find_the_same_files(postgres_location: Location, home: Path) -> None:
-    """The auditor looks into the folder that a run with the same settings writes to."""
+def test_the_audit_reads_the_folder_of_the_runs(postgres_location: Location, home: Path) -> None:
+    """The settings of a run lead to the same artifact folder as those of the audit."""
     url = postgres_location.url.set(drivername="postgresql").render_as_string(hide_password=False)
     assert locate(url, home) == postgres_location

@@ -1,4 +1,4 @@
-"""A run that was asleep goes on, or learns that it was taken over and writes nothing more (fault 19)."""
+"""A suspended run continues, or ends without writing if another run took over (fault 19)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tuner.errors import RunError
 
 storage.lease.DURATION = timedelta(seconds={LEASE})
 storage.lease.RENEWAL = 0.3
-write_model = tests.scripted.write_model  # two real runs never write the same bytes
+write_model = tests.scripted.write_model  # real runs never write the same bytes
 tests.scripted.write_model = lambda path, content: write_model(path, content + f" by {{os.getpid()}}")
 url, home, take_over = sys.argv[1:]
 recipe = small_recipe(space=always(3), budget={{"trials": 4, "epochs": 6}})  # 0.2 s each
@@ -53,7 +53,7 @@ except RunError as error:
 
 
 class Sleeper:
-    """Runs of one study, each in a process of its own that can be put to sleep."""
+    """Starts runs of one study in processes that a test can suspend."""
 
     def __init__(self, location: Location, home: Path) -> None:
         self._location = location
@@ -61,15 +61,15 @@ class Sleeper:
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, *, take_over: bool = False) -> subprocess.Popen[str]:
-        """Start a run and go on."""
+        """Start a run, and return without waiting for its end."""
         url = self._location.url.render_as_string(hide_password=False)
         command = [sys.executable, "-c", RUNNER, url, str(self._home), "yes" if take_over else "no"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.running.append(process)
         return process
 
-    def ask(self, query: str) -> int:
-        """Return the one number that ``query`` finds, 0 while there is no table."""
+    def number(self, query: str) -> int:
+        """Return the number that ``query`` selects, or 0 if the database does not exist yet."""
         if not has_database(self._location):
             return 0
         with closing(Database(self._location)) as database, database.read() as session:
@@ -82,15 +82,15 @@ class Sleeper:
             return {name: sorted(map(str, session.execute(text(f'SELECT * FROM "{name}"')))) for name in tables}
 
     def check_files(self) -> None:
-        """Every file that a row names is the one that was written."""
+        """Check the files and the other invariants."""
         with closing(Database(self._location)) as database:
-            Audit(database.engine, self._location.artifacts).look()
+            Audit(database.engine, self._location.artifacts).check()
 
-    def put_to_sleep(self, process: subprocess.Popen[str]) -> None:
-        """Stop a run in a trial's last epoch, and between transactions: what it holds open would hold everybody up."""
-        until(lambda: self.ask("SELECT count(*) FROM tuner_epoch") >= 11)
+    def suspend(self, process: subprocess.Popen[str]) -> None:
+        """Suspend a run in a trial's last epoch, but not in a transaction, which would block all other runs."""
+        until(lambda: self.number("SELECT count(*) FROM tuner_epoch") >= 11)
         while True:
-            assert process.poll() is None, "it ended before it was put to sleep"
+            assert process.poll() is None, "it ended before it was suspended"
             process.send_signal(signal.SIGSTOP)
             if not self._is_writing():
                 return
@@ -100,7 +100,7 @@ class Sleeper:
     def _is_writing(self) -> bool:
         if self._location.is_server:
             others = "datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-            return self.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {others}") > 0
+            return self.number(f"SELECT count(*) FROM pg_stat_activity WHERE {others}") > 0
         with closing(sqlite3.connect(self._location.file, timeout=0.1)) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -112,61 +112,61 @@ class Sleeper:
 
 @pytest.fixture
 def sleeper(any_location: Location, home: Path) -> Iterator[Sleeper]:
-    made = Sleeper(any_location, home)
-    yield made
-    for process in made.running:
+    sleeper = Sleeper(any_location, home)
+    yield sleeper
+    for process in sleeper.running:
         if process.poll() is None:
-            process.kill()  # also one that sleeps
+            process.kill()  # works on suspended processes too
         process.communicate()
 
 
-def until(true: Callable[[], object]) -> None:
-    """Wait for something to come true."""
+def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition is true."""
     deadline = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.05)
 
 
-def test_a_run_that_was_taken_over_in_its_sleep_writes_nothing_more(sleeper: Sleeper) -> None:
-    """Another run finishes the study; the first wakes up, says so, and not a row has changed."""
+def test_a_suspended_run_that_was_taken_over_writes_nothing(sleeper: Sleeper) -> None:
+    """Another run completes the study; the first one resumes, ends with an error, and changes no row."""
     first = sleeper.start()
-    sleeper.put_to_sleep(first)
+    sleeper.suspend(first)
     second = sleeper.start(take_over=True)
-    _, told = second.communicate(timeout=DEADLINE)
-    assert second.returncode == 0, told
-    assert sleeper.ask("SELECT count(*) FROM trials WHERE state = 'COMPLETE'") == 4
+    _, stderr = second.communicate(timeout=DEADLINE)
+    assert second.returncode == 0, stderr
+    assert sleeper.number("SELECT count(*) FROM trials WHERE state = 'COMPLETE'") == 4
     before = sleeper.rows()
 
     first.send_signal(signal.SIGCONT)
-    _, told = first.communicate(timeout=DEADLINE)
+    _, stderr = first.communicate(timeout=DEADLINE)
 
     assert first.returncode == 1
-    assert "RunError: study 'small' was taken over by another run while this one was asleep" in told
-    assert "Traceback" not in told
+    assert "RunError: study 'small' was taken over by another run while this one was asleep" in stderr
+    assert "Traceback" not in stderr
     assert sleeper.rows() == before
     sleeper.check_files()
-    assert sleeper.ask("SELECT count(*) FROM tuner_epoch") == 24
-    assert sleeper.ask("SELECT count(*) FROM trial_intermediate_values") == 24
-    assert sleeper.ask("SELECT count(*) FROM tuner_attempt WHERE outcome = 'complete'") == 4
-    assert sleeper.ask("SELECT count(DISTINCT owner) FROM tuner_attempt") == 2
+    assert sleeper.number("SELECT count(*) FROM tuner_epoch") == 24
+    assert sleeper.number("SELECT count(*) FROM trial_intermediate_values") == 24
+    assert sleeper.number("SELECT count(*) FROM tuner_attempt WHERE outcome = 'complete'") == 4
+    assert sleeper.number("SELECT count(DISTINCT owner) FROM tuner_attempt") == 2
 
 
-def test_a_run_that_nobody_took_over_goes_on_after_its_sleep(sleeper: Sleeper) -> None:
-    """Its lease has run out meanwhile, and is renewed; who does not ask to take over is refused even then."""
+def test_a_suspended_run_continues_if_no_other_took_over(sleeper: Sleeper) -> None:
+    """Its expired lease is renewed; a second run without ``take_over`` is refused even while it is expired."""
     first = sleeper.start()
-    sleeper.put_to_sleep(first)
+    sleeper.suspend(first)
     time.sleep(LEASE + 1.0)
     second = sleeper.start()
-    _, told = second.communicate(timeout=DEADLINE)
+    _, stderr = second.communicate(timeout=DEADLINE)
     assert second.returncode == 1
-    assert f"LeaseHeldError: study 'small' is being run by process {first.pid} on {os.uname().nodename}" in told
+    assert f"LeaseHeldError: study 'small' is being run by process {first.pid} on {os.uname().nodename}" in stderr
 
     first.send_signal(signal.SIGCONT)
-    _, told = first.communicate(timeout=DEADLINE)
+    _, stderr = first.communicate(timeout=DEADLINE)
 
-    assert first.returncode == 0, told
-    assert sleeper.ask("SELECT count(*) FROM tuner_attempt WHERE outcome = 'complete'") == 4
-    assert sleeper.ask("SELECT count(*) FROM tuner_attempt") == 4
-    assert sleeper.ask("SELECT count(*) FROM tuner_epoch") == 24
-    assert sleeper.ask("SELECT count(*) FROM tuner_lease") == 0
+    assert first.returncode == 0, stderr
+    assert sleeper.number("SELECT count(*) FROM tuner_attempt WHERE outcome = 'complete'") == 4
+    assert sleeper.number("SELECT count(*) FROM tuner_attempt") == 4
+    assert sleeper.number("SELECT count(*) FROM tuner_epoch") == 24
+    assert sleeper.number("SELECT count(*) FROM tuner_lease") == 0

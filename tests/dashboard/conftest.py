@@ -1,4 +1,4 @@
-"""A finished study as its coordinator leaves it, and the dashboard over it; nothing here imports TensorFlow."""
+"""A finished study and a server of its dashboard; nothing here imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class Finished:
             return store.epochs(record.id)
 
     def run(self, trials: int) -> None:
-        """Go on until the study has that many trials, and decorate it as the end of every run does."""
+        """Run until the study has so many trials, and write what the dashboard shows, as a run does at its end."""
         recipe = self.recipe.changed(budget={"trials": trials})
         run_scripted(self.home, recipe, name=self.name)
         with studies.existing(locate(home=self.home), self.name) as (_, study, _record):
             decorate(study, recipe, self.trials, self.curves)
 
     def note(self, text: str | None = None) -> str:
-        """Return the study's note, after replacing it with ``text``, as a reader may do in the dashboard."""
+        """Return the study's note; with ``text``, replace it first, as a user may do in the dashboard."""
         from optuna_dashboard import get_note, save_note
 
         with studies.existing(locate(home=self.home), self.name) as (_, study, _record):
@@ -76,7 +76,7 @@ class Finished:
 
 @pytest.fixture(scope="package")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A study of twelve trials: complete, pruned and failed ones."""
+    """A study of twelve trials, some of them pruned or failed."""
     recipe = small_recipe(
         description="Learns by a formula.", search={"sampler": "random", "pruner": "median"}, space=SPACE
     )
@@ -90,14 +90,14 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture
 def finished(original: Finished, home: Path) -> Finished:
-    """A copy of ``original`` that the test may change."""
+    """A copy of ``original`` that a test may change."""
     shutil.copytree(original.home, home)
     return replace(original, home=home)
 
 
 @contextmanager
 def served(study: Finished) -> Iterator[str]:
-    """Yield the address of a dashboard over a study, without the path."""
+    """Serve the dashboard of a study, and yield its address without the path."""
     with DashboardServer(locate(home=study.home), port=0) as server:
         thread = threading.Thread(target=server.serve)
         thread.start()
@@ -108,6 +108,6 @@ def served(study: Finished) -> Iterator[str]:
 
 @pytest.fixture
 def address(finished: Finished) -> Iterator[str]:
-    """The address of the dashboard over ``finished``, without the path."""
+    """The address of the dashboard of ``finished``, without the path."""
     with served(finished) as address:
         yield address

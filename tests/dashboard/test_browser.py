@@ -1,4 +1,4 @@
-"""The dashboard as a browser shows it."""
+"""The dashboard in a real browser."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1400,2400",
 )
-SECONDS = 30  # more than one reload of the dashboard, which comes every ten
+SECONDS = 30  # longer than the ten seconds between two updates of the dashboard
 FIGURE = "user-defined-plot:learning-curves"
 SHOWN = "return [...new Set(document.getElementById(arguments[0])._fullData.filter(line => line.visible === true)"
 SHOWN += ".map(line => line.legendgroup))].sort()"
-MARK = "document.getElementById(arguments[0]).layout.marked = true"  # gone as soon as plotly gets a new layout
+MARK = "document.getElementById(arguments[0]).layout.marked = true"  # disappears when plotly gets a new layout
 MARKED = "return document.getElementById(arguments[0]).layout.marked === true"
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    """A headless Chromium with a profile of its own."""
+    """A headless Chromium with a new profile."""
     program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     driver = shutil.which("chromedriver")
     if program is None or driver is None:
@@ -55,14 +55,14 @@ def browser(tmp_path: Path) -> Iterator[WebDriver]:
 
 
 def wait_for_text(browser: WebDriver, *texts: str) -> None:
-    """Wait until the page shows every text."""
+    """Wait until the page shows all texts."""
     WebDriverWait(browser, SECONDS).until(
         lambda b: all(text in b.find_element(By.TAG_NAME, "body").text for text in texts), f"{texts} do not appear"
     )
 
 
 def test_a_finished_study_can_be_browsed(browser: WebDriver, address: str, finished: Finished) -> None:
-    """From the list of studies to the trials, the value of the best one, and the note."""
+    """The browser shows the list of studies, the trials, the value of the best one, and the note."""
     best = finished.best
     browser.get(address)
     wait_for_text(browser, "1. small", "MAXIMIZE")
@@ -76,7 +76,7 @@ def test_a_finished_study_can_be_browsed(browser: WebDriver, address: str, finis
 def test_a_trial_chosen_in_the_learning_curves_stays_chosen(
     browser: WebDriver, address: str, finished: Finished
 ) -> None:
-    """The dashboard draws the figure anew every ten seconds; what was clicked outlives it."""
+    """The dashboard redraws the figure every ten seconds, and the trial stays visible."""
     browser.get(f"{address}/dashboard/studies/1")
     figure = WebDriverWait(browser, SECONDS).until(lambda b: b.find_element(By.ID, FIGURE))
     names = WebDriverWait(browser, SECONDS).until(lambda _: figure.find_elements(By.CSS_SELECTOR, ".legendtoggle"))

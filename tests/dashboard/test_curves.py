@@ -26,13 +26,13 @@ def legend(figure: Any) -> list[str]:
 
 
 def test_without_a_finished_epoch_there_is_no_figure() -> None:
-    """An empty figure would only take room."""
+    """There is nothing to draw."""
     assert learning_curves(small_recipe(), [], {}) is None
     assert learning_curves(small_recipe(), [trial(0, "failed", None)], {}) is None
 
 
 def test_every_finished_trial_with_an_epoch_has_its_curves(finished: Finished) -> None:
-    """Training and validation of every metric, as the epochs were."""
+    """There are lines for training and validation of every metric, and a star at the best epoch."""
     curves = finished.curves
     figure = learning_curves(finished.recipe, finished.trials, curves)
 
@@ -46,8 +46,8 @@ def test_every_finished_trial_with_an_epoch_has_its_curves(finished: Finished) -
         assert star.y == (max(val_accuracy.y),)
 
 
-def test_the_best_trial_alone_is_shown_at_first_and_leads_the_legend() -> None:
-    """The legend is a ranking: complete trials by value, then pruned, then failed ones."""
+def test_only_the_best_trial_is_visible_and_it_leads_the_legend() -> None:
+    """The legend lists the complete trials by value, then the pruned, then the failed ones."""
     trials = [trial(0, "failed", None), trial(1, "pruned", 0.9), trial(2, value=0.7), trial(3, value=0.8)]
     figure = learning_curves(small_recipe(), trials, dict.fromkeys(range(4), EPOCHS))
 
@@ -56,8 +56,8 @@ def test_the_best_trial_alone_is_shown_at_first_and_leads_the_legend() -> None:
     assert {line.legendgroup for line in figure.data if line.visible is True} == {"3"}
 
 
-def test_a_loss_is_ranked_the_other_way_and_its_panel_comes_first() -> None:
-    """The objective leads, whichever it is."""
+def test_a_loss_is_ranked_ascending_and_its_panel_comes_first() -> None:
+    """Ranking and panels follow the objective."""
     recipe = small_recipe(objective={"metric": "val_loss"})
     figure = learning_curves(recipe, [trial(0, value=0.8), trial(1, value=0.7)], {0: EPOCHS, 1: EPOCHS})
 
@@ -66,8 +66,8 @@ def test_a_loss_is_ranked_the_other_way_and_its_panel_comes_first() -> None:
     assert (figure.layout.yaxis.title.text, figure.layout.yaxis2.title.text) == ("loss", "accuracy")
 
 
-def test_what_a_reader_clicked_survives_that_the_dashboard_draws_the_figure_anew() -> None:
-    """Plotly keeps it for lines that it knows again by `uid` while `uirevision` stays the same."""
+def test_visible_trials_stay_visible_when_the_figure_is_redrawn() -> None:
+    """Plotly keeps the state of lines with the same ``uid`` as long as ``uirevision`` stays the same."""
     one = learning_curves(small_recipe(), [trial(0)], {0: EPOCHS})
     two = learning_curves(small_recipe(), [trial(0), trial(1, value=0.9)], {0: EPOCHS, 1: EPOCHS})
 
@@ -79,7 +79,7 @@ def test_what_a_reader_clicked_survives_that_the_dashboard_draws_the_figure_anew
 
 
 def test_the_best_of_very_many_trials_are_shown() -> None:
-    """The figure stays one that a browser and a database swallow."""
+    """The size of the figure is limited, for the browser and the database."""
     trials = [trial(number, value=number / 1000) for number in range(MAX_TRIALS + 50)]
     figure = learning_curves(small_recipe(), trials, {t.number: EPOCHS for t in trials})
 
@@ -89,8 +89,8 @@ def test_the_best_of_very_many_trials_are_shown() -> None:
     assert len(figure.to_json()) < 1_000 * MAX_TRIALS
 
 
-def test_a_long_curve_is_thinned_but_its_star_stays_in_place() -> None:
-    """Epochs keep their numbers."""
+def test_a_long_curve_has_fewer_points_and_its_star_stays_in_place() -> None:
+    """Points keep the numbers of their epochs."""
     epochs = [EPOCHS[0] | {"val_accuracy": epoch / 1000} for epoch in range(250)]
     figure = learning_curves(small_recipe(), [trial(0, best_epoch=248)], {0: epochs})
 
@@ -101,8 +101,8 @@ def test_a_long_curve_is_thinned_but_its_star_stays_in_place() -> None:
     assert (star.x, star.y) == ((249,), (0.248,))
 
 
-def test_the_dashboard_finds_the_figure_whole(finished: Finished) -> None:
-    """It is stored in pieces, which the dashboard joins."""
+def test_the_dashboard_reads_the_whole_figure(finished: Finished) -> None:
+    """The figure is stored in pieces, and the dashboard joins them."""
     from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
     stored = get_plotly_graph_objects(finished.system_attrs())

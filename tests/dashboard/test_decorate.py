@@ -1,4 +1,4 @@
-"""What a run leaves for the dashboard, as Optuna itself reads it back."""
+"""What a run writes for the dashboard, read by Optuna."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tuner.dashboard.decorate import decorate
 
 
 def test_the_objective_has_its_name(finished: Finished) -> None:
-    """Axes and tables say val_accuracy, not Objective 0."""
+    """The dashboard shows the name instead of ``Objective 0``."""
     with studies.existing(locate(home=finished.home), "small") as (_, study, _record):
         assert study.metric_names == ["val_accuracy"]
 
 
 def test_a_study_without_trials_can_be_decorated(finished: Finished) -> None:
-    """Nothing has finished when a run is interrupted early."""
+    """A run may be interrupted before a trial has ended."""
     with studies.existing(locate(home=finished.home), "small") as (store, _, _record):
         empty = optuna.create_study(storage=store.optuna, study_name="empty", direction="maximize")
         decorate(empty, finished.recipe, [], {})
@@ -26,8 +26,8 @@ def test_a_study_without_trials_can_be_decorated(finished: Finished) -> None:
         assert empty.metric_names == ["val_accuracy"]
 
 
-def test_decorating_says_nothing(finished: Finished, recwarn: pytest.WarningsRecorder) -> None:
-    """Warnings about experimental functions are no news to the person who tunes."""
+def test_decorating_gives_no_warnings(finished: Finished, recwarn: pytest.WarningsRecorder) -> None:
+    """Warnings about experimental functions are suppressed."""
     finished.run(12)
 
     assert [str(warning.message) for warning in recwarn] == []

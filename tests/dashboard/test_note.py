@@ -1,4 +1,4 @@
-"""The note of a study."""
+"""The note of a study in the dashboard."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tuner.dashboard.note import BELOW, note
 from tuner.report.text import number
 
 
-def test_the_note_names_what_is_searched_before_any_trial_is_done() -> None:
-    """A note without results is complete Markdown all the same."""
+def test_a_note_without_trials_names_the_settings() -> None:
+    """Before a trial has ended, the note is valid Markdown without results."""
     text = note("small", small_recipe(), [])
 
     assert text.startswith("# small\n\nData **digits**, objective **val_accuracy** (maximize)")
@@ -19,7 +19,7 @@ def test_the_note_names_what_is_searched_before_any_trial_is_done() -> None:
 
 
 def test_the_note_shows_the_best_trial_with_all_its_parameters(finished: Finished) -> None:
-    """A reader sees value, test accuracy, parameters and the next command without leaving the page."""
+    """The note has its value, its test accuracy, its parameters and the command that exports it."""
     text, best = finished.note(), finished.best
 
     assert f"## Best: trial {best.number}, val_accuracy {best.value:.4f}, test accuracy 0.9000" in text
@@ -28,7 +28,7 @@ def test_the_note_shows_the_best_trial_with_all_its_parameters(finished: Finishe
 
 
 def test_the_note_ranks_the_best_trials(finished: Finished) -> None:
-    """Five rows, best first."""
+    """The table has five rows, best first."""
     table = finished.note().split("## The best trials\n\n")[1].splitlines()
     values = [float(row.split("&emsp;")[1].strip(" |")) for row in table[2:7]]
 
@@ -38,12 +38,12 @@ def test_the_note_ranks_the_best_trials(finished: Finished) -> None:
 
 
 def test_a_command_in_the_note_can_be_pasted_into_a_shell(finished: Finished) -> None:
-    """A study's name may hold blanks and quotes."""
+    """A study's name with a space is quoted."""
     assert "tuner export 'my study' -o model/" in note("my study", finished.recipe, finished.trials)
 
 
-def test_what_readers_write_below_the_line_outlives_the_next_run(finished: Finished) -> None:
-    """Our part is replaced, theirs is kept, once."""
+def test_what_users_write_below_the_line_is_kept(finished: Finished) -> None:
+    """A run replaces the part above the line, and keeps the part below it once."""
     finished.note(finished.note() + "\n\nTry **silu** next.")
     finished.run(14)
     finished.run(15)
@@ -54,8 +54,8 @@ def test_what_readers_write_below_the_line_outlives_the_next_run(finished: Finis
     assert "15 trials" in text
 
 
-def test_a_note_that_a_reader_wrote_anew_is_kept_whole(finished: Finished) -> None:
-    """Where our line is missing, everything is theirs."""
+def test_a_note_that_a_user_replaced_is_kept(finished: Finished) -> None:
+    """If the line is missing, the whole note becomes the part of the user."""
     finished.note("My words.")
     finished.run(13)
 

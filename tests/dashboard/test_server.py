@@ -1,4 +1,4 @@
-"""The server of the dashboard: real sockets on 127.0.0.1."""
+"""The server of the dashboard, with real sockets on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def get(address: str, path: str, host: str | None = None) -> tuple[int, bytes]:
 
 
 def test_it_lists_the_study(address: str) -> None:
-    """The dashboard reads the database that the study was written to."""
+    """The dashboard reads the database of the study."""
     status, body = get(address, "/api/studies")
 
     assert status == 200
     assert [study["study_name"] for study in json.loads(body)["study_summaries"]] == ["small"]
 
 
-def test_it_shows_trials_with_their_facts(address: str, finished: Finished) -> None:
-    """Each trial has the number of parameters, epochs, seconds and best epoch beside its value."""
+def test_it_shows_trials_with_their_attributes(address: str, finished: Finished) -> None:
+    """Every trial has its value, and the number of parameters, epochs, seconds and the best epoch."""
     _, body = get(address, "/api/studies/1?after=0")
     detail = json.loads(body)
     best = detail["trials"][finished.best.number]
@@ -55,7 +55,7 @@ def test_it_shows_trials_with_their_facts(address: str, finished: Finished) -> N
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1234", "LOCALHOST:80"])
 def test_it_answers_to_the_names_of_this_machine(address: str, host: str) -> None:
-    """The port may be another one: that of a tunnel."""
+    """Any port is accepted, because a tunnel may have another one."""
     assert get(address, "/api/meta", host)[0] == 200
 
 
@@ -64,28 +64,28 @@ def test_it_answers_to_the_names_of_this_machine(address: str, host: str) -> Non
 )
 @pytest.mark.parametrize("path", ["/dashboard", "/api/studies"])
 def test_it_refuses_foreign_host_names(address: str, host: str, path: str) -> None:
-    """A web page whose host name was pointed at 127.0.0.1 reads nothing (DNS rebinding)."""
+    """A web page with a host name that points to 127.0.0.1 cannot read anything (DNS rebinding)."""
     status, body = get(address, path, host)
 
     assert status == 403
     assert b"small" not in body
 
 
-def test_it_listens_on_this_machine_alone(finished: Finished) -> None:
-    """The dashboard has no login."""
+def test_it_listens_on_this_machine_only(finished: Finished) -> None:
+    """The address is 127.0.0.1, because the dashboard has no login."""
     with DashboardServer(locate(home=finished.home), port=0) as server:
         assert server._server.server_address[0] == "127.0.0.1"
 
 
-def test_one_silent_connection_does_not_hold_the_others_up(address: str) -> None:
-    """Browsers open connections ahead of need."""
+def test_a_silent_connection_does_not_delay_the_others(address: str) -> None:
+    """Browsers open connections before they use them."""
     parts = urlsplit(address)
     with socket.create_connection((parts.hostname or "", parts.port or 0)):
         assert get(address, "/api/meta")[0] == 200
 
 
-def test_a_browser_that_goes_away_is_no_news(address: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """No traceback appears in the terminal of the person who tunes."""
+def test_a_closed_connection_prints_nothing(address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """If the browser resets a connection, the terminal shows no traceback."""
     parts = urlsplit(address)
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with a reset
@@ -95,21 +95,21 @@ def test_a_browser_that_goes_away_is_no_news(address: str, capfd: pytest.Capture
     assert capfd.readouterr().err == ""
 
 
-def test_a_port_in_use_is_named_with_a_way_out(finished: Finished) -> None:
-    """Exit code 1, the port, and another to take."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_an_error(finished: Finished) -> None:
+    """The exit code is 1, the message names the port, and the hint another one."""
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
         with pytest.raises(RunError, match=f"port {port} cannot be opened: Address already in use") as raised:
             DashboardServer(locate(home=finished.home), port)
         result = CliRunner().invoke(main, ["dashboard", "--port", str(port), "--home", str(finished.home)])
 
-    assert raised.value.hint == "choose another: tuner dashboard --port 0"
+    assert raised.value.hint == "choose another port: tuner dashboard --port 0"
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [f"Error: {raised.value}", f"Hint:  {raised.value.hint}"]
 
 
-def test_without_a_study_it_says_how_to_start_one(home: Path) -> None:
-    """Exit code 3, and nothing is created."""
+def test_without_a_study_the_hint_names_how_to_start_one(home: Path) -> None:
+    """The exit code is 3, and nothing is created."""
     with pytest.raises(StorageError, match="there is no study"):
         DashboardServer(locate(home=home), port=0)
     result = CliRunner().invoke(main, ["dashboard", "--home", str(home)])
@@ -120,7 +120,7 @@ def test_without_a_study_it_says_how_to_start_one(home: Path) -> None:
 
 
 def test_it_can_be_read_while_a_study_is_written(address: str, finished: Finished) -> None:
-    """One writer and many readers share the file: neither is ever told that it is locked."""
+    """A run and several readers use the database at once, and no request fails."""
     done = threading.Event()
     answers: list[int] = []
 
@@ -145,7 +145,7 @@ def test_it_can_be_read_while_a_study_is_written(address: str, finished: Finishe
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_command_quietly(finished: Finished) -> None:
-    """It is how one ends it: exit code 0, no traceback."""
+    """Ctrl-C ends the dashboard with exit code 0 and without a traceback."""
     command = [sys.executable, "-m", "tuner", "dashboard", "--port", "0", "--home", str(finished.home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -1,4 +1,4 @@
-"""The dashboard over a study with several objectives."""
+"""The dashboard of a study with several objectives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["browser"]  # the fixture
 
 @pytest.fixture(scope="module")
 def weighed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A study of twelve trials that are judged by accuracy and size, some of them pruned."""
+    """A study of twelve trials with accuracy and size as objectives; some trials are pruned."""
     search = {"sampler": "random", "pruner": "median"}
     recipe = small_recipe(objectives=["val_accuracy", "parameters"], search=search, space=SPACE)
     study = Finished(tmp_path_factory.mktemp("dashboard") / ".tuner", recipe)
@@ -35,36 +35,36 @@ def weighed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture(scope="module")
 def place(weighed: Finished) -> Iterator[str]:
-    """The address of the dashboard over it, without the path."""
+    """The address of its dashboard, without the path."""
     with served(weighed) as address:
         yield address
 
 
-def test_the_study_page_answers_with_the_front(place: str, weighed: Finished) -> None:
-    """Names, directions, values and the trials on the front; pruned trials have reports and no values."""
+def test_the_page_of_the_study_has_the_front(place: str, weighed: Finished) -> None:
+    """It has names, directions, values and the front; pruned trials have reports and no values."""
     status, body = get(place, "/api/studies/1?after=0")
     detail = json.loads(body)
 
     assert status == 200
     assert detail["objective_names"] == ["val_accuracy", "parameters"]
     assert detail["directions"] == ["maximize", "minimize"]
-    assert {each["number"] for each in detail["best_trials"]} == {
-        each.number for each in front_of(weighed.trials, weighed.recipe)
+    assert {trial["number"] for trial in detail["best_trials"]} == {
+        trial.number for trial in front_of(weighed.trials, weighed.recipe)
     }
-    for shown, ours in zip(detail["trials"], weighed.trials, strict=True):
+    for shown, trial in zip(detail["trials"], weighed.trials, strict=True):
         assert shown["intermediate_values"]
-        assert shown.get("values") == (list(ours.values.values()) or None)
+        assert shown.get("values") == (list(trial.values.values()) or None)
     assert detail["has_intermediate_values"]
 
 
 @pytest.mark.parametrize("path", ["/api/studies", "/api/studies/1/param_importances", "/csv/1", "/api/meta"])
 def test_the_other_pages_answer(place: str, path: str) -> None:
-    """None of them takes the study to have one objective."""
+    """All pages work with several objectives."""
     assert get(place, path)[0] == 200
 
 
 def test_the_note_lists_the_front(weighed: Finished) -> None:
-    """With a row per trial, best in the first objective first."""
+    """The table has a row per trial, sorted by the first objective."""
     text = weighed.note()
     table = text.split("## The Pareto front\n\n")[1].split("\n\n---")[0].splitlines()
     front = front_of(weighed.trials, weighed.recipe)
@@ -76,14 +76,14 @@ def test_the_note_lists_the_front(weighed: Finished) -> None:
 
 
 def test_with_one_objective_the_note_has_no_front() -> None:
-    """There is nothing to weigh."""
+    """A Pareto front needs several objectives."""
     assert "Pareto" not in note("small", small_recipe(), [])
 
 
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_front_is_drawn(browser: WebDriver, place: str, weighed: Finished) -> None:
-    """The study's page shows Optuna's Pareto plot, and its note our table."""
+    """The page of the study shows Optuna's Pareto plot, and its note shows our table."""
     best = front_of(weighed.trials, weighed.recipe)[0]
     browser.get(f"{place}/dashboard/studies/1")
     wait_for_text(browser, "Pareto Front", "val_accuracy", "parameters", "Learning curves")

@@ -1,1 +1,1 @@
-"""Tests of tuner.delivery and of the verbs that use it."""
+"""Tests of tuner.delivery and of the commands that use it."""

@@ -1,4 +1,4 @@
-"""A small real model, trained on scikit-learn's digits, and its bundle in all four formats; built once."""
+"""A small model, trained once on scikit-learn's digits, and its export in all four formats."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def build_model(activation: str = "relu") -> Any:
-    """An untrained model of the kind that a trial keeps: raw pixels in, probabilities out."""
+    """Return an untrained model with the layers of a trial's model, from raw pixels to probabilities."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -43,7 +43,7 @@ def build_model(activation: str = "relu") -> Any:
 
 @pytest.fixture(scope="session")
 def model_file(digits: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained model, compiled and saved as a trainer would."""
+    """The trained model, compiled and saved as a trainer does it."""
     import keras
 
     model = build_model()
@@ -80,7 +80,7 @@ Exporter = Callable[..., Manifest]
 
 @pytest.fixture(scope="session")
 def export(model_file: Path, digits: tuple[np.ndarray, np.ndarray], facts: ModelFacts) -> Exporter:
-    """Export the model to a folder; keywords replace those of export_model."""
+    """A function that exports the model to a folder; keywords replace the arguments of export_model."""
 
     def run(folder: Path, **changes: Any) -> Manifest:
         settings = {"formats": ("keras",), "sample": digits[0][:200], "facts": facts, **changes}
@@ -91,25 +91,25 @@ def export(model_file: Path, digits: tuple[np.ndarray, np.ndarray], facts: Model
 
 
 @pytest.fixture(scope="session")
-def shared_bundle(export: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle with every format; only for tests that leave it as it is."""
-    folder = tmp_path_factory.mktemp("bundle") / "model"
+def shared_export(export: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export with every format, for tests that do not change it."""
+    folder = tmp_path_factory.mktemp("export") / "model"
     export(folder, formats=ALL_FORMATS)
     return folder
 
 
 @pytest.fixture
-def bundle(shared_bundle: Path, tmp_path: Path) -> Path:
-    """A copy of the bundle that a test may damage."""
-    return Path(shutil.copytree(shared_bundle, tmp_path / "model"))
+def exported(shared_export: Path, tmp_path: Path) -> Path:
+    """A copy of the export with every format, for tests that change it."""
+    return Path(shutil.copytree(shared_export, tmp_path / "model"))
 
 
 @pytest.fixture
-def edit_manifest(bundle: Path) -> Callable[[Callable[[dict[str, Any]], object]], None]:
-    """Change the copy's manifest with a function of its JSON object."""
+def edit_manifest(exported: Path) -> Callable[[Callable[[dict[str, Any]], object]], None]:
+    """A function that applies a change to the manifest of the copy."""
 
     def edit(change: Callable[[dict[str, Any]], object]) -> None:
-        path = bundle / "manifest.json"
+        path = exported / "manifest.json"
         raw = json.loads(path.read_text(encoding="utf-8"))
         change(raw)
         path.write_text(json.dumps(raw), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Exports are complete, checked and never in the way of what was there before."""
+"""Exports are complete and checked, and never destroy existing files that are not an export."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ Digits = tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize("name", ALL_FORMATS)
-def test_each_format_gives_the_probabilities_of_the_model(name: str, shared_bundle: Path, digits: Digits) -> None:
-    """Read back from disk, a format agrees with the .keras file within 1e-4 on all rows."""
-    manifest = read_manifest(shared_bundle)
-    keras = load_runner(FORMATS["keras"], shared_bundle / "model.keras")(digits[0])
+def test_each_format_gives_the_probabilities_of_the_model(name: str, shared_export: Path, digits: Digits) -> None:
+    """Loaded from disk, a format agrees with the .keras file within 1e-4 on all rows."""
+    manifest = read_manifest(shared_export)
+    keras = load_runner(FORMATS["keras"], shared_export / "model.keras")(digits[0])
 
-    got = load_runner(FORMATS[name], shared_bundle / manifest.formats[name].path)(digits[0])  # type: ignore[index]
+    probabilities = load_runner(FORMATS[name], shared_export / manifest.formats[name].path)(digits[0])  # type: ignore[index]
 
-    assert got.dtype == np.float32
-    np.testing.assert_allclose(got, keras, atol=1e-4)
-    np.testing.assert_allclose(got.sum(axis=1), 1, atol=1e-5)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, keras, atol=1e-4)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert manifest.formats[name].max_difference <= 1e-4  # type: ignore[index]
 
 
-def test_a_model_runs_in_batches(shared_bundle: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many rows give the same result in pieces, the short last piece included."""
-    whole = load_runner(FORMATS["litert"], shared_bundle / "model.tflite")(digits[0])
+def test_a_model_runs_in_batches(shared_export: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many rows in several batches, the last one shorter, give the same result as in one batch."""
+    at_once = load_runner(FORMATS["litert"], shared_export / "model.tflite")(digits[0])
     monkeypatch.setattr("tuner.delivery.formats.BATCH", 100)
 
     np.testing.assert_allclose(
-        load_runner(FORMATS["litert"], shared_bundle / "model.tflite")(digits[0]), whole, atol=1e-6
+        load_runner(FORMATS["litert"], shared_export / "model.tflite")(digits[0]), at_once, atol=1e-6
     )
 
 
-def test_the_steps_are_told(export: Exporter, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A caller hears what happens next, and nothing is printed."""
+def test_the_steps_are_reported(export: Exporter, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """``on_step`` receives a description of each step, and nothing is printed."""
     steps: list[str] = []
 
     export(tmp_path / "model", formats=("onnx", "keras"), on_step=steps.append)
@@ -56,7 +56,7 @@ def test_the_steps_are_told(export: Exporter, tmp_path: Path, capfd: pytest.Capt
 
 
 def test_a_changed_model_file_is_not_loaded(export: Exporter, tmp_path: Path) -> None:
-    """The checksum of the study is checked first."""
+    """The recorded checksum is compared before the file is loaded."""
     with pytest.raises(RunError, match="checksum mismatch"):
         export(tmp_path / "model", sha256="0" * 64)
 
@@ -64,13 +64,13 @@ def test_a_changed_model_file_is_not_loaded(export: Exporter, tmp_path: Path) ->
 
 
 def test_a_missing_model_file_is_an_error_of_the_run(export: Exporter, tmp_path: Path) -> None:
-    """The study knew the file, the disk does not."""
+    """A model file that is gone from the disk is a RunError."""
     with pytest.raises(RunError, match="cannot read the model"):
         export(tmp_path / "model", model=tmp_path / "gone.keras")
 
 
 def test_a_folder_with_anything_in_it_is_left_alone(export: Exporter, tmp_path: Path) -> None:
-    """Without force, only a new name or an empty folder will do."""
+    """Without force, only a new or an empty folder is accepted."""
     (tmp_path / "notes.txt").write_text("mine")
 
     with pytest.raises(UsageError, match="is not empty"):
@@ -80,7 +80,7 @@ def test_a_folder_with_anything_in_it_is_left_alone(export: Exporter, tmp_path: 
 
 
 def test_an_empty_folder_is_used(export: Exporter, tmp_path: Path) -> None:
-    """A folder made beforehand becomes the bundle, with nothing left beside it."""
+    """An empty folder that exists becomes the export, and no temporary folder stays."""
     (tmp_path / "model").mkdir()
 
     export(tmp_path / "model")
@@ -89,52 +89,52 @@ def test_an_empty_folder_is_used(export: Exporter, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_force_replaces_a_whole_bundle(export: Exporter, bundle: Path) -> None:
-    """No file of the old bundle survives, not even when the old one was damaged."""
-    (bundle / "model.onnx").write_bytes(b"broken")
+def test_force_replaces_a_whole_export(export: Exporter, exported: Path) -> None:
+    """No file of the old export stays, even if the old export was damaged."""
+    (exported / "model.onnx").write_bytes(b"broken")
 
-    manifest = export(bundle, force=True)
+    manifest = export(exported, force=True)
 
-    assert read_manifest(bundle) == manifest
-    assert sorted(path.name for path in bundle.iterdir()) == ["manifest.json", "model.keras"]
-    assert [path.name for path in bundle.parent.iterdir()] == ["model"]
+    assert read_manifest(exported) == manifest
+    assert sorted(path.name for path in exported.iterdir()) == ["manifest.json", "model.keras"]
+    assert [path.name for path in exported.parent.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "manifest.json"])
-def test_force_replaces_nothing_but_bundles(export: Exporter, tmp_path: Path, name: str) -> None:
-    """Neither other people's folders nor other programs' manifests are removed."""
+def test_force_replaces_nothing_but_exports(export: Exporter, tmp_path: Path, name: str) -> None:
+    """Folders of other files, and folders with another program's manifest.json, are refused."""
     (tmp_path / name).write_text('{"name": "a web page"}')
 
-    with pytest.raises(UsageError, match="is no exported model"):
+    with pytest.raises(UsageError, match="is not an exported model"):
         export(tmp_path, force=True)
 
     assert (tmp_path / name).exists()
 
 
-def test_force_keeps_files_that_someone_added(export: Exporter, bundle: Path) -> None:
-    """A bundle with notes inside is not deleted."""
-    (bundle / "notes.txt").write_text("mine")
+def test_force_keeps_files_that_someone_added(export: Exporter, exported: Path) -> None:
+    """An export that holds a file of the user is refused."""
+    (exported / "notes.txt").write_text("mine")
 
     with pytest.raises(UsageError, match=r"not part of the exported model: notes\.txt"):
-        export(bundle, force=True)
+        export(exported, force=True)
 
 
-def test_a_failed_export_leaves_the_old_bundle(export: Exporter, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old folder goes only after the new one is complete."""
-    before = read_manifest(bundle)
+def test_a_failed_export_leaves_the_old_one(export: Exporter, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old export is removed only after the new one is complete."""
+    before = read_manifest(exported)
     monkeypatch.setattr(export_module, "TOLERANCE", -1.0)
 
     with pytest.raises(RunError, match="format 'keras' differs from the original by"):
-        export(bundle, force=True)
+        export(exported, force=True)
 
-    assert read_manifest(bundle) == before
-    assert [path.name for path in bundle.parent.iterdir()] == ["model"]
+    assert read_manifest(exported) == before
+    assert [path.name for path in exported.parent.iterdir()] == ["model"]
 
 
 def test_a_missing_package_is_named_before_anything_is_written(
     export: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hint is the line to type."""
+    """The hint is the command that installs it."""
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else real(name))
 
@@ -146,7 +146,7 @@ def test_a_missing_package_is_named_before_anything_is_written(
 
 
 def test_an_unknown_format_is_refused_with_the_nearest(export: Exporter, tmp_path: Path) -> None:
-    """A typing mistake is answered with the right name."""
+    """The hint names the format with the most similar name."""
     with pytest.raises(UsageError, match="no format 'savedmodel'") as caught:
         export(tmp_path / "model", formats=("savedmodel",))
 
@@ -154,14 +154,14 @@ def test_an_unknown_format_is_refused_with_the_nearest(export: Exporter, tmp_pat
 
 
 def test_a_sample_of_another_shape_is_refused(export: Exporter, tmp_path: Path) -> None:
-    """Data that does not fit the model is no ground for a comparison."""
+    """Rows for the comparison must fit the model's input."""
     with pytest.raises(DataError, match=r"rows of shape \(8, 8\), uint8, got \(3, 28, 28\)"):
         export(tmp_path / "model", sample=np.zeros((3, 28, 28), np.uint8))
 
 
 @pytest.mark.parametrize(("backend", "name"), [("jax", "litert"), ("jax", "onnx"), ("torch", "saved-model")])
-def test_a_backend_that_cannot_write_a_format_says_so(backend: str, name: str) -> None:
-    """The hint names a backend that can."""
+def test_a_backend_that_cannot_write_a_format_is_refused(backend: str, name: str) -> None:
+    """The hint names a backend that can write it."""
     with pytest.raises(UsageError, match=f"cannot be written with the Keras backend '{backend}'") as caught:
         FORMATS[name].require_backend(backend)
 
@@ -171,7 +171,7 @@ def test_a_backend_that_cannot_write_a_format_says_so(backend: str, name: str) -
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ["relu", "elu", "selu", "tanh", "silu", "leaky_relu", "sigmoid", "softplus"])
 def test_every_activation_can_be_exported(activation: str, export: Exporter, tmp_path: Path) -> None:
-    """ONNX and LiteRT know the operations of each activation and agree with Keras."""
+    """ONNX and LiteRT support each activation and agree with Keras."""
     model = build_model(activation)
     path = tmp_path / "model.keras"
     model.save(path)
@@ -183,14 +183,14 @@ def test_every_activation_can_be_exported(activation: str, export: Exporter, tmp
 
 @pytest.mark.slow
 def test_an_operation_that_a_format_lacks_is_an_error(export: Exporter, tmp_path: Path) -> None:
-    """The exact gelu has no ONNX counterpart: the export fails as a whole and names the format."""
+    """ONNX has no exact gelu: the whole export fails and names the format."""
     path = tmp_path / "source.keras"
     build_model("gelu").save(path)
 
     with pytest.raises(RunError, match="onnx"):
         export(tmp_path / "model", model=path, sha256=sha256_of(path), formats=("keras", "onnx"))
 
-    assert [left.name for left in tmp_path.iterdir()] == ["source.keras"]
+    assert [path.name for path in tmp_path.iterdir()] == ["source.keras"]
 
 
 _LOAD_WITHOUT_TUNER = """
@@ -205,16 +205,16 @@ numpy.save(sys.argv[3], [model.predict(rows, verbose=0), served(input=tensorflow
 
 
 @pytest.mark.slow
-def test_the_formats_load_where_tuner_is_not_installed(shared_bundle: Path, digits: Digits, tmp_path: Path) -> None:
-    """A fresh Python with Keras alone reads the .keras file and serves the SavedModel."""
-    rows, got = tmp_path / "rows.npy", tmp_path / "got.npy"
+def test_the_formats_load_where_tuner_is_not_installed(shared_export: Path, digits: Digits, tmp_path: Path) -> None:
+    """A Python that cannot import tuner loads the .keras file and runs the SavedModel."""
+    rows, output = tmp_path / "rows.npy", tmp_path / "output.npy"
     np.save(rows, digits[0][:50])
-    arguments = [str(shared_bundle), str(rows), str(got)]
+    arguments = [str(shared_export), str(rows), str(output)]
     subprocess.run([sys.executable, "-c", _LOAD_WITHOUT_TUNER, *arguments], check=True, cwd=tmp_path)
 
-    expected = load_runner(FORMATS["onnx"], shared_bundle / "model.onnx")(digits[0][:50])
+    expected = load_runner(FORMATS["onnx"], shared_export / "model.onnx")(digits[0][:50])
 
-    for probabilities in np.load(got):
+    for probabilities in np.load(output):
         np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
@@ -234,7 +234,7 @@ print(*manifest.formats)
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_jax_exports_a_saved_model(model_file: Path, digits: Digits, tmp_path: Path) -> None:
-    """A study that was trained with JAX still gives a SavedModel, and prints nothing but the result."""
+    """With the JAX backend, a SavedModel can be written, and nothing is printed."""
     rows = tmp_path / "rows.npy"
     np.save(rows, digits[0][:50])
     arguments: list[Any] = [model_file, sha256_of(model_file), tmp_path / "model", rows]

@@ -1,4 +1,4 @@
-"""Predictions from the bundle alone, and files that are whole or absent."""
+"""Predictions with an export, and result files that are complete or absent."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ Digits = tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "litert", "keras", "saved-model"])
-def test_every_runtime_predicts_the_same_classes(runtime: str, shared_bundle: Path, digits: Digits) -> None:
-    """Which format computes makes no difference that a user could see."""
-    got = predict(shared_bundle, digits[0], runtime=runtime)
+def test_every_runtime_predicts_the_same_classes(runtime: str, shared_export: Path, digits: Digits) -> None:
+    """The formats give the same classes."""
+    prediction = predict(shared_export, digits[0], runtime=runtime)
 
-    assert got.runtime == runtime
-    assert got.labels == predict(shared_bundle, digits[0]).labels
-    assert np.mean(np.array(got.labels) == digits[1].astype(str)) > 0.8
+    assert prediction.runtime == runtime
+    assert prediction.labels == predict(shared_export, digits[0]).labels
+    assert np.mean(np.array(prediction.labels) == digits[1].astype(str)) > 0.8
 
 
 @pytest.mark.parametrize(
     ("absent", "expected"),
     [((), "onnx"), (("onnxruntime",), "litert"), (("onnxruntime", "ai_edge_litert"), "keras")],
 )
-def test_auto_takes_the_quickest_runtime_that_is_installed(
-    absent: tuple[str, ...], expected: str, shared_bundle: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch
+def test_auto_takes_the_fastest_runtime_that_is_installed(
+    absent: tuple[str, ...], expected: str, shared_export: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TensorFlow, which takes ten seconds to import, comes last."""
+    """Formats that need TensorFlow, which takes ten seconds to import, come last."""
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else real(name))
 
-    assert predict(shared_bundle, digits[0][:2]).runtime == expected
+    assert predict(shared_export, digits[0][:2]).runtime == expected
 
 
 def test_a_runtime_that_was_not_exported_is_refused(
     digits: Digits, tmp_path: Path, export: Callable[..., object]
 ) -> None:
-    """The hint lists what the bundle has."""
+    """The hint lists the exported formats."""
     export(tmp_path / "model", formats=("keras",))
 
     with pytest.raises(UsageError, match="has no format 'onnx'") as caught:
@@ -54,22 +54,22 @@ def test_a_runtime_that_was_not_exported_is_refused(
     assert caught.value.hint == "choose one of: keras"
 
 
-def test_a_runtime_that_is_not_installed_says_how_to_install_it(
-    shared_bundle: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch
+def test_a_runtime_that_is_not_installed_is_refused(
+    shared_export: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hint is the line to type."""
+    """The hint is the command that installs it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
     with pytest.raises(UsageError, match="needs ai_edge_litert") as caught:
-        predict(shared_bundle, digits[0], runtime="litert")
+        predict(shared_export, digits[0], runtime="litert")
 
     assert caught.value.hint == "pip install 'tuner[litert]'"
 
 
-def test_rows_of_another_shape_are_refused(shared_bundle: Path) -> None:
-    """Python users get the same check as files."""
+def test_rows_of_another_shape_are_refused(shared_export: Path) -> None:
+    """Arrays are checked like the rows of files."""
     with pytest.raises(DataError, match=r"expected \(rows, 8, 8\)"):
-        predict(shared_bundle, np.zeros((2, 28, 28), np.uint8))
+        predict(shared_export, np.zeros((2, 28, 28), np.uint8))
 
 
 PREDICTION = Prediction(
@@ -80,7 +80,7 @@ PREDICTION = Prediction(
 
 
 def test_csv_keeps_every_digit() -> None:
-    """What is read back is the float32 that the model gave, under a header of class names."""
+    """The text is read back as the same float32, below a header with the class names."""
     stream = io.StringIO()
     PREDICTION.write_csv(stream)
 
@@ -92,7 +92,7 @@ def test_csv_keeps_every_digit() -> None:
 
 
 def test_json_names_each_class() -> None:
-    """One object per row."""
+    """There is one object per row."""
     stream = io.StringIO()
     PREDICTION.write_json(stream)
 
@@ -102,7 +102,7 @@ def test_json_names_each_class() -> None:
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk in the middle ends with neither half a file nor a lost one."""
+    """If the disk is full, no partial file is written and the old file stays."""
 
     def fail(_: Prediction, stream: io.StringIO) -> None:
         stream.write("prediction,p_c")
@@ -116,10 +116,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         PREDICTION.save(path, as_json=False)
 
     assert path.read_text() == "old"
-    assert [left.name for left in tmp_path.iterdir()] == ["out.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_only_files_are_replaced(tmp_path: Path) -> None:
-    """A folder or a device is not renamed over."""
+    """A folder is refused."""
     with pytest.raises(UsageError, match="is not a file"):
         PREDICTION.save(tmp_path, as_json=False)

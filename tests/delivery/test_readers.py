@@ -1,4 +1,4 @@
-"""New rows come in as people have them, and are refused with what was expected."""
+"""Rows for prediction, read from NumPy, CSV and image files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TABLE = InputSpec(shape=(3,), dtype="float32", scale=1, columns=("a", "b", "c"))
 
 
 @pytest.fixture
-def manifest(shared_bundle: Path) -> Manifest:
-    return read_manifest(shared_bundle)
+def manifest(shared_export: Path) -> Manifest:
+    return read_manifest(shared_export)
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def rows(digits: Digits) -> np.ndarray:
 
 
 def write_csv(path: Path, rows: np.ndarray, header: str = "", delimiter: str = ",") -> Path:
-    """Write images as lines of pixels."""
+    """Write one image per line."""
     np.savetxt(path, rows.reshape(len(rows), -1), "%d", delimiter, header=header, comments="")
     return path
 
 
 def test_npy_and_npz_give_the_same_rows(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """Both files of NumPy are read, one after the other when there are several."""
+    """Both kinds of NumPy files are read, and the rows of several files are joined."""
     np.save(tmp_path / "a.npy", rows)
     np.savez(tmp_path / "b.npz", anything=rows)
 
@@ -51,7 +51,7 @@ def test_npy_and_npz_give_the_same_rows(manifest: Manifest, rows: np.ndarray, tm
 
 
 def test_the_array_of_an_npz_is_chosen_by_name(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """x_test comes before x; --array decides otherwise."""
+    """``x_test`` is preferred to ``x``, and ``array`` overrides both."""
     path = tmp_path / "data.npz"
     np.savez(path, x=rows[:3], x_test=rows[:2], other=rows[:1], y_test=np.zeros(2))
 
@@ -63,7 +63,7 @@ def test_the_array_of_an_npz_is_chosen_by_name(manifest: Manifest, rows: np.ndar
 
 
 def test_several_candidate_arrays_are_listed(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """Nothing is guessed."""
+    """If the array is not clear, the message lists the names."""
     np.savez(tmp_path / "data.npz", first=rows, second=rows)
 
     with pytest.raises(UsageError, match="holds 2 arrays: first, second"):
@@ -75,7 +75,7 @@ def test_several_candidate_arrays_are_listed(manifest: Manifest, rows: np.ndarra
 def test_a_broken_numpy_file_is_an_error_of_the_input(
     manifest: Manifest, tmp_path: Path, content: bytes, suffix: str
 ) -> None:
-    """No exception of NumPy or zipfile gets through."""
+    """Exceptions of NumPy and zipfile become a DataError."""
     path = tmp_path / f"data{suffix}"
     path.write_bytes(content)
 
@@ -84,7 +84,7 @@ def test_a_broken_numpy_file_is_an_error_of_the_input(
 
 
 def test_pickled_objects_are_not_loaded(manifest: Manifest, tmp_path: Path) -> None:
-    """Loading them would run code."""
+    """A pickled array is refused, because loading it runs code."""
     np.save(tmp_path / "data.npy", np.array([{}], dtype=object), allow_pickle=True)
 
     with pytest.raises(DataError, match="is not a NumPy file of numbers"):
@@ -94,7 +94,7 @@ def test_pickled_objects_are_not_loaded(manifest: Manifest, tmp_path: Path) -> N
 @pytest.mark.parametrize("delimiter", [",", ";"])
 @pytest.mark.parametrize("header", ["none", "names", "numbers"])
 def test_csv_is_read_with_and_without_header(rows: np.ndarray, tmp_path: Path, delimiter: str, header: str) -> None:
-    """Comma or semicolon, named columns, pandas' 0,1,2,… or none: the same images."""
+    """With commas or semicolons, and with names, pandas' 0,1,2,… or no header, the images are the same."""
     names = {"none": "", "names": delimiter.join(f"pixel{i}" for i in range(64))}
     line = names.get(header, delimiter.join(map(str, range(64))))
     path = tmp_path / "rows.csv"
@@ -107,7 +107,7 @@ def test_csv_is_read_with_and_without_header(rows: np.ndarray, tmp_path: Path, d
 
 @pytest.mark.parametrize("label", ["label", "Y"])
 def test_a_label_column_is_left_out(rows: np.ndarray, tmp_path: Path, label: str) -> None:
-    """A file with the answers in it can be used as it is, wherever the column stands."""
+    """A column of labels is ignored, wherever it stands."""
     table = np.column_stack([rows.reshape(20, 64)[:, :5], np.full(20, 9), rows.reshape(20, 64)[:, 5:]])
     names = [f"p{i}" for i in range(64)]
     path = tmp_path / "rows.csv"
@@ -116,8 +116,8 @@ def test_a_label_column_is_left_out(rows: np.ndarray, tmp_path: Path, label: str
     np.testing.assert_array_equal(read_csv(path, SPEC), rows)
 
 
-def test_a_label_column_without_a_name_is_suspected(rows: np.ndarray, tmp_path: Path) -> None:
-    """One column too many and no header: the hint says how to name the label."""
+def test_a_label_column_without_a_name_is_refused(rows: np.ndarray, tmp_path: Path) -> None:
+    """If there is one column too many and no header, the hint says how to name the label."""
     table = np.column_stack([np.zeros(20), rows.reshape(20, 64)])
 
     with pytest.raises(DataError, match=r"has 65 columns, expected 64 \(8 x 8\)") as caught:
@@ -140,7 +140,7 @@ def test_a_label_column_without_a_name_is_suspected(rows: np.ndarray, tmp_path: 
     ],
 )
 def test_a_csv_that_does_not_fit_is_explained(tmp_path: Path, text: str, message: str) -> None:
-    """Counts, lines and columns are named as an editor shows them."""
+    """The message names line and column, counted from 1."""
     path = tmp_path / "rows.csv"
     path.write_text(text)
 
@@ -149,7 +149,7 @@ def test_a_csv_that_does_not_fit_is_explained(tmp_path: Path, text: str, message
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
-    """Latin-1 text is not guessed at."""
+    """Text that is not UTF-8 is refused."""
     (tmp_path / "rows.csv").write_bytes("ä,b,c\n1,2,3\n".encode("latin-1"))
 
     with pytest.raises(DataError, match="is not UTF-8 text"):
@@ -157,7 +157,7 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
 
 
 def test_named_columns_are_put_in_the_order_of_the_model(tmp_path: Path) -> None:
-    """Reordered columns are no error, nor is a label."""
+    """Columns may be in any order, and a label column may be among them."""
     (tmp_path / "rows.csv").write_text("c,label,a,b\n3,0,1,2\n6,0,4,5\n")
 
     np.testing.assert_array_equal(read_csv(tmp_path / "rows.csv", TABLE), [[1, 2, 3], [4, 5, 6]])
@@ -174,7 +174,7 @@ def test_named_columns_are_put_in_the_order_of_the_model(tmp_path: Path) -> None
     ],
 )
 def test_columns_that_differ_are_listed(tmp_path: Path, header: str, message: str) -> None:
-    """What is missing and what is not known is said by name."""
+    """The message names missing, unknown and duplicate columns."""
     (tmp_path / "rows.csv").write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
 
     with pytest.raises(DataError, match=message):
@@ -182,13 +182,13 @@ def test_columns_that_differ_are_listed(tmp_path: Path, header: str, message: st
 
 
 def save_image(path: Path, image: np.ndarray) -> Path:
-    """Save a digit as a picture: 0 to 16 becomes 0 to 255."""
+    """Save a digit as an image; its values from 0 to 16 become 0 to 255."""
     Image.fromarray((image * 255.0 / 16).round().astype(np.uint8)).save(path)
     return path
 
 
 def test_images_come_back_in_the_range_of_the_model(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """A folder of pictures is read by name, and white is the model's largest value."""
+    """A folder of images is read in the order of names, and white becomes the model's largest value."""
     for i, image in enumerate(rows):
         save_image(tmp_path / f"{i:02}.png", image)
 
@@ -196,14 +196,14 @@ def test_images_come_back_in_the_range_of_the_model(manifest: Manifest, rows: np
 
 
 def test_black_ink_on_white_paper_is_inverted(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """--invert makes a scan look like MNIST."""
+    """``invert`` turns a scan into white on black."""
     path = save_image(tmp_path / "scan.png", 16 - rows[0])
 
     np.testing.assert_array_equal(load_rows([path], manifest, invert=True)[0], rows[0])
 
 
 def test_colour_depth_and_transparency_do_not_matter(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """RGB, 16 bits and ink on a transparent ground give the same image."""
+    """RGB, 16 bits and black on a transparent background give the same image."""
     grey = (rows[0] * 255.0 / 16).round().astype(np.uint8)
     Image.fromarray(grey).convert("RGB").save(tmp_path / "a.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "b.png")
@@ -215,23 +215,23 @@ def test_colour_depth_and_transparency_do_not_matter(manifest: Manifest, rows: n
         np.testing.assert_array_equal(image, rows[0])
 
 
-def test_a_picture_of_another_size_is_resized(manifest: Manifest, tmp_path: Path) -> None:
-    """White stays white and black stays black."""
+def test_an_image_of_another_size_is_resized(manifest: Manifest, tmp_path: Path) -> None:
+    """A white image stays white."""
     Image.new("L", (100, 60), 255).save(tmp_path / "white.png")
 
     assert load_rows([tmp_path / "white.png"], manifest).tolist() == [[[16] * 8] * 8]
 
 
-def test_a_picture_that_is_none_is_refused(manifest: Manifest, tmp_path: Path) -> None:
-    """The suffix alone makes no image."""
+def test_a_file_that_is_not_an_image_is_refused(manifest: Manifest, tmp_path: Path) -> None:
+    """The content is checked, not the suffix alone."""
     (tmp_path / "a.png").write_bytes(b"text")
 
     with pytest.raises(DataError, match="cannot be read as an image"):
         load_rows([tmp_path / "a.png"], manifest)
 
 
-def test_a_table_model_takes_no_pictures(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
-    """The message says what the model takes."""
+def test_a_model_of_tables_refuses_images(manifest: Manifest, rows: np.ndarray, tmp_path: Path) -> None:
+    """The message names the shape that the model expects."""
     path = save_image(tmp_path / "a.png", rows[0])
     table = manifest.model_copy(update={"input": TABLE})
 
@@ -244,7 +244,7 @@ def test_a_table_model_takes_no_pictures(manifest: Manifest, rows: np.ndarray, t
     [
         ("a.npy", {"invert": True}, r"--invert applies to \.png files, got \.npy"),
         ("a.npy", {"array": "x"}, r"--array applies to \.npz files, got \.npy"),
-        ("a.txt", {}, "is of no known kind"),
+        ("a.txt", {}, "is of an unknown kind"),
         ("gone.npy", {}, "there is no file"),
         ("empty", {}, r"holds no \.png files"),
     ],
@@ -252,7 +252,7 @@ def test_a_table_model_takes_no_pictures(manifest: Manifest, rows: np.ndarray, t
 def test_inputs_and_options_that_make_no_sense_are_refused(
     manifest: Manifest, tmp_path: Path, name: str, options: dict[str, Any], message: str
 ) -> None:
-    """An option that has no effect is a mistake, not a detail."""
+    """An option without effect, an unknown kind, and missing files are errors."""
     np.save(tmp_path / "a.npy", np.zeros((1, 8, 8), np.uint8))
     (tmp_path / "a.txt").touch()
     (tmp_path / "empty").mkdir()
@@ -277,13 +277,13 @@ def test_inputs_and_options_that_make_no_sense_are_refused(
     ],
 )
 def test_values_that_a_cast_would_change_are_refused(rows: np.ndarray, message: str) -> None:
-    """Nothing is wrapped around, cut off or guessed."""
+    """No value wraps around, is truncated or rounded to an integer."""
     with pytest.raises(DataError, match=message):
         fit_rows(rows, SPEC, "x")
 
 
 def test_a_float_model_takes_no_infinity() -> None:
-    """NaN, infinity and what float32 cannot hold are refused."""
+    """NaN, infinity and values beyond float32 are refused."""
     for value in (np.nan, np.inf, 1e300):
         with pytest.raises(DataError, match=r"expected -3\.4"):
             fit_rows(np.full((1, 3), value), TABLE, "x")
@@ -293,8 +293,8 @@ def test_a_float_model_takes_no_infinity() -> None:
     values=hnp.arrays(np.uint8, (3, 8, 8)), dtype=st.sampled_from(["int16", "int64", "uint32", "float32", "float64"])
 )
 def test_whole_numbers_in_range_keep_their_value_in_any_type(values: np.ndarray, dtype: str) -> None:
-    """Integers and integral floats are cast exactly."""
-    got = fit_rows(values.astype(dtype), SPEC, "x")
+    """Integers, and floats without a fraction, are cast exactly."""
+    rows = fit_rows(values.astype(dtype), SPEC, "x")
 
-    assert got.dtype == np.uint8
-    np.testing.assert_array_equal(got, values)
+    assert rows.dtype == np.uint8
+    np.testing.assert_array_equal(rows, values)

@@ -1,4 +1,4 @@
-"""Which model of a study is exported, where its winner was trained again on all rows: real models on the digits."""
+"""Export of a study with a refit: the refit or the validated model. Trains real models on the digits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A finished study whose best trial was trained again."""
+    """A finished study with a refit of its best trial."""
     home = tmp_path_factory.mktemp("refit") / ".tuner"
     study = open_study("digits", home=home)
     study.run(pruner="none", trials=2, epochs=2, executor="inline", device="cpu")
@@ -50,10 +50,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def test_the_refit_of_the_best_trial_is_what_is_exported(study: Study, tmp_path: Path) -> None:
-    """Its manifest says so, and holds its own test metrics beside what chose the trial."""
+    """The manifest names the refit and holds its test metrics, and the objective of the trial."""
     best, data = study.best(), study.load_data()
     manifest = study.export(tmp_path / "model", formats=("keras",))
-    found = evaluate(tmp_path / "model", data.x_test, data.y_test)
+    measured = evaluate(tmp_path / "model", data.x_test, data.y_test)
 
     assert manifest == read_manifest(tmp_path / "model")
     assert manifest.trial == best.number
@@ -61,19 +61,19 @@ def test_the_refit_of_the_best_trial_is_what_is_exported(study: Study, tmp_path:
     assert (manifest.refit.epochs, manifest.refit.rows) == (3, len(data.y_train))
     assert manifest.objective.value == best.value
     assert manifest.test is not None
-    assert manifest.test.accuracy == pytest.approx(found.accuracy, abs=1e-6)
-    assert manifest.test.loss == pytest.approx(found.loss, abs=1e-4)
+    assert manifest.test.accuracy == pytest.approx(measured.accuracy, abs=1e-6)
+    assert manifest.test.loss == pytest.approx(measured.loss, abs=1e-4)
     assert best.test is not None
     assert manifest.test.loss != best.test["loss"]
 
 
 def test_the_model_that_was_validated_can_be_exported_all_the_same(study: Study, tmp_path: Path) -> None:
-    """When asked for, and whenever a trial is named."""
+    """The validated model is exported if ``refit`` is false, or if a trial is named."""
     best = study.best()
-    unwanted = study.export(tmp_path / "unwanted", formats=("keras",), refit=False)
+    without = study.export(tmp_path / "without", formats=("keras",), refit=False)
     named = study.export(tmp_path / "named", formats=("keras",), trial=best.number)
 
-    for manifest in (unwanted, named):
+    for manifest in (without, named):
         assert manifest.refit is None
         assert manifest.test is not None
         assert manifest.test.model_dump() == best.test
@@ -82,7 +82,7 @@ def test_the_model_that_was_validated_can_be_exported_all_the_same(study: Study,
 
 
 def test_a_refit_that_is_not_there_is_refused(study: Study, plain: Study, tmp_path: Path) -> None:
-    """Nothing is written, and the hint says what there is; without the wish, the validated model is taken."""
+    """Nothing is written, and the message names the refit that exists; by default, the validated model is exported."""
     best = study.best().number
     with pytest.raises(UsageError, match=rf"trial {1 - best} was not trained again on all rows, trial {best} was"):
         study.export(tmp_path / "model", trial=1 - best, refit=True)
@@ -95,7 +95,7 @@ def test_a_refit_that_is_not_there_is_refused(study: Study, plain: Study, tmp_pa
 
 
 def test_a_refit_of_another_trial_than_the_best_is_not_taken_unasked(study: Study, tmp_path: Path) -> None:
-    """As after a search that went on and found a better one."""
+    """If a continued search finds a better trial, the refit of the earlier one is not exported by default."""
     with studies.existing(study.location, "digits") as (store, _, record):
         before = store.refit(record.id)
         assert before is not None

@@ -1,4 +1,4 @@
-"""Fault 38: whatever stands in a model file, nothing of it is executed, and the error is one line with exit code 1."""
+"""Tampered model files: no code in them is executed, and the error is one line with exit code 1 (fault 38)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tuner.jobs import TestEnd, TestJob
 from tuner.training.trainer import Trainer
 
 ENTRIES = ("predict", "evaluate", "export", "test")
-Entry = Callable[[Path, str], str]  # a model file and the recorded checksum -> the line that says what is wrong
+Entry = Callable[[Path, str], str]  # a model file and its recorded checksum -> the error message
 
 FUNCTION = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
 TAMPERED: dict[str, tuple[bad.Tamper, str]] = {
@@ -100,13 +100,13 @@ def rows(digits: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def keras_bundle(export: Exporter, tmp_path: Path) -> Path:
-    export(tmp_path / "bundle")
-    return tmp_path / "bundle"
+def keras_export(export: Exporter, tmp_path: Path) -> Path:
+    export(tmp_path / "good")
+    return tmp_path / "good"
 
 
 def _command(*arguments: object) -> str:
-    """Run a command that has to fail, and return what it says."""
+    """Run a command that must fail, and return its error message."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     message, hint = result.stderr.splitlines()
     assert (result.exit_code, result.stdout) == (1, "")
@@ -115,20 +115,20 @@ def _command(*arguments: object) -> str:
     return message
 
 
-def _exported(bundle: Path, model: Path, sha256: str) -> Path:
-    """Put a model into a bundle, under the checksum that is given."""
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    (bundle / "model.keras").write_bytes(model.read_bytes())
+def _replace_model(folder: Path, model: Path, sha256: str) -> Path:
+    """Replace the model of an export, and record the given checksum; returns the export."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "model.keras").write_bytes(model.read_bytes())
     manifest["files"]["model.keras"] = {"sha256": sha256, "bytes": model.stat().st_size}
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
-    return bundle
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
 
 
 @pytest.fixture(params=ENTRIES)
 def entry(
     request: pytest.FixtureRequest, trainer: Trainer, rows: Path, export: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> Entry:
-    """Each way in which a model file is loaded."""
+    """A function that loads a model file in one of the four ways that exist."""
 
     def evaluate_best(model: Path, sha256: str) -> str:
         end = trainer.test(TestJob(0, model, sha256))
@@ -137,8 +137,8 @@ def entry(
         return end.reason
 
     def export_trial(model: Path, sha256: str) -> str:
-        given = {"model": model, "sha256": sha256}
-        study = SimpleNamespace(export=lambda folder, *, trial, refit, **kw: export(folder, **given, **kw))
+        arguments = {"model": model, "sha256": sha256}
+        study = SimpleNamespace(export=lambda folder, *, trial, refit, **kw: export(folder, **arguments, **kw))
         monkeypatch.setitem(sys.modules, "tuner.study", SimpleNamespace(load_study=lambda _, **__: study))
         message = _command("export", "digits", "-o", model.parent / "exported")
         assert not (model.parent / "exported").exists()
@@ -146,8 +146,8 @@ def entry(
 
     if request.param in {"predict", "evaluate"}:
         data = rows if request.param == "predict" else "digits"
-        bundle = request.getfixturevalue("keras_bundle")
-        return lambda model, sha256: _command(request.param, _exported(bundle, model, sha256), data)
+        folder = request.getfixturevalue("keras_export")
+        return lambda model, sha256: _command(request.param, _replace_model(folder, model, sha256), data)
     return evaluate_best if request.param == "test" else export_trial
 
 
@@ -155,7 +155,7 @@ def entry(
 def test_a_changed_file_is_found_by_its_checksum(
     entry: Entry, model_file: Path, tmp_path: Path, tamper: bad.Tamper
 ) -> None:
-    """A flipped bit or a copy that broke off is refused before the file is opened."""
+    """A file with a flipped bit, or one that was cut off, is refused before it is opened."""
     tamper(model_file, tmp_path / "model.keras")
     message = entry(tmp_path / "model.keras", sha256_of(model_file))
 
@@ -164,21 +164,21 @@ def test_a_changed_file_is_found_by_its_checksum(
 
 
 @pytest.mark.parametrize("kind", TAMPERED)
-def test_a_file_with_a_forged_checksum_is_refused_all_the_same(
+def test_a_tampered_file_with_a_matching_checksum_is_refused(
     entry: Entry, model_file: Path, tmp_path: Path, kind: str
 ) -> None:
-    """The second line of defence looks at what the file says, and names the file and what is wrong."""
+    """The content is checked too, and the message names the file and the problem."""
     tamper, expected = TAMPERED[kind]
     model = tmp_path / "model.keras"
     tamper(model_file, model)
     message = entry(model, sha256_of(model))
 
     assert f"model.keras {expected}" in message
-    assert {path.name for path in tmp_path.iterdir()} <= {"model.keras", "bundle"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.keras", "good"}
 
 
 def test_a_lambda_layer_is_never_run(entry: Entry, model_file: Path, tmp_path: Path) -> None:
-    """Marshalled code inside a file whose checksum is right does not go off."""
+    """Marshalled code in a file with a matching checksum does not run."""
     model, marker = tmp_path / "model.keras", tmp_path / "executed"
     bad.armed(marker)(model_file, model)
 
@@ -187,7 +187,7 @@ def test_a_lambda_layer_is_never_run(entry: Entry, model_file: Path, tmp_path: P
 
 
 def test_the_bomb_of_these_tests_is_real(model_file: Path, tmp_path: Path) -> None:
-    """Loaded without any of the checks, it goes off."""
+    """Loaded without the checks, the code runs."""
     import keras
 
     bad.armed(tmp_path / "executed")(model_file, tmp_path / "model.keras")
@@ -196,7 +196,7 @@ def test_the_bomb_of_these_tests_is_real(model_file: Path, tmp_path: Path) -> No
 
 
 def test_a_study_whose_best_model_was_changed_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search ends with the reason, the trial stays, and its model is not exported either."""
+    """The search names the reason and keeps the trial, and the model cannot be exported."""
     test = Trainer.test
 
     def tampered(self: Trainer, job: TestJob) -> TestEnd:
@@ -225,11 +225,11 @@ def test_a_study_whose_best_model_was_changed_ends_with_1(tmp_path: Path, monkey
     ],
 )
 def test_every_format_is_compared_with_its_manifest_first(
-    bundle: Path, digits: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, runtime: str, name: str
+    exported: Path, digits: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, runtime: str, name: str
 ) -> None:
-    """One bit of a SavedModel, ONNX or LiteRT file, and its runtime never sees it."""
-    bad.flipped(bundle / name, bundle / name)
+    """A SavedModel, ONNX or LiteRT file with a flipped bit is not loaded."""
+    bad.flipped(exported / name, exported / name)
     monkeypatch.setattr("tuner.delivery.predict.load_runner", lambda *_: pytest.fail("loaded"))
 
     with pytest.raises(RunError, match=f"checksum mismatch: '{name}'"):
-        predict(bundle, digits[0], runtime=runtime)
+        predict(exported, digits[0], runtime=runtime)

@@ -1,1 +1,1 @@
-"""Tests of the doctor."""
+"""Tests of tuner.doctor."""

@@ -1,4 +1,4 @@
-"""What looks after a file looks after a server as well."""
+"""Archives, checks and upgrades of a database on a server."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from tuner.errors import UsageError
 def archive(tmp_path: Path) -> Path:
     """The archive of a study in SQLite."""
     run_scripted(tmp_path / "first", recipe())
-    with studies.existing(locate(home=tmp_path / "first"), "small") as found:
-        write_archive(found, tmp_path / "small.zip")
+    with studies.existing(locate(home=tmp_path / "first"), "small") as stored:
+        write_archive(stored, tmp_path / "small.zip")
     return tmp_path / "small.zip"
 
 
 def trials_in(location: Location) -> list[str]:
     """Return the states of the trials."""
-    with studies.existing(location, "small") as found:
-        return [trial.state.name for trial in found.study.get_trials()]
+    with studies.existing(location, "small") as stored:
+        return [trial.state.name for trial in stored.study.get_trials()]
 
 
 def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
     archive: Path, postgres_location: Location, tmp_path: Path
 ) -> None:
-    """Nothing is lost or rounded on the way."""
+    """The archives have the same bytes."""
     read_archive(archive, postgres_location)
-    with studies.existing(postgres_location, "small") as found:
-        write_archive(found, tmp_path / "second.zip")
+    with studies.existing(postgres_location, "small") as stored:
+        write_archive(stored, tmp_path / "second.zip")
     read_archive(tmp_path / "second.zip", locate(home=tmp_path / "third"))
-    with studies.existing(locate(home=tmp_path / "third"), "small") as found:
-        write_archive(found, tmp_path / "third.zip")
+    with studies.existing(locate(home=tmp_path / "third"), "small") as stored:
+        write_archive(stored, tmp_path / "third.zip")
 
     for name in ("second.zip", "third.zip"):
         with zipfile.ZipFile(tmp_path / name) as one, zipfile.ZipFile(archive) as two:
@@ -57,21 +57,21 @@ def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
 
 
 def test_a_server_is_checked_and_examined(archive: Path, postgres_location: Location) -> None:
-    """With a round trip instead of a look at the file; the password is in none of it."""
+    """No check is a problem, the password is never shown, and a backup is refused."""
     read_archive(archive, postgres_location)
     health = check(postgres_location)
-    found = examine(postgres_location, quick=True)
+    examination = examine(postgres_location, quick=True)
 
     assert (health.backend, health.schema, health.problem) == ("postgresql", HEAD, None)
-    assert [each for each in found.checks if each.status == "problem"] == []
-    assert {"database", "runs", "trials", "rows", "files"} <= {each.name for each in found.checks}
-    assert PASSWORD not in repr(health) + repr(found)
+    assert [result for result in examination.checks if result.status == "problem"] == []
+    assert {"database", "runs", "trials", "rows", "files"} <= {result.name for result in examination.checks}
+    assert PASSWORD not in repr(health) + repr(examination)
     with pytest.raises(UsageError, match="on a database server"):
         backup(postgres_location, Path("copy"))
 
 
 def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location: Location) -> None:
-    """Our tables and Optuna's; a copy is the administrator's to make (fault 8)."""
+    """Our tables and Optuna's are upgraded; no copy is made, which is up to the administrator (fault 8)."""
     read_archive(archive, postgres_location)
     before = trials_in(postgres_location)
     store = open_store(postgres_location)
@@ -94,10 +94,10 @@ def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location
 def test_leftovers_beside_a_server_are_never_removed(archive: Path, postgres_location: Location) -> None:
     """Another database may use the folder too."""
     read_archive(archive, postgres_location)
-    left = postgres_location.artifacts / "study-00077" / "trial-00000.keras"
-    left.parent.mkdir()
-    left.write_text("x")
-    found = examine(postgres_location, quick=True, fix=True)
+    leftover = postgres_location.artifacts / "study-00077" / "trial-00000.keras"
+    leftover.parent.mkdir()
+    leftover.write_text("x")
+    examination = examine(postgres_location, quick=True, fix=True)
 
-    assert found.removed == []
-    assert left.exists()
+    assert examination.removed == []
+    assert leftover.exists()

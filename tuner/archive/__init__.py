@@ -1,1 +1,1 @@
-"""Studies as one file: for another machine, another database, or a shelf."""
+"""Writes a study to one file and imports it into another database."""

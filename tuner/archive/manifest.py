@@ -1,4 +1,4 @@
-"""The manifest of an archive: a whole study as JSON. Nothing in it is ever executed or unpickled."""
+"""The manifest of an archive: a study as JSON. Nothing in it is executed or unpickled."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tuner.errors import UsageError
 from tuner.records import ParamValue
 
 MANIFEST = "manifest.json"
-VERSIONS = (1, 2)  # 2 may hold a refit; an older tuner is told to upgrade, not that it knows no such key
+VERSIONS = (1, 2)  # 2 may hold a refit. An older tuner refuses the version and asks for an upgrade.
 REFIT = "models/refit.keras"
 EXPECTED = "expected a file written by `tuner study export-archive NAME FILE`"
 
 Name = Annotated[str, Field(max_length=200)]
 Number = Annotated[int, Field(ge=0)]
-# CMA-ES keeps its state as a pickle, which would run code when it is read; without it, it starts from the trials.
-# The parents of a generation are rows of one database.
-_LEFT_OUT = re.compile(r"(cma|sepcma|cmawm):.*|\w+Sampler:parent:.*", re.DOTALL)
-_SPECIAL = "$float"  # JSON has no word for these
+# The state of CMA-ES is a pickle, and loading a pickle can run code. Without the state, it starts from the trials.
+# The parents of a generation are row numbers of one database.
+_NOT_PORTABLE = re.compile(r"(cma|sepcma|cmawm):.*|\w+Sampler:parent:.*", re.DOTALL)
+_SPECIAL = "$float"  # the key of an object that stands for one of _FLOATS, which JSON cannot represent
 _FLOATS = ("nan", "inf", "-inf")
 
 
@@ -34,7 +34,7 @@ class _Table(BaseModel):
 
 
 class ArchivedStudy(_Table):
-    """What the study was started with, and what Optuna notes of it."""
+    """The settings of the study, and Optuna's attributes of it."""
 
     name: Name
     direction: Literal["maximize", "minimize"]
@@ -47,7 +47,7 @@ class ArchivedStudy(_Table):
 
 
 class ArchivedTrial(_Table):
-    """One of Optuna's trials; one that did not end is queued again."""
+    """A trial of Optuna. A trial that has not ended is stored as waiting."""
 
     number: Number
     state: Literal["COMPLETE", "PRUNED", "FAIL", "WAITING"]
@@ -55,7 +55,7 @@ class ArchivedTrial(_Table):
     started: datetime | None
     completed: datetime | None
     params: dict[str, ParamValue]
-    distributions: dict[str, dict[str, Any]]  # as Optuna writes them in JSON
+    distributions: dict[str, dict[str, Any]]  # in Optuna's JSON format
     user_attrs: dict[str, Any]
     system_attrs: dict[str, Any]
     intermediate: dict[int, float]
@@ -98,7 +98,7 @@ class ArchivedRun(_Table):
 
 
 class ArchivedModel(_Table):
-    """See :class:`storage.tables.ModelRow`; ``path`` is that in the archive."""
+    """See :class:`storage.tables.ModelRow`; ``path`` is the name in the archive."""
 
     trial_number: Number
     path: str
@@ -107,7 +107,7 @@ class ArchivedModel(_Table):
     test: dict[str, Any] | None
 
     @model_validator(mode="after")
-    def _has_the_one_path(self) -> Self:
+    def _check_path(self) -> Self:
         if self.path != model_name(self.trial_number):
             raise ValueError(f"the model of trial {self.trial_number} must be {model_name(self.trial_number)}, "
                              f"got {self.path!r}")  # fmt: skip
@@ -115,7 +115,7 @@ class ArchivedModel(_Table):
 
 
 class ArchivedRefit(_Table):
-    """See :class:`storage.tables.RefitRow`; ``path`` is that in the archive."""
+    """See :class:`storage.tables.RefitRow`; ``path`` is the name in the archive."""
 
     trial_number: Number
     epochs: Number
@@ -130,7 +130,7 @@ class ArchivedRefit(_Table):
 
 
 class ArchiveManifest(_Table):
-    """Everything about a study but the bytes of its models."""
+    """The contents of ``manifest.json``: a study without the files of its models."""
 
     archive_version: Literal[1, 2] = 2
     study: ArchivedStudy
@@ -143,16 +143,16 @@ class ArchiveManifest(_Table):
 
     @property
     def refits(self) -> tuple[ArchivedRefit, ...]:
-        """The refit, where there is one."""
+        """The refit as a sequence of one, or empty if there is none."""
         return () if self.refit is None else (self.refit,)
 
     @property
     def files(self) -> tuple[ArchivedModel | ArchivedRefit, ...]:
-        """Every file that goes with the manifest."""
+        """The models and the refit: every other file of the archive."""
         return (*self.models, *self.refits)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_numbers(self) -> Self:
         if [trial.number for trial in self.trials] != list(range(len(self.trials))):
             raise ValueError("the trials must be numbered 0, 1, 2 and so on")
         keys: dict[str, list[tuple[int, ...]]] = {
@@ -161,27 +161,27 @@ class ArchiveManifest(_Table):
             "model": [(row.trial_number,) for row in self.models],
             "refit": [(row.trial_number,) for row in self.refits],
         }
-        for kind, found in keys.items():
-            for key, count in Counter(found).items():
+        for kind, numbers in keys.items():
+            for key, count in Counter(numbers).items():
                 if count > 1 or key[0] >= len(self.trials):
-                    what = "twice" if count > 1 else "of a trial that is not there"
-                    raise ValueError(f"{kind} {' '.join(map(str, key))} is {what}")
+                    problem = "is there twice" if count > 1 else "is of a trial that does not exist"
+                    raise ValueError(f"{kind} {' '.join(map(str, key))} {problem}")
         return self
 
     def to_json(self) -> str:
-        """Return the manifest as JSON that any reader accepts: numbers that JSON has no word for are spelled out."""
-        return json.dumps(_spell(self.model_dump()), ensure_ascii=False, allow_nan=False, indent=1)
+        """Return the manifest as standard JSON; NaN and infinities are encoded as objects."""
+        return json.dumps(_encode(self.model_dump()), ensure_ascii=False, allow_nan=False, indent=1)
 
 
 def parse_manifest(text: bytes, source: str) -> ArchiveManifest:
-    """Return a manifest that fits together.
+    """Return the manifest after checking it.
 
     Raises:
-        UsageError: If it is of another version, or not what an export writes.
+        UsageError: If the version is unknown, or the contents are invalid or contradict each other.
     """
     try:
-        raw = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8
+        raw = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # invalid JSON or UTF-8
         raise UsageError(f"the manifest of {source} is not JSON: {error}", hint=EXPECTED) from None
     version = raw.get("archive_version") if isinstance(raw, dict) else None
     if version not in VERSIONS:
@@ -190,7 +190,7 @@ def parse_manifest(text: bytes, source: str) -> ArchiveManifest:
             hint="upgrade tuner: pip install --upgrade tuner" if isinstance(version, int) else EXPECTED,
         )
     try:
-        return ArchiveManifest.model_validate(_unspell(raw))
+        return ArchiveManifest.model_validate(_decode(raw))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
@@ -202,30 +202,32 @@ def model_name(number: int) -> str:
     return f"models/trial-{number:05d}.keras"
 
 
-def carried(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of Optuna's system attributes that are data, and mean the same in another database."""
-    return {key: value for key, value in attributes.items() if not _LEFT_OUT.fullmatch(key)}
+def portable_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Optuna's system attributes without pickles, and without row numbers of one database."""
+    return {key: value for key, value in attributes.items() if not _NOT_PORTABLE.fullmatch(key)}
 
 
-def _spell(value: Any) -> Any:
+def _encode(value: Any) -> Any:
+    """Replace values that JSON cannot represent."""
     if isinstance(value, float) and not math.isfinite(value):
         return {_SPECIAL: str(value)}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {key: _spell(each) for key, each in value.items()}
+        return {key: _encode(member) for key, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_spell(each) for each in value]
+        return [_encode(member) for member in value]
     return value
 
 
-def _unspell(value: Any) -> Any:
+def _decode(value: Any) -> Any:
+    """Restore what :func:`_encode` replaced, except times."""
     if isinstance(value, dict):
         if value.keys() == {_SPECIAL} and value[_SPECIAL] in _FLOATS:
             return float(value[_SPECIAL])
-        return {key: _unspell(each) for key, each in value.items()}
-    return [_unspell(each) for each in value] if isinstance(value, list) else value
+        return {key: _decode(member) for key, member in value.items()}
+    return [_decode(member) for member in value] if isinstance(value, list) else value
 
 
-def _refuse(word: str) -> float:
+def _refuse_constant(word: str) -> float:
     raise ValueError(f"{word} is not JSON")

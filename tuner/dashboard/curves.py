@@ -15,12 +15,12 @@ from tuner.results.trials import TrialResult, ranked
 
 Curves = Mapping[int, Sequence[Mapping[str, float]]]
 
-MAX_TRIALS = 200  # a legend that one still scrolls through
-MAX_POINTS = 100  # of one line: the figure is half a screen wide
+MAX_TRIALS = 200  # a longer legend is hard to scroll through
+MAX_POINTS = 100  # per line: the figure is half a screen wide
 COLOURS = qualitative.D3
 
 _HOW_TO_READ = "Solid: validation, dotted: training, star: best epoch.<br>Click trials to show or hide them."
-# A template says once what every line would repeat: the dashboard stores the figure in small pieces, one write each.
+# Settings that all lines share: the dashboard stores the figure in small pieces, each with a transaction of its own.
 _TEMPLATE = go.layout.Template(
     data={
         "scatter": [
@@ -41,16 +41,16 @@ _TEMPLATE = go.layout.Template(
 
 
 def learning_curves(recipe: Recipe, trials: Sequence[TrialResult], curves: Curves) -> go.Figure | None:
-    """Return every finished trial's training and validation metrics by epoch, one panel per metric.
+    """Return a figure of the training and validation metrics of every finished trial, one panel per metric.
 
-    The best trial is shown, a click in the legend shows or hides any other. A plotly menu would not do: the dashboard
-    draws the figure anew every ten seconds, and over that plotly remembers what was clicked in a legend
-    (``uirevision``) but not what was chosen in a menu.
+    At first only the best trial is visible; a click in the legend shows or hides the others. A menu would be of no use:
+    the dashboard redraws the figure every ten seconds, and plotly then keeps the state of the legend (``uirevision``)
+    but not that of a menu.
 
     Args:
-        recipe: The objective; its panel comes first.
-        trials: Every trial. Of more than 200 finished ones, the best are shown.
-        curves: The metrics of each epoch by trial number.
+        recipe: The study's recipe; the panel of its objective comes first.
+        trials: All trials. If more than 200 have finished, the best of them are in the figure.
+        curves: The metrics of every epoch by trial number.
 
     Returns:
         The figure, or ``None`` while no trial has finished an epoch.
@@ -76,7 +76,7 @@ def learning_curves(recipe: Recipe, trials: Sequence[TrialResult], curves: Curve
         },
         legend={"title": {"text": f"trial  {recipe.objective.metric}"}},
         margin={"l": 10, "r": 10, "t": 90, "b": 10},
-        uirevision="kept",
+        uirevision="kept",  # any constant: a change would reset what is visible
     )
     for row, name in enumerate(panels, start=1):
         figure.update_yaxes(title_text=name, row=row)
@@ -85,13 +85,13 @@ def learning_curves(recipe: Recipe, trials: Sequence[TrialResult], curves: Curve
 
 
 def _best_first(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
-    """Return complete trials by their value, then the pruned ones, then the failed ones."""
+    """Return the complete trials, best first, then the pruned and the failed ones."""
     others = [trial for state in ("pruned", "failed") for trial in trials if trial.state == state]
     return [*ranked(list(trials), recipe), *others]
 
 
 def _panels(epoch: Mapping[str, float], recipe: Recipe) -> list[str]:
-    """Return the metrics that are known of training and validation rows, the objective first."""
+    """Return the metrics that exist for training and validation rows, the objective first."""
     names = [name for name in epoch if f"val_{name}" in epoch]
     return sorted(names, key=lambda name: f"val_{name}" != recipe.objective.metric)
 
@@ -99,7 +99,7 @@ def _panels(epoch: Mapping[str, float], recipe: Recipe) -> list[str]:
 def _lines(
     trial: TrialResult, epochs: Sequence[Mapping[str, float]], panels: Sequence[str], objective: str, rank: int
 ) -> list[dict[str, Any]]:
-    """Return a trial's lines and the star at its best epoch."""
+    """Return the lines of a trial, and a star at its best epoch."""
     colour = COLOURS[rank % len(COLOURS)]
     step = -(-len(epochs) // MAX_POINTS)
     lines: list[dict[str, Any]] = [
@@ -121,12 +121,12 @@ def _lines(
         star = {"symbol": "star", "size": 12, "color": colour}
         lines.append({"name": _label(trial), **best, "mode": "markers", "marker": star})
     shared = {"legendgroup": str(trial.number), "visible": True if rank == 0 else "legendonly"}
-    # By `uid` plotly knows a line again whose place changed.
+    # By `uid`, plotly recognises a line whose position in the figure has changed.
     return [{"type": "scatter", "uid": f"{trial.number}-{i}", **shared, **line} for i, line in enumerate(lines)]
 
 
 def _short(value: float) -> float:
-    """Return four significant digits: more than a screen shows."""
+    """Round to four significant digits, which are enough for a screen."""
     return float(f"{value:.4g}")
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard cannot know by itself: a note, the names of the objectives, learning curves."""
+"""Writes what the dashboard shows beside Optuna's data: the note, the names of the objectives, learning curves."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ CURVES_ID = "learning-curves"
 
 
 def decorate(study: optuna.Study, recipe: Recipe, trials: Sequence[TrialResult], curves: Curves) -> None:
-    """Write note, names of the objectives and learning curves of a study for the dashboard.
+    """Write the note, the names of the objectives and the learning curves of a study.
 
     Args:
-        study: Optuna's study; written to, so only its coordinator may call this.
-        recipe: What is searched.
-        trials: Every trial.
-        curves: The metrics of each epoch by trial number.
+        study: Optuna's study. It is changed, so only its coordinator may call this.
+        recipe: The study's recipe.
+        trials: All trials.
+        curves: The metrics of every epoch by trial number.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the dashboard and Optuna mark their newer functions as experimental
+        warnings.simplefilter("ignore")  # these functions of Optuna and its dashboard are experimental
         from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
         study.set_metric_names(list(recipe.objective.names))
-        save_note(study, note(study.study_name, recipe, trials, before=get_note(study)))
+        save_note(study, note(study.study_name, recipe, trials, previous=get_note(study)))
         figure = learning_curves(recipe, trials, curves)
         if figure is not None:
             save_plotly_graph_object(study, figure, graph_object_id=CURVES_ID)

@@ -1,4 +1,4 @@
-"""A study in words, as the Markdown note of its page in the dashboard."""
+"""The note of a study in the dashboard: a summary as Markdown, and what users wrote below it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from tuner.report.front import cells, front_in_words
 from tuner.report.text import brief, duration, metric, number
 from tuner.results.trials import TrialResult, front_of, ranked
 
-TOP = 5
+TOP = 5  # trials in the table
+# It separates the two parts in stored notes, so it must not change.
 BELOW = "*Every run rewrites what stands above this line. What you write below it stays.*"
 
 
-def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], before: str = "") -> str:
-    """Return a study in words, as Markdown.
+def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], previous: str = "") -> str:
+    """Return the note of a study as Markdown.
 
     Args:
         name: The study's name.
-        recipe: What is searched.
-        trials: Every trial.
-        before: The note as it stands now: what its readers wrote into it is kept.
+        recipe: Its recipe.
+        trials: All trials.
+        previous: The present note. The part that users wrote is kept.
     """
     budget, search, objective = recipe.budget, recipe.search, recipe.objective
     states = Counter(trial.state for trial in trials)
@@ -42,14 +43,14 @@ def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], before: str =
         *_results(name, recipe, trials),
         "---",
         BELOW,
-        _written_by_readers(before),
+        _user_part(previous),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def _objectives(objective: Objective) -> str:
-    told = [f"**{name}** ({direction})" for name, direction in zip(objective.names, objective.directions, strict=True)]
-    return f"{'objectives' if objective.several else 'objective'} {', '.join(told)}"
+    names = [f"**{name}** ({direction})" for name, direction in zip(objective.names, objective.directions, strict=True)]
+    return f"{'objectives' if objective.several else 'objective'} {', '.join(names)}"
 
 
 def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[str]:
@@ -59,8 +60,14 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
     best, objective = top[0], recipe.objective.metric
     tested = f", test accuracy {metric(best.test['accuracy'])}" if best.test else ""
     rows = [
-        (str(t.number), metric(t.value), f"{(t.best_epoch or 0) + 1} of {t.epochs}", duration(t.seconds), _config(t))
-        for t in top
+        (
+            str(trial.number),
+            metric(trial.value),
+            f"{(trial.best_epoch or 0) + 1} of {trial.epochs}",
+            duration(trial.seconds),
+            _config(trial),
+        )
+        for trial in top
     ]
     return [
         f"## Best: trial {best.number}, {objective} {metric(best.value)}{tested}",
@@ -73,18 +80,18 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
 
 
 def _front(trials: Sequence[TrialResult], recipe: Recipe) -> list[str]:
-    """Return the trials that none is better than in every objective, where there are several."""
+    """Return the section on the Pareto front; nothing if the study has one objective."""
     front, objective = front_of(trials, recipe), recipe.objective
     if not front:
         return []
     table = _table(
-        ("trial", *objective.names, "configuration"), ((*cells(each, objective), _config(each)) for each in front)
+        ("trial", *objective.names, "configuration"), ((*cells(trial, objective), _config(trial)) for trial in front)
     )
     return ["## The Pareto front", front_in_words(front, objective), table]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; wide spaces stand between its columns, for the dashboard draws no lines there."""
+    """Return a Markdown table with wide spaces between its columns, because the dashboard draws no lines there."""
     lines = [head, [":---"] * len(head), *rows]
     return "\n".join(f"| {(' |' if i == 1 else ' | &emsp;').join(cells)} |" for i, cells in enumerate(lines))
 
@@ -93,7 +100,7 @@ def _config(trial: TrialResult) -> str:
     return brief(trial.all_params).replace("  ", ", ")
 
 
-def _written_by_readers(before: str) -> str:
-    """Return what is not ours in a note: all of it where our line is missing."""
-    above, line, below = before.partition(BELOW)
+def _user_part(text: str) -> str:
+    """Return the part of a note that users wrote: what is below the line, or all of it if the line is missing."""
+    above, line, below = text.partition(BELOW)
     return (below if line else above).strip()

@@ -1,1 +1,1 @@
-"""Hand a trained model over: export it as a checked folder, then predict and evaluate from that folder alone."""
+"""Exports trained models as checked folders; predicts and evaluates from such a folder alone."""

@@ -1,4 +1,4 @@
-"""Evaluate an exported model on labelled rows."""
+"""Evaluates an exported model on labelled rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from tuner.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """``loss`` is the mean cross entropy in nats, ``accuracy`` the share of correct rows.
+    """How well an exported model classifies labelled rows.
 
-    ``recall`` is the share of each class that was found, ``None`` where the class has no row; ``confusion`` counts
-    rows, true classes down and predicted classes across, shape ``(classes, classes)``.
+    Attributes:
+        loss: Mean cross entropy in nats.
+        accuracy: Share of the rows that are classified correctly.
+        rows: How many rows were evaluated.
+        recall: By class name, the share of its rows that are classified correctly; ``None`` if the class has no row.
+        confusion: Number of rows by true class (down) and predicted class (across), shape ``(classes, classes)``.
+        runtime: The format that was run.
     """
 
     loss: float
@@ -31,13 +36,13 @@ class Evaluation:
 
 
 def check_dataset(manifest: Manifest, name: str, x: NDArray[Any], classes: int) -> None:
-    """Refuse a data set that an exported model cannot have been made for, before anything is loaded.
+    """Check that a data set fits an exported model, before the model is loaded.
 
     Args:
-        manifest: The model's description.
-        name: The data set's name, for the message.
-        x: Its raw rows, shape ``(rows, *input shape)``.
-        classes: How many classes it has.
+        manifest: The manifest of the exported model.
+        name: The data set's name, for error messages.
+        x: The raw rows, shape ``(rows, *input shape)``.
+        classes: How many classes the data set has.
 
     Raises:
         DataError: If the shape of a row or the number of classes differs.
@@ -45,24 +50,24 @@ def check_dataset(manifest: Manifest, name: str, x: NDArray[Any], classes: int) 
     if x.shape[1:] != manifest.input.shape or classes != len(manifest.class_names):
         raise DataError(
             f"{name} has rows of shape {x.shape[1:]} and {classes} classes, "
-            f"the model takes {manifest.input.shape} and knows {len(manifest.class_names)}",
+            f"the model expects {manifest.input.shape} and {len(manifest.class_names)} classes",
             hint=f"the model was trained on {manifest.data.name}",
         )
 
 
 def evaluate(folder: Path, x: NDArray[Any], y: NDArray[Any], *, runtime: str = AUTO) -> Evaluation:
-    """Run a bundle's model on labelled rows and compare.
+    """Run an exported model on labelled rows and compare its predictions with the labels.
 
     Args:
-        folder: The bundle.
+        folder: The export.
         x: Raw values, shape ``(rows, *input shape)``.
         y: Labels from 0 to classes - 1, shape ``(rows,)``.
-        runtime: As for :func:`tuner.delivery.predict.predict`.
+        runtime: The format to run; see :func:`tuner.delivery.predict.predict`.
 
     Raises:
-        UsageError: If ``folder`` is no bundle, or the runtime cannot be used.
+        UsageError: If ``folder`` is not an export, or the runtime cannot be used.
         DataError: If the rows or the labels do not fit.
-        RunError: If a checksum is wrong or the model does not run.
+        RunError: If a checksum differs or the model does not run.
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
@@ -70,8 +75,8 @@ def evaluate(folder: Path, x: NDArray[Any], y: NDArray[Any], *, runtime: str = A
     classes = range(len(prediction.class_names))
     if y.shape != (len(x),) or y.dtype.kind not in "iu" or not np.isin(y, classes).all():
         raise DataError(
-            f"expected {len(x)} whole labels from 0 to {classes[-1]}, got shape {y.shape}, {y.dtype}",
-            hint="the labels must be those that the model was trained on",
+            f"expected {len(x)} integer labels from 0 to {classes[-1]}, got shape {y.shape}, {y.dtype}",
+            hint="use the same labels as the training data",
         )
     confusion = confusion_matrix(y, prediction.probabilities.argmax(axis=1), labels=classes)
     support = confusion.sum(axis=1)

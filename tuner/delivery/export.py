@@ -1,4 +1,4 @@
-"""Turn the best trial's model into a bundle: every format written, run again and compared, then moved into place."""
+"""Exports a model as a folder: writes each format, loads it again and compares it with the original."""
 
 from __future__ import annotations
 
@@ -32,19 +32,33 @@ from tuner.records import Metrics, Params
 from tuner.silence import silenced
 from tuner.training.model_file import check_model, load_model
 
-TOLERANCE = 1e-4  # of a probability, between a format and the original
+TOLERANCE = 1e-4  # largest difference of a probability between a format and the original model
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the manifest tells about a model and only its study knows.
+    """The facts in a manifest that come from the study and not from the model file.
 
-    ``scale`` is what the model multiplies raw values with; ``metric``, ``direction`` and ``value`` are the objective;
-    ``metrics`` are those of ``best_epoch`` (0-based), ``test`` holds ``loss`` and ``accuracy`` or is ``None``;
-    ``columns`` names the input's columns where it is a table. ``refit`` tells that the model is not the trial's own but
-    was trained again on more rows; ``test`` is then that of the refit.
+    Attributes:
+        task: The kind of task, such as ``classification``.
+        scale: The factor by which the model multiplies raw values.
+        class_names: The names of the classes, in the order of the model's outputs.
+        study: The study's name.
+        trial: The trial's number.
+        metric: The objective.
+        direction: Whether the objective is maximized or minimized.
+        value: The trial's value of the objective.
+        params: The trial's hyperparameters, with fixed and default values.
+        metrics: The metrics of ``best_epoch``.
+        test: ``loss`` and ``accuracy`` on the test split, or ``None``. With ``refit``, they are those of the refit.
+        best_epoch: The trial's best epoch, 0-based.
+        parameters: How many weights the model has.
+        data: The data set's name.
+        fingerprint: The data set's fingerprint.
+        columns: The names of the input's columns, if the input is a table.
+        refit: Set if the model is the refit of the trial and not the model of the trial itself.
     """
 
     task: str
@@ -77,27 +91,27 @@ def export_model(
     force: bool = False,
     on_step: Callable[[str], None] = _log.debug,
 ) -> Manifest:
-    """Write a bundle that is either complete and checked, or absent.
+    """Write an export folder; it is either complete and checked, or absent.
 
     Args:
         model: A ``.keras`` file whose output is probabilities, shape ``(rows, classes)``.
-        sha256: The checksum that the file had when it was trained.
-        folder: Where the bundle goes.
-        formats: Names of the table in :mod:`tuner.delivery.formats`.
-        sample: Real raw rows for the comparison, shape ``(rows, *input shape)``, the model's input type.
-        facts: What the study knows.
-        force: Replace a bundle that is there already, after the new one is complete.
-        on_step: Told in words what is done next.
+        sha256: The checksum that was recorded when the file was written.
+        folder: Where to write the export.
+        formats: Names of formats in :data:`tuner.delivery.formats.FORMATS`.
+        sample: Raw rows for the comparison, shape ``(rows, *input shape)``, in the model's input type.
+        facts: The facts from the study.
+        force: Replace an existing export once the new one is complete.
+        on_step: Called before each step, with a description of it.
 
     Raises:
-        UsageError: If a format is unknown, cannot be written here, or the folder may not be replaced.
+        UsageError: If a format is unknown or cannot be written on this machine, or the folder may not be replaced.
         DataError: If the sample does not fit the model.
-        RunError: If the model's file is refused, a format does not run or differs by more than ``TOLERANCE``, or the
-            disk refuses.
+        RunError: If the model file is refused, a format does not run or differs by more than ``TOLERANCE``, or the
+            folder cannot be written.
     """
     chosen = find_formats(formats)
-    for known in chosen:
-        known.require(writing=True)
+    for model_format in chosen:
+        model_format.require(writing=True)
     target = folder.resolve()
     check_target(target, force=force)
     check_model(model, sha256)
@@ -109,9 +123,9 @@ def export_model(
     try:
         with staging_folder(target) as staging:
             entries = {}
-            for known in chosen:
-                on_step(f"writing and checking {known.name}")
-                entries[known.name] = _write(known, loaded, staging, sample, expected)
+            for model_format in chosen:
+                on_step(f"writing and checking {model_format.name}")
+                entries[model_format.name] = _write(model_format, loaded, staging, sample, expected)
             manifest = _manifest(facts, spec, entries, staging)
             (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
             publish(staging, target, force=force)
@@ -121,11 +135,11 @@ def export_model(
 
 
 def _load(model: Path, sha256: str, chosen: Sequence[Format]) -> tuple[Any, Runner]:
-    """Return the Keras model to convert, and the one that the formats are compared with."""
+    """Return the Keras model to convert, and a runner of the same file, with which the formats are compared."""
     with silenced():
         import keras
-    for known in chosen:
-        known.require_backend(keras.config.backend())
+    for model_format in chosen:
+        model_format.require_backend(keras.config.backend())
     reference = load_runner(FORMATS["keras"], model)
     with silenced():
         return load_model(model, sha256), reference
@@ -143,30 +157,32 @@ def _input_spec(model: Any, facts: ModelFacts) -> InputSpec:
 def _check_sample(sample: Rows, spec: InputSpec) -> None:
     if sample.shape[1:] != spec.shape or sample.dtype != spec.dtype or not len(sample):
         raise DataError(
-            f"the model takes rows of shape {spec.shape}, {spec.dtype}, got {sample.shape}, {sample.dtype}",
+            f"the model expects rows of shape {spec.shape}, {spec.dtype}, got {sample.shape}, {sample.dtype}",
             hint="the study's data changed since the model was trained",
         )
 
 
-def _write(known: Format, model: Any, staging: Path, sample: Rows, expected: Probabilities) -> FormatEntry:
+def _write(model_format: Format, model: Any, staging: Path, sample: Rows, expected: Probabilities) -> FormatEntry:
     """Write one format, load it again and compare it with the original."""
-    path = staging / known.path
+    path = staging / model_format.path
     try:
         with silenced():
-            known.write(model, path)
+            model_format.write(model, path)
     except OSError:
         raise
-    except Exception as error:  # each converter has exceptions of its own
+    except Exception as error:  # each converter raises its own exceptions
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RunError(f"cannot convert the model to {known.name}: {reason}", hint="leave this format away") from error
-    got = load_runner(known, path)(sample)
-    difference = float(np.max(np.abs(got - expected))) if got.shape == expected.shape else float("inf")
+        raise RunError(
+            f"cannot convert the model to {model_format.name}: {reason}", hint="leave out this format"
+        ) from error
+    actual = load_runner(model_format, path)(sample)
+    difference = float(np.max(np.abs(actual - expected))) if actual.shape == expected.shape else float("inf")
     if not difference <= TOLERANCE:
         raise RunError(
-            f"format '{known.name}' differs from the original by {difference:.2g}, allowed is {TOLERANCE:g}",
-            hint="leave this format away; nothing was written",
+            f"format '{model_format.name}' differs from the original by {difference:.2g}, allowed is {TOLERANCE:g}",
+            hint="nothing was written; leave out this format",
         )
-    return FormatEntry(path=known.path, max_difference=difference)
+    return FormatEntry(path=model_format.path, max_difference=difference)
 
 
 def _manifest(facts: ModelFacts, spec: InputSpec, entries: dict[Any, FormatEntry], staging: Path) -> Manifest:

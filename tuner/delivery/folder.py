@@ -1,4 +1,4 @@
-"""The folder of a bundle: what may be replaced, where it is prepared, and how it comes into place in one step."""
+"""The folder of an export: checks what may be replaced, and renames the complete folder into place."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tuner.errors import UsageError
 
 
 def check_target(folder: Path, *, force: bool) -> None:
-    """Refuse to touch anything but a new name, an empty folder or, with ``force``, a bundle.
+    """Check that an export may be written to ``folder``: it is new, empty or, with ``force``, an export.
 
     Raises:
-        UsageError: If the folder has to stay as it is.
+        UsageError: If the folder must not be replaced.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, not a folder", hint="choose another -o FOLDER")
@@ -30,12 +30,12 @@ def check_target(folder: Path, *, force: bool) -> None:
         raise UsageError(
             f"{folder} exists and is not empty", hint="use --force to replace it, or choose another folder"
         )
-    listed = _listed_files(folder)
-    if listed is None:
+    exported = _exported_files(folder)
+    if exported is None:
         raise UsageError(
-            f"{folder} is no exported model: it has no {MANIFEST}", hint="--force replaces exported models only"
+            f"{folder} is not an exported model: it has no {MANIFEST}", hint="--force replaces exported models only"
         )
-    if surplus := sorted(set(files_in(folder)) - listed):
+    if surplus := sorted(set(files_in(folder)) - exported):
         raise UsageError(
             f"{folder} holds files that are not part of the exported model: {', '.join(surplus[:3])}",
             hint="move them away: --force replaces the whole folder",
@@ -44,7 +44,7 @@ def check_target(folder: Path, *, force: bool) -> None:
 
 @contextmanager
 def staging_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside the final one, so that a rename puts it into place; removed on any error."""
+    """Yield a new folder on the same disk, to be renamed to ``folder``; on any error, it is removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     staging.mkdir()
@@ -55,10 +55,10 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 
 def publish(staging: Path, folder: Path, *, force: bool) -> None:
-    """Rename the complete folder into place; an older bundle leaves only now, and comes back if that fails.
+    """Rename the complete folder to its final name. An older export is replaced, and restored if the rename fails.
 
     Raises:
-        OSError: If the disk refuses, or the folder was filled by another program in the meantime.
+        OSError: If the rename fails, or another program has written to the folder in the meantime.
     """
     for name in files_in(staging):
         with (staging / name).open("rb") as file:
@@ -67,7 +67,7 @@ def publish(staging: Path, folder: Path, *, force: bool) -> None:
         staging.rename(folder)
         return
     if not force:
-        folder.rmdir()  # refuses unless it is still empty
+        folder.rmdir()  # fails unless it is still empty
         staging.rename(folder)
         return
     old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
@@ -77,11 +77,11 @@ def publish(staging: Path, folder: Path, *, force: bool) -> None:
     except OSError:
         old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)  # the new bundle is complete already
+    shutil.rmtree(old, ignore_errors=True)  # the new export is in place already
 
 
-def _listed_files(folder: Path) -> set[str] | None:
-    """Return the names that belong to a bundle, even a damaged one, or ``None`` where there is no bundle."""
+def _exported_files(folder: Path) -> set[str] | None:
+    """Return the files that the manifest names, or ``None`` if there is no manifest. The files need not be intact."""
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return {MANIFEST, *raw["files"]} if "manifest_version" in raw else None

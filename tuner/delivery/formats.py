@@ -1,4 +1,4 @@
-"""The formats of a bundle: how each is written, loaded and run, in one table."""
+"""The formats of an export: how to write, load and run each of them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,22 @@ Probabilities = NDArray[np.float32]  # (rows, classes)
 Runner = Callable[[Rows], Probabilities]
 T = TypeVar("T")
 
-BATCH = 4096  # rows at a time: bounds the memory of the hidden layers
+BATCH = 4096  # rows per call: limits the memory for the hidden layers
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How one format is written and run.
+    """How to write and run one format.
 
-    ``path`` is its file or folder in a bundle, ``extra`` the optional dependencies of tuner that bring ``writers``
-    (modules needed to write) and ``runners`` (to run), ``backends`` the Keras backends that can write it.
+    Attributes:
+        name: The name on the command line and in the manifest.
+        path: The file or folder in an export.
+        write: Writes a Keras model to a path.
+        load: Loads a path and returns the function that runs the model.
+        extra: The optional dependencies of tuner that install ``writers`` and ``runners``.
+        writers: Modules that are needed to write it.
+        runners: Modules that are needed to run it.
+        backends: The Keras backends that can write it; ``None`` stands for all.
     """
 
     name: FormatName
@@ -42,27 +49,27 @@ class Format:
     backends: frozenset[str] | None = None
 
     def missing(self, *, writing: bool) -> list[str]:
-        """Return the modules that are not installed."""
+        """Return the modules that are needed to run the format, or to write it, and are not installed."""
         needed = (*self.runners, *self.writers) if writing else self.runners
         return [module for module in needed if importlib.util.find_spec(module) is None]
 
     def require(self, *, writing: bool) -> None:
-        """Refuse a format whose packages are not installed.
+        """Check that the needed modules are installed.
 
         Raises:
-            UsageError: With the command that installs them.
+            UsageError: If one is missing; the hint is the command that installs it.
         """
         if missing := self.missing(writing=writing):
             raise UsageError(
-                f"format '{self.name}' needs {', '.join(missing)}, not installed here",
+                f"format '{self.name}' needs {', '.join(missing)}, which is not installed",
                 hint=f"pip install 'tuner[{self.extra}]'",
             )
 
     def require_backend(self, backend: str) -> None:
-        """Refuse a format that the Keras backend in use cannot write.
+        """Check that the Keras backend can write the format.
 
         Raises:
-            UsageError: With the backends that can.
+            UsageError: If it cannot; the hint names the backends that can.
         """
         if self.backends is not None and backend not in self.backends:
             raise UsageError(
@@ -72,45 +79,45 @@ class Format:
 
 
 def find_formats(names: Iterable[str]) -> list[Format]:
-    """Return the formats of these names, each once, in the order of the table.
+    """Return the named formats without duplicates, in the order of ``FORMATS``.
 
     Raises:
-        UsageError: If there is no such format, or none is named.
+        UsageError: If a name is unknown, or no name is given.
     """
-    wanted = set(names)
-    for name in sorted(wanted):
+    chosen = set(names)
+    for name in sorted(chosen):
         if name not in FORMATS:
             raise UsageError(f"there is no format '{name}'", hint=did_you_mean(name, FORMATS))
-    if not wanted:
+    if not chosen:
         raise UsageError("no format was named", hint=f"known: {', '.join(FORMATS)}")
-    return [known for name, known in FORMATS.items() if name in wanted]
+    return [model_format for name, model_format in FORMATS.items() if name in chosen]
 
 
-def load_runner(known: Format, path: Path) -> Runner:
-    """Load a saved model and return the function that runs it, on the CPU, a batch at a time.
+def load_runner(model_format: Format, path: Path) -> Runner:
+    """Load a saved model and return the function that runs it on the CPU, batch by batch.
 
     Raises:
-        RunError: If the file cannot be loaded, or later cannot be run.
+        RunError: If the file cannot be loaded. The returned function raises it if the model cannot be run.
     """
-    runner = _guarded(known, path, lambda: known.load(path))
+    runner = _guarded(model_format, path, lambda: model_format.load(path))
 
     def run(rows: Rows) -> Probabilities:
         batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        return _guarded(known, path, lambda: np.concatenate([runner(batch) for batch in batches]))
+        return _guarded(model_format, path, lambda: np.concatenate([runner(batch) for batch in batches]))
 
     return run
 
 
-def _guarded(known: Format, path: Path, work: Callable[[], T]) -> T:
-    """Do quiet work of a foreign runtime; whatever it raises becomes one line."""
+def _guarded(model_format: Format, path: Path, action: Callable[[], T]) -> T:
+    """Call into a runtime without its output, and turn its exceptions into a :class:`RunError` of one line."""
     try:
         with silenced():
-            return work()
+            return action()
     except TunerError:
         raise
-    except Exception as error:  # each runtime has exceptions of its own
+    except Exception as error:  # each runtime raises its own exceptions
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RunError(f"cannot run {path.name} as {known.name}: {reason}") from error
+        raise RunError(f"cannot run {path.name} as {model_format.name}: {reason}") from error
 
 
 def _write_keras(model: Any, path: Path) -> None:
@@ -120,9 +127,9 @@ def _write_keras(model: Any, path: Path) -> None:
 def _load_keras(path: Path) -> Runner:
     import keras
 
-    # On the CPU, because a GPU rounds matrix products to fewer digits than the other runtimes.
+    # On the CPU: a GPU rounds matrix products to fewer digits than the other runtimes.
     with keras.device("cpu:0"):
-        model = load_model(path, None)  # the manifest's checksum was compared, or the file was written, just before
+        model = load_model(path, None)  # no checksum: it was compared, or the file was written, just before
 
     def run(rows: Rows) -> Probabilities:
         with keras.device("cpu:0"):
@@ -139,7 +146,7 @@ def _load_saved_model(path: Path) -> Runner:
     import tensorflow as tf
 
     with tf.device("CPU:0"):
-        artifact = tf.saved_model.load(path)  # kept by `run`: it owns the weights
+        artifact = tf.saved_model.load(path)  # `run` must hold it: it owns the weights
 
     def run(rows: Rows) -> Probabilities:
         with tf.device("CPU:0"):
@@ -149,7 +156,7 @@ def _load_saved_model(path: Path) -> Runner:
 
 
 def _write_onnx(model: Any, path: Path) -> None:
-    model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))  # Keras refuses one that was never called
+    model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))  # Keras exports only a model that was called
     model.export(path, format="onnx", verbose=False)
 
 
@@ -184,8 +191,8 @@ def _load_litert(path: Path) -> Runner:
 
 
 FORMATS: dict[str, Format] = {
-    known.name: known
-    for known in (
+    model_format.name: model_format
+    for model_format in (
         Format("keras", "model.keras", _write_keras, _load_keras),
         Format(
             "saved-model",

@@ -1,4 +1,4 @@
-"""The manifest of an exported model: what it takes, where it comes from, and the checksum of every file."""
+"""The manifest of an export: the model's input and origin, and the checksum of every file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ class _Table(BaseModel):
 
 
 class InputSpec(_Table):
-    """What the model takes: raw values, because the preprocessing is inside it.
+    """The model's input: raw values, because the model contains the preprocessing.
 
-    ``shape`` is that of one row, ``dtype`` a NumPy type name, ``scale`` what the model multiplies raw values with
-    (1/255 for 8-bit pixels). ``columns`` names the columns of a table in the model's order; images have none.
+    Attributes:
+        shape: The shape of one row.
+        dtype: The name of a NumPy type.
+        scale: The factor by which the model multiplies raw values, such as 1/255 for 8-bit pixels.
+        columns: The names of a table's columns, in the model's order; ``None`` for images.
     """
 
     shape: tuple[Annotated[int, Field(gt=0)], ...]
@@ -40,7 +43,7 @@ class InputSpec(_Table):
 
 
 class ObjectiveValue(_Table):
-    """The metric that chose this trial, and its value in the best epoch."""
+    """The objective of the study, and the trial's value of it in its best epoch."""
 
     name: str
     direction: Literal["maximize", "minimize"]
@@ -48,7 +51,7 @@ class ObjectiveValue(_Table):
 
 
 class TestMetrics(_Table):
-    """Mean cross entropy in nats, and the share of correct rows, on the test split."""
+    """On the test split: the mean cross entropy in nats, and the share of rows that are classified correctly."""
 
     __test__ = False  # not a pytest class
 
@@ -57,10 +60,10 @@ class TestMetrics(_Table):
 
 
 class Refit(_Table):
-    """The model was trained again, for ``epochs`` epochs on ``rows`` rows: those that trained and those that validated.
+    """The refit: ``epochs`` epochs on ``rows`` rows, which are the training and the validation rows.
 
-    ``objective``, ``metrics`` and ``best_epoch`` of the manifest are then those of the trial that was chosen, whose
-    parameters it has; ``test`` is the refit's own.
+    If a manifest has one, its ``objective``, ``metrics`` and ``best_epoch`` are those of the trial, and its ``test``
+    is that of the refit. Both have the same hyperparameters.
     """
 
     epochs: int = Field(gt=0)
@@ -75,7 +78,7 @@ class DataSource(_Table):
 
 
 class Versions(_Table):
-    """The software that wrote the bundle."""
+    """The versions of the software that wrote the export."""
 
     tuner: str
     keras: str
@@ -85,21 +88,21 @@ class Versions(_Table):
 
 
 class FormatEntry(_Table):
-    """One saved format: its file or folder, and how far its probabilities are from those of the original at most."""
+    """One exported format: its file or folder, and the largest difference of a probability from the original's."""
 
     path: str
     max_difference: float
 
 
 class FileEntry(_Table):
-    """A file as it was written."""
+    """Checksum and size of a file when it was exported."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     bytes: int = Field(ge=0)
 
 
 class Manifest(_Table):
-    """Everything that a bundle says about itself; paths are relative to the bundle and use ``/``."""
+    """The contents of ``manifest.json``. Paths are relative to the export and use ``/``."""
 
     manifest_version: Literal[1] = 1
     task: str
@@ -129,11 +132,11 @@ class Manifest(_Table):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read a bundle's manifest and check every file that it names, before anything is loaded.
+    """Read the manifest of an export and check every file that it names, before any model is loaded.
 
     Raises:
-        UsageError: If ``folder`` is no bundle, or one that this version cannot read.
-        RunError: If a file is missing, changed, a link, outside the bundle, or unknown to the manifest.
+        UsageError: If ``folder`` is not an export, or has a manifest version that cannot be read.
+        RunError: If a file is missing, changed, a link, outside the export, or not in the manifest.
     """
     manifest = _parse(folder)
     for name, entry in manifest.files.items():
@@ -144,7 +147,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """Return size and checksum of every file in a folder but the manifest, by relative path."""
+    """Return size and checksum of every file in a folder by relative path, without the manifest."""
     return {
         name: FileEntry(sha256=sha256_of(folder / name), bytes=(folder / name).stat().st_size)
         for name in sorted(files_in(folder))
@@ -153,7 +156,7 @@ def describe_files(folder: Path) -> dict[str, FileEntry]:
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Yield the relative path of everything below a folder that is not a folder, with ``/`` between the parts."""
+    """Yield the relative path of every file and link below a folder, with ``/`` between the parts."""
     for path in folder.rglob("*"):
         if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()
@@ -187,7 +190,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{folder} has no {MANIFEST}", hint=_EXPECTED) from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:  # bad JSON, bad UTF-8
+    except ValueError as error:  # invalid JSON or UTF-8
         raise UsageError(f"{path} is not JSON: {error}", hint=_EXPECTED) from None
     if not isinstance(raw, dict):
         raise UsageError(f"{path} must hold a JSON object, got {type(raw).__name__}", hint=_EXPECTED)
@@ -198,10 +201,10 @@ def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     path = _inside(folder, name)
     try:
         size = path.stat().st_size
-        same = size == entry.bytes and sha256_of(path) == entry.sha256
+        unchanged = size == entry.bytes and sha256_of(path) == entry.sha256
     except OSError as error:
         raise RunError(f"cannot read '{name}' of {folder}: {error.strerror}", hint=_EXPORT_AGAIN) from None
-    if not same:
+    if not unchanged:
         raise RunError(
             f"checksum mismatch: '{name}' of {folder} is not the file that was exported ({size} bytes)",
             hint=_EXPORT_AGAIN,
@@ -209,10 +212,10 @@ def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Return the path of a bundle's file, refusing names that lead out of the bundle and links of any kind."""
+    """Return the path of a file of an export; refuse names that lead out of the folder, and links."""
     relative = PurePosixPath(name)
     if not relative.parts or relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name:
-        raise RunError(f"{folder / MANIFEST} names a file outside the bundle: '{name}'", hint=_EXPORT_AGAIN)
+        raise RunError(f"{folder / MANIFEST} names a file outside the export: '{name}'", hint=_EXPORT_AGAIN)
     path = folder
     for part in relative.parts:
         path /= part
@@ -221,10 +224,10 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
-def _check_format(folder: Path, format_name: str, name: str, known: dict[str, FileEntry]) -> None:
-    """Check that loading a format reads nothing but files whose checksums were checked."""
+def _check_format(folder: Path, format_name: str, name: str, checked: dict[str, FileEntry]) -> None:
+    """Check that a format consists only of files whose checksums were checked."""
     path = _inside(folder, name)
     inside = {f"{name}/{child}" for child in files_in(path)} if path.is_dir() else {name}
-    if not inside or not inside <= known.keys():
-        surplus = ", ".join(sorted(inside - known.keys())) or name
+    if not inside or not inside <= checked.keys():
+        surplus = ", ".join(sorted(inside - checked.keys())) or name
         raise RunError(f"the manifest of {folder} has no checksum for {surplus} ({format_name})", hint=_EXPORT_AGAIN)

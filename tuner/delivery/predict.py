@@ -1,4 +1,4 @@
-"""Predict from a bundle with whichever of its formats starts quickest, and write the result as CSV or JSON."""
+"""Predicts with an export, in the format that starts fastest, and writes the result as CSV or JSON."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from tuner.errors import RunError, UsageError, did_you_mean
 from tuner.files import atomic_path
 
 AUTO = "auto"
-# By the time that the import takes: 0.1 s, 0.1 s, 10 s, 10 s. The export has checked that all of them agree.
-QUICKEST_FIRST: tuple[FormatName, ...] = ("onnx", "litert", "keras", "saved-model")
+# Sorted by import time: 0.1 s, 0.1 s, 10 s, 10 s. All give the same result: the export has compared them.
+FASTEST_FIRST: tuple[FormatName, ...] = ("onnx", "litert", "keras", "saved-model")
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says about rows: ``probabilities`` of shape ``(rows, classes)``, computed by ``runtime``."""
+    """Class probabilities of rows.
+
+    Attributes:
+        class_names: The names of the classes.
+        probabilities: Shape ``(rows, classes)``.
+        runtime: The format that was run.
+    """
 
     class_names: tuple[str, ...]
     probabilities: Probabilities
@@ -33,7 +39,7 @@ class Prediction:
         return [self.class_names[i] for i in self.probabilities.argmax(axis=1)]
 
     def write(self, stream: TextIO, *, as_json: bool) -> None:
-        """Write the whole result to an open stream, as JSON or CSV."""
+        """Write all rows to an open stream, as JSON or CSV."""
         if as_json:
             self.write_json(stream)
         else:
@@ -43,7 +49,7 @@ class Prediction:
         """Write one line per row: ``prediction``, then ``p_<class>`` for each class."""
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["prediction", *(f"p_{name}" for name in self.class_names)])
-        digits = self.probabilities.astype(str)  # the shortest text that reads back as the same float32
+        digits = self.probabilities.astype(str)  # the shortest text that is read back as the same float32
         writer.writerows([label, *row] for label, row in zip(self.labels, digits.tolist(), strict=True))
 
     def write_json(self, stream: TextIO) -> None:
@@ -57,15 +63,15 @@ class Prediction:
         stream.write("\n")
 
     def save(self, path: Path, *, as_json: bool) -> None:
-        """Write a file that is either whole or absent; an older one stays until then.
+        """Write a file that is either complete or absent; an existing file is replaced once the new one is complete.
 
         Raises:
-            UsageError: If ``path`` is something other than a file.
-            RunError: If it cannot be written.
+            UsageError: If ``path`` exists and is not a file.
+            RunError: If the file cannot be written.
         """
-        target = path.resolve()  # a link stays a link
+        target = path.resolve()  # keeps a link, and replaces its target
         if target.exists() and not target.is_file():
-            raise UsageError(f"{path} is not a file", hint="without -o the result goes to the standard output")
+            raise UsageError(f"{path} is not a file", hint="without -o, the result goes to standard output")
         try:
             with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
                 self.write(stream, as_json=as_json)
@@ -74,36 +80,36 @@ class Prediction:
 
 
 def predict(folder: Path, rows: Rows, *, runtime: str = AUTO) -> Prediction:
-    """Run a bundle's model on raw rows, after checking every checksum.
+    """Run an exported model on raw rows, after checking every checksum.
 
     Args:
-        folder: The bundle.
+        folder: The export.
         rows: Raw values, shape ``(rows, *input shape)``; :mod:`tuner.delivery.readers` loads them from files.
-        runtime: A format of the bundle, or ``auto`` for the one that starts quickest.
+        runtime: A format of the export, or ``auto`` for the installed one that starts fastest.
 
     Raises:
-        UsageError: If ``folder`` is no bundle, or the runtime is not in it or not installed.
+        UsageError: If ``folder`` is not an export, or the runtime is not in it or not installed.
         DataError: If the rows do not fit the model.
-        RunError: If a checksum is wrong or the model does not run.
+        RunError: If a checksum differs or the model does not run.
     """
     manifest = read_manifest(folder)
-    known = _choose(manifest, runtime)
+    model_format = _choose(manifest, runtime)
     raw = fit_rows(rows, manifest.input, "the input")
-    probabilities = load_runner(known, folder / manifest.formats[known.name].path)(raw)
+    probabilities = load_runner(model_format, folder / manifest.formats[model_format.name].path)(raw)
     if probabilities.shape[1] != len(manifest.class_names):
         raise RunError(
             f"the model has {probabilities.shape[1]} outputs, its manifest {len(manifest.class_names)} classes"
         )
-    return Prediction(manifest.class_names, probabilities, known.name)
+    return Prediction(manifest.class_names, probabilities, model_format.name)
 
 
 def _choose(manifest: Manifest, runtime: str) -> Format:
-    present = [FORMATS[name] for name in QUICKEST_FIRST if name in manifest.formats]
+    present = [FORMATS[name] for name in FASTEST_FIRST if name in manifest.formats]
     if runtime == AUTO:
-        # Where nothing is installed, the last one says what to install.
-        chosen = next((known for known in present if not known.missing(writing=False)), present[-1])
+        # If none is installed, `require` below names what to install for the last one.
+        chosen = next((candidate for candidate in present if not candidate.missing(writing=False)), present[-1])
     else:
-        by_name: dict[str, Format] = {known.name: known for known in present}
+        by_name: dict[str, Format] = {candidate.name: candidate for candidate in present}
         if runtime not in by_name:
             raise UsageError(f"the exported model has no format '{runtime}'", hint=did_you_mean(runtime, by_name))
         chosen = by_name[runtime]

@@ -1,4 +1,4 @@
-"""Load new rows for prediction from the files that people have: .npy, .npz, .csv, .png, or a folder of .png."""
+"""Loads rows for prediction from files: .npy, .npz, .csv, .png, or a folder of .png."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _PREFERRED = ("x_test", "x")
 def load_rows(
     paths: Sequence[Path], manifest: Manifest, *, array: str | None = None, invert: bool = False
 ) -> NDArray[Any]:
-    """Load the rows of all files, one after the other.
+    """Load the rows of all files, in the order of the files.
 
     Args:
-        paths: Files of any of ``KINDS``, or folders of PNG images, which are taken in the order of their names.
-        manifest: The model's description.
-        array: Which array of ``.npz`` files to use; without it ``x_test``, else ``x``, else the only one.
+        paths: Files of any of ``KINDS``, or folders of PNG images, which are read in the order of their names.
+        manifest: The manifest of the exported model.
+        array: The array of ``.npz`` files to use; ``None`` takes ``x_test``, else ``x``, else the only array.
         invert: Swap black and white in images.
 
     Returns:
-        Shape ``(rows, *input shape)`` in the model's input type.
+        Shape ``(rows, *input shape)``, in the model's input type.
 
     Raises:
-        DataError: If a file is missing, of no known kind, or does not fit the model.
-        UsageError: If an array cannot be chosen, or an option does not apply to any of the files.
+        DataError: If a file is missing, of an unknown kind, or does not fit the model.
+        UsageError: If the array to use is not clear, or an option applies to none of the files.
     """
     files = list(_expand(paths))
     kinds = {path.suffix.lower() for path in files}
     for option, given, kind in (("--invert", invert, ".png"), ("--array", array is not None, ".npz")):
         if given and kind not in kinds:
             raise UsageError(
-                f"{option} applies to {kind} files, got {', '.join(sorted(kinds))}", hint=f"leave {option} away"
+                f"{option} applies to {kind} files, got {', '.join(sorted(kinds))}", hint=f"leave out {option}"
             )
     spec = manifest.input
     return np.concatenate([fit_rows(_read(path, spec, array, invert=invert), spec, str(path)) for path in files])
@@ -61,7 +61,7 @@ def _expand(paths: Sequence[Path]) -> Iterator[Path]:
         elif not path.exists():
             raise DataError(f"there is no file {path}", hint=f"known kinds of files: {', '.join(KINDS)}")
         elif path.suffix.lower() not in KINDS:
-            raise DataError(f"{path} is of no known kind", hint=f"known kinds of files: {', '.join(KINDS)}")
+            raise DataError(f"{path} is of an unknown kind", hint=f"known kinds of files: {', '.join(KINDS)}")
         else:
             yield path
 
@@ -80,7 +80,7 @@ def _read(path: Path, spec: InputSpec, array: str | None, *, invert: bool) -> ND
 
 
 def _read_numpy(path: Path, array: str | None) -> NDArray[Any]:
-    """Read an array; pickled objects are refused, because loading them runs code."""
+    """Read an array. Pickled objects are refused, because loading them runs code."""
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
@@ -89,12 +89,12 @@ def _read_numpy(path: Path, array: str | None) -> NDArray[Any]:
         raise DataError(f"{path} is not a NumPy file of numbers: {error}", hint="expected .npy or .npz") from None
 
 
-def _choose_array(path: Path, arrays: Mapping[str, NDArray[Any]], wanted: str | None) -> str:
+def _choose_array(path: Path, arrays: Mapping[str, NDArray[Any]], array: str | None) -> str:
     names = list(arrays)
-    if wanted is not None:
-        if wanted not in names:
-            raise UsageError(f"{path} has no array '{wanted}'", hint=did_you_mean(wanted, names))
-        return wanted
+    if array is not None:
+        if array not in names:
+            raise UsageError(f"{path} has no array '{array}'", hint=did_you_mean(array, names))
+        return array
     for name in _PREFERRED:
         if name in names:
             return name

@@ -1,4 +1,4 @@
-"""Check that raw rows fit a model, and give them its exact type without changing a value."""
+"""Checks that raw rows fit a model, and converts them to its input type without changing a value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def fit_rows(rows: NDArray[Any], spec: InputSpec, source: str) -> NDArray[Any]:
 
     Args:
         rows: Raw values, shape ``(rows, *spec.shape)``, any numeric type.
-        spec: What the model takes.
-        source: Where the rows come from, for messages.
+        spec: The model's input.
+        source: Where the rows come from, for error messages.
 
     Raises:
-        DataError: If the shape is wrong, there are no rows, or a value cannot be held by the type.
+        DataError: If the shape differs, there are no rows, or the type cannot represent a value.
     """
     if rows.dtype.kind not in "buif":
         raise DataError(f"{source} has values of type {rows.dtype}", hint=f"expected numbers ({spec.dtype})")
@@ -39,18 +39,18 @@ def fit_rows(rows: NDArray[Any], spec: InputSpec, source: str) -> NDArray[Any]:
 
 
 def _check_values(rows: NDArray[Any], dtype: np.dtype[Any], source: str) -> None:
-    """Refuse what a cast would change beyond rounding: NaN, overflow, fractions where integers are expected."""
+    """Check that a cast only rounds: it meets no NaN, no overflow, and no fraction if the type is an integer."""
     low, high = rows.min(), rows.max()  # NaN if any value is
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     if not (low >= limits.min and high <= limits.max):
         raise DataError(
             f"{source} has values from {low} to {high}, expected {limits.min} to {limits.max}",
-            hint=f"the model takes raw values of type {dtype}",
+            hint=f"the model expects raw values of type {dtype}",
         )
     if dtype.kind in "iu" and rows.dtype.kind == "f" and (fractions := rows[rows != np.trunc(rows)]).size:
         raise DataError(
             f"{source} has the value {fractions[0]}, expected whole numbers ({dtype})",
-            hint="the model scales raw values itself: do not scale them before",
+            hint="the model scales raw values itself: do not scale them first",
         )
 
 

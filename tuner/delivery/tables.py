@@ -1,4 +1,4 @@
-"""Read rows from CSV: one row per line, pixels or features across, with or without a header."""
+"""Reads rows from CSV files: one row per line, one pixel or feature per column, with or without a header."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from tuner.delivery.manifest import InputSpec
 from tuner.errors import DataError
 
-LABELS = frozenset({"label", "y"})  # columns that hold the answer: not an input
+LABELS = frozenset({"label", "y"})  # columns that hold the class and are not an input
 
 
 def read_csv(path: Path, spec: InputSpec) -> NDArray[np.float64]:
-    """Read a comma or semicolon separated file as rows of shape ``(rows, *spec.shape)``.
+    """Read a file separated by commas or semicolons as rows of shape ``(rows, *spec.shape)``.
 
-    A first line without any number is a header, and so is ``0,1,2,…``, which pandas writes above unnamed columns.
-    Columns named ``label`` or ``y`` are left out. Where the model knows its columns by name, they are put in order.
+    The first line is a header if it holds no number, or if it is ``0,1,2,…``, which pandas writes for unnamed columns.
+    Columns named ``label`` or ``y`` are left out. If the model's columns have names, they are put in its order.
 
     Raises:
-        DataError: If the file is not UTF-8 text, a line is ragged or not numeric, or the columns do not fit.
+        DataError: If the file is not UTF-8 text, a line is not numeric or of another length, or the columns do not fit.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -33,9 +33,9 @@ def read_csv(path: Path, spec: InputSpec) -> NDArray[np.float64]:
         raise DataError(
             f"{path} is not UTF-8 text: {error.reason}", hint="save it as CSV with UTF-8 encoding"
         ) from None
-    first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    names = next(csv.reader([first], delimiter=delimiter), [])
+    first_line = text.partition("\n")[0]
+    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
+    names = next(csv.reader([first_line], delimiter=delimiter), [])
     header = [name.strip() for name in names] if _is_header(names) else None
     columns = _choose_columns(path, header, len(names), spec)
     table = _parse(path, text, delimiter, skip=int(header is not None), width=len(names))
@@ -70,26 +70,27 @@ def _choose_columns(path: Path, header: Sequence[str] | None, width: int, spec: 
             f"{path} has {len(columns)} columns, expected {expected} ({shape})",
             hint="if one of them is the label, add a header line that names it 'label'"
             if labelled
-            else "one line per row: the values of the row, flattened, and at most a column named 'label' or 'y'",
+            else "expected one line per row with its flattened values; a column 'label' or 'y' is allowed",
         )
     return columns
 
 
-def _by_name(path: Path, header: Sequence[str] | None, wanted: Sequence[str]) -> list[int]:
+def _by_name(path: Path, header: Sequence[str] | None, expected: Sequence[str]) -> list[int]:
+    """Return the positions of the expected columns."""
     if header is None:
-        raise DataError(f"{path} has no header line", hint=f"expected columns named {', '.join(wanted)}")
-    given = [name for name in header if name.lower() not in LABELS or name in wanted]
+        raise DataError(f"{path} has no header line", hint=f"expected columns named {', '.join(expected)}")
+    given = [name for name in header if name.lower() not in LABELS or name in expected]
     problems = {
-        "missing": [name for name in wanted if name not in given],
-        "unknown": [name for name in given if name not in wanted],
+        "missing": [name for name in expected if name not in given],
+        "unknown": [name for name in given if name not in expected],
         "twice": sorted({name for name in given if given.count(name) > 1}),
     }
-    found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
-    if found:
+    differences = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
+    if differences:
         raise DataError(
-            f"the columns of {path} do not fit: {found}", hint=f"expected, in any order: {', '.join(wanted)}"
+            f"the columns of {path} do not fit: {differences}", hint=f"expected, in any order: {', '.join(expected)}"
         )
-    return [header.index(name) for name in wanted]
+    return [header.index(name) for name in expected]
 
 
 def _parse(path: Path, text: str, delimiter: str, *, skip: int, width: int) -> NDArray[Any]:
@@ -104,16 +105,16 @@ def _parse(path: Path, text: str, delimiter: str, *, skip: int, width: int) -> N
 
 
 def _first_bad_line(path: Path, text: str, delimiter: str, skip: int, width: int) -> DataError | None:
-    """Find what NumPy stumbled over, and say where in terms of the file."""
+    """Return an error that names the first line that NumPy cannot parse."""
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     for i, cells in enumerate(reader):
         if i < skip or not cells:
             continue
         if len(cells) != width:
-            hint = "every line must have the same columns"
+            hint = "every line must have the same number of columns"
             return DataError(f"{path}, line {reader.line_num}: {len(cells)} columns, expected {width}", hint=hint)
         for column, cell in enumerate(cells, start=1):
             if not _is_number(cell):
                 where = f"{path}, line {reader.line_num}, column {column}"
-                return DataError(f"{where}: '{cell}' is not a number", hint="only a first line of names may hold text")
+                return DataError(f"{where}: '{cell}' is not a number", hint="only the header line may hold text")
     return None

@@ -1,12 +1,12 @@
-"""Is everything in order? Looks at the database, the artifact folder and the machine, and changes nothing by itself."""
+"""Examines the database, the artifact folder and the machine. Changes something only if asked to."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from storage import Location
-from tuner.doctor.findings import Examination
-from tuner.doctor.kept import examine_files
+from tuner.doctor.artifacts import examine_artifacts
+from tuner.doctor.checks import Examination
 from tuner.doctor.machine import examine_data, examine_device, examine_versions
 from tuner.doctor.studies import examine_database
 
@@ -14,25 +14,28 @@ __all__ = ["Examination", "examine"]
 
 
 def examine(location: Location, data_dir: Path | None = None, *, quick: bool = False, fix: bool = False) -> Examination:
-    """Return what was looked at, and what was found.
+    """Run all checks.
 
     Args:
         location: The database and its artifact folder.
         data_dir: Folder that is searched first for data sets.
-        quick: Skip what takes long: the checksums of files, and the GPU.
-        fix: Remove files that no row names, and rows that lead nowhere.
+        quick: Skip the slow checks: the checksums of files, and the search for a GPU.
+        fix: Remove files that no row refers to, rows without a study, and imports that did not end.
+
+    Returns:
+        The checks and their results, and what was removed.
     """
-    found = Examination()
-    database = examine_database(location, found, fix=fix)
+    examination = Examination()
+    database = examine_database(location, examination, fix=fix)
     if database is not None:
         try:
-            examine_files(database, found, quick=quick, fix=fix)
-            examine_data(found, data_dir, database)
+            examine_artifacts(database, examination, quick=quick, fix=fix)
+            examine_data(examination, data_dir, database)
         finally:
             database.close()
     else:
-        examine_data(found, data_dir, None)
+        examine_data(examination, data_dir, None)
     if not quick:
-        examine_device(found)
-    examine_versions(found)
-    return found
+        examine_device(examination)
+    examine_versions(examination)
+    return examination

@@ -1,8 +1,8 @@
-"""The database: is it sound, who runs what, does every row lead somewhere."""
+"""Checks the database: its integrity, its runs, and rows that refer to nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import closing
 
 from storage import Location, Store
 from storage.engine import WAL_IS_SAFE, Database
@@ -12,129 +12,132 @@ from storage.network import network_type
 from storage.opening import has_database
 from storage.owner import describe_owner
 from storage.transfer import clear_dead
-from tuner.doctor.findings import Examination, count
+from tuner.doctor.checks import Examination, count
 from tuner.errors import StorageError
 
 
-def examine_database(location: Location, found: Examination, *, fix: bool) -> Database | None:
-    """Examine the database; returns it open where the rest can be read."""
+def examine_database(location: Location, examination: Examination, *, fix: bool) -> Database | None:
+    """Check the database.
+
+    Returns:
+        The open database, or ``None`` if it does not exist or cannot be read.
+    """
     if not location.is_server:
-        _folder(location, found)
+        _check_folder(location, examination)
     try:
         if not has_database(location):
-            found.add("database", "ok", f"there is none in {location} yet", "start a study: tuner study start digits")
+            examination.add(
+                "database", "ok", f"there is no database in {location} yet", "start a study: tuner study start digits"
+            )
             return None
         health = check(location)
     except StorageError as error:
-        found.add("database", "problem", str(error), error.hint)
+        examination.add("database", "problem", str(error), error.hint)
         return None
     if health.problem:
         message, hint = health.problem
-        found.add("database", "problem", f"{location} {message}", hint, (*health.damage, *health.dangling))
+        examination.add("database", "problem", f"{location} {message}", hint, (*health.damage, *health.dangling))
         return None
-    found.add("database", "ok", f"{location}: sound, schema {health.schema}")
+    examination.add("database", "ok", f"{location}: intact, schema {health.schema}")
     database = Database(location)
     try:
-        _journal(database, found)
-        _runs(database, found)
-        _rows(database, found, fix=fix)
+        _check_journal(database, examination)
+        _check_runs(database, examination)
+        _check_rows(database, examination, fix=fix)
     except StorageError as error:
         database.close()
-        found.add("database", "problem", str(error), error.hint)
+        examination.add("database", "problem", str(error), error.hint)
         return None
     return database
 
 
-def _folder(location: Location, found: Examination) -> None:
+def _check_folder(location: Location, examination: Examination) -> None:
     kind = network_type(location.file)
     if kind is None:
-        found.add("folder", "ok", f"{location.file.parent} is on a local disk")
+        examination.add("folder", "ok", f"{location.file.parent} is on a local disk")
     else:
-        found.add(
+        examination.add(
             "folder",
             "problem",
-            f"{location.file.parent} is on a network folder ({kind}), where SQLite's locks do not hold",
-            "move it with --home to a local disk, or use PostgreSQL: --storage postgresql://HOST/DATABASE",
+            f"{location.file.parent} is a network folder ({kind}), where SQLite's locks do not work",
+            "move it to a local disk and name it with --home, or use PostgreSQL: --storage postgresql://HOST/DATABASE",
         )
 
 
-def _journal(database: Database, found: Examination) -> None:
+def _check_journal(database: Database, examination: Examination) -> None:
     if database.location.is_server:
         return
     with database.read() as session:
         mode = str(session.connection().exec_driver_sql("PRAGMA journal_mode").scalar())
     if mode == "wal" and not WAL_IS_SAFE:
-        found.add(
+        examination.add(
             "journal",
             "warning",
-            "a write-ahead log, which SQLite before 3.51.3 can damage",
-            "use a Python with a newer SQLite, or only one program at a time",
+            "the database has a write-ahead log, which SQLite before 3.51.3 can damage",
+            "use a Python with a newer SQLite, or run only one program at a time",
         )
     else:
-        found.add("journal", "ok", "a write-ahead log" if mode == "wal" else f"a rollback journal ({mode})")
+        examination.add("journal", "ok", "a write-ahead log" if mode == "wal" else f"a rollback journal ({mode})")
 
 
-def _runs(database: Database, found: Examination) -> None:
+def _check_runs(database: Database, examination: Examination) -> None:
     leases = holders(database)
-    live, dead = [each for each in leases if each.live], [each for each in leases if not each.live]
+    live = [lease for lease in leases if lease.live]
+    dead = [lease for lease in leases if not lease.live]
     if dead:
-        found.add(
+        examination.add(
             "runs",
             "warning",
-            f"{count(len(dead), 'run')} ended without a word; the next start takes over",
+            f"{count(len(dead), 'run')} crashed; the next start continues the study",
             "tuner study start NAME",
-            map(_line, dead),
+            map(_describe, dead),
         )
     else:
-        found.add("runs", "ok", f"{count(len(live), 'run')} at this moment", cases=map(_line, live))
-    left = left_running(database)
-    if left:
-        cases = (f"'{name}': {', '.join(map(str, numbers))}" for name, numbers in left.items())
-        total = sum(map(len, left.values()))
-        found.add(
+        examination.add("runs", "ok", f"{count(len(live), 'run')} at present", cases=map(_describe, live))
+    interrupted = left_running(database)
+    if interrupted:
+        cases = (f"'{name}': {', '.join(map(str, numbers))}" for name, numbers in interrupted.items())
+        total = sum(map(len, interrupted.values()))
+        examination.add(
             "trials",
             "warning",
-            f"{count(total, 'trial')} of runs that are gone; the next start tries again",
+            f"{count(total, 'trial')} of crashed runs; the next start trains them again",
             "tuner study start NAME",
             cases,
         )
     else:
-        found.add("trials", "ok", "none is left behind by a run that is gone")
+        examination.add("trials", "ok", "no trial belongs to a crashed run")
 
 
-def _rows(database: Database, found: Examination, *, fix: bool) -> None:
+def _check_rows(database: Database, examination: Examination, *, fix: bool) -> None:
     lost = orphans(database)
-    halves = [each for each in imports(database) if not each.live]
+    crashed = [unfinished for unfinished in imports(database) if not unfinished.live]
     cases = [f"row {study_id} of tuner_study: Optuna has no such study" for study_id in lost]
-    cases += [f"{each.name}: an import that did not end" for each in halves]
+    cases += [f"{unfinished.name}: an import that crashed" for unfinished in crashed]
     if not cases:
-        found.add("rows", "ok", "every row of a study leads to Optuna's")
+        examination.add("rows", "ok", "Optuna has every study that our rows refer to")
         return
-    if fix and _tried(lambda: _remove_rows(database, lost), found):
-        found.removed += cases
-        found.add("rows", "ok", f"{count(len(cases), 'row')} that led nowhere removed", cases=cases)
+    if fix and _remove_rows(database, lost, examination):
+        examination.removed += cases
+        examination.add("rows", "ok", f"{count(len(cases), 'row')} that refer to no study: removed", cases=cases)
     else:
-        found.add("rows", "problem", f"{count(len(cases), 'row')} that lead nowhere", "tuner doctor --fix", cases)
+        examination.add(
+            "rows", "problem", f"{count(len(cases), 'row')} that refer to no study", "tuner doctor --fix", cases
+        )
 
 
-def _remove_rows(database: Database, lost: list[int]) -> None:
-    if lost:
-        remove_orphans(database, lost)
-    store = Store(Database(database.location))
+def _remove_rows(database: Database, lost: list[int], examination: Examination) -> bool:
+    """Remove rows without a study, and crashed imports; return whether that succeeded."""
     try:
-        clear_dead(store)
-    finally:
-        store.close()
-
-
-def _tried(action: Callable[[], None], found: Examination) -> bool:
-    try:
-        action()
+        if lost:
+            remove_orphans(database, lost)
+        with closing(Store(Database(database.location))) as store:
+            clear_dead(store)
     except StorageError as error:
-        found.add("fix", "problem", str(error), error.hint)
+        examination.add("fix", "problem", str(error), error.hint)
         return False
     return True
 
 
-def _line(holder: Holder) -> str:
+def _describe(holder: Holder) -> str:
     return f"'{holder.study}' by {describe_owner(holder.owner)}"

@@ -1,4 +1,4 @@
-"""From a trial of a study to an exported folder: which model, and what its manifest tells of the study."""
+"""Exports a trial of a study: chooses the model file and collects the facts for the manifest."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tuner.errors import UsageError
 from tuner.results.trials import TrialResult
 from tuner.studies import StoredStudy
 
-COMPARED_ROWS = 256  # real rows on which every exported format must agree
+COMPARED_ROWS = 256  # training rows on which every exported format must agree with the original
 
 
-def hand_over(
-    found: StoredStudy,
+def export_trial(
+    stored: StoredStudy,
     trial: TrialResult,
     data: Dataset,
     folder: Path,
@@ -28,24 +28,32 @@ def hand_over(
     on_step: Callable[[str], None],
     refit: bool = False,
 ) -> Manifest:
-    """Export the kept model of a trial, or with ``refit`` the one that was trained again on all rows.
+    """Export the model of a trial, or its refit.
 
-    The other arguments are those of :func:`export_model`.
+    Args:
+        stored: The study.
+        trial: The trial.
+        data: The study's data set.
+        folder: As for :func:`export_model`.
+        formats: As for :func:`export_model`.
+        force: As for :func:`export_model`.
+        on_step: As for :func:`export_model`.
+        refit: Export the refit instead of the model that was validated.
 
     Raises:
-        UsageError: If the model of the trial is not kept, or there is no refit of it.
-        RunError: If a format cannot be written or disagrees with the original.
+        UsageError: If the trial is not complete, its model is not kept, or it has no refit.
+        RunError: If a format cannot be written or differs from the original.
     """
-    again = _refit(found, trial) if refit else None
-    model = again or _model(found, trial)
+    refit_model = _refit(stored, trial) if refit else None
+    model = refit_model or _model(stored, trial)
     if trial.value is None or trial.best_epoch is None or trial.parameters is None:
         raise UsageError(f"trial {trial.number} is not complete")
-    recipe = found.recipe
+    recipe = stored.recipe
     facts = ModelFacts(
         task=recipe.task,
         scale=data.scale,
         class_names=data.class_names,
-        study=found.study.study_name,
+        study=stored.study.study_name,
         trial=trial.number,
         metric=recipe.objective.metric,
         direction=recipe.objective.direction,
@@ -56,11 +64,11 @@ def hand_over(
         best_epoch=trial.best_epoch,
         parameters=trial.parameters,
         data=recipe.data,
-        fingerprint=found.record.data_fingerprint,
-        refit=None if again is None else Refit(epochs=again.epochs, rows=again.rows),
+        fingerprint=stored.record.data_fingerprint,
+        refit=None if refit_model is None else Refit(epochs=refit_model.epochs, rows=refit_model.rows),
     )
     return export_model(
-        found.store.artifacts.path(model.path),
+        stored.store.artifacts.path(model.path),
         model.sha256,
         folder,
         formats=formats,
@@ -71,26 +79,26 @@ def hand_over(
     )
 
 
-def _model(found: StoredStudy, trial: TrialResult) -> KeptModel:
-    kept = found.store.models(found.record.id)
+def _model(stored: StoredStudy, trial: TrialResult) -> KeptModel:
+    kept = stored.store.models(stored.record.id)
     if trial.number not in kept:
         raise UsageError(
             f"the model of trial {trial.number} is not kept",
-            hint=f"kept are the best: {', '.join(str(number) for number in sorted(kept)) or 'none yet'}",
+            hint=f"trials with a kept model: {', '.join(str(number) for number in sorted(kept)) or 'none yet'}",
         )
     return kept[trial.number]
 
 
-def _refit(found: StoredStudy, trial: TrialResult) -> KeptRefit:
-    kept = found.store.refit(found.record.id)
+def _refit(stored: StoredStudy, trial: TrialResult) -> KeptRefit:
+    kept = stored.store.refit(stored.record.id)
     if kept is None:
         raise UsageError(
-            f"no trial of '{found.study.study_name}' was trained again on all rows",
-            hint=f"tuner study start {shlex.quote(found.study.study_name)} --refit",
+            f"no trial of '{stored.study.study_name}' was trained again on all rows",
+            hint=f"tuner study start {shlex.quote(stored.study.study_name)} --refit",
         )
     if kept.number != trial.number:
         raise UsageError(
             f"trial {trial.number} was not trained again on all rows, trial {kept.number} was",
-            hint=f"export trial {kept.number}, or trial {trial.number} as it was validated: --no-refit",
+            hint=f"export trial {kept.number}, or trial {trial.number} without the refit: --no-refit",
         )
     return kept

@@ -1,4 +1,4 @@
-"""What an examination leaves behind."""
+"""The checks of an examination and their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Status = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: a line for people, each case of it, and what to do."""
+    """One check: its result in one line, a hint on what to do, and the single cases."""
 
     name: str
     status: Status
@@ -22,18 +22,18 @@ class Check:
 
 @dataclass(slots=True)
 class Examination:
-    """Every check in order, and what was removed."""
+    """The checks in order, and the files and rows that were removed."""
 
     checks: list[Check] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 
     @property
     def problems(self) -> int:
-        """How many checks found something that has to be mended."""
+        """How many checks found a problem."""
         return sum(check.status == "problem" for check in self.checks)
 
     def add(self, name: str, status: Status, message: str, hint: str | None = None, cases: Iterable[str] = ()) -> None:
-        """Note one check."""
+        """Add one check."""
         self.checks.append(Check(name, status, message, hint, tuple(cases)))
 
     def as_json(self) -> dict[str, Any]:
@@ -45,6 +45,6 @@ class Examination:
         }
 
 
-def count(number: int, what: str) -> str:
+def count(number: int, noun: str) -> str:
     """Return ``1 file`` or ``2 files``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

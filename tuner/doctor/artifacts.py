@@ -1,0 +1,148 @@
+"""Checks the artifact folder: the files that rows refer to are intact, and a row refers to every file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage import Location
+from storage.engine import Database
+from storage.findings import NamedFile, holders, imports, named_elsewhere, named_files
+from tuner.doctor.checks import Examination, count
+from tuner.errors import StorageError
+from tuner.files import sha256_of
+
+# The files that tuner writes there. Other files belong to the user: they are neither listed nor removed.
+_OURS = re.compile(r"study-(\d{5,})/.+|\.import-[0-9a-f]{32}/.+|\.[^/]*\.\d+\.tmp[^/]*")
+
+
+def examine_artifacts(database: Database, examination: Examination, *, quick: bool, fix: bool) -> None:
+    """Check every artifact, and with ``fix`` remove the files that no row refers to."""
+    folder = database.location.artifacts
+    try:
+        _check_files(database, examination, quick=quick)
+        _check_leftovers(database, examination, fix=fix)
+    except StorageError as error:
+        examination.add("files", "problem", str(error), error.hint)
+    except OSError as error:
+        examination.add("files", "problem", f"{error.filename or folder} cannot be read: {error.strerror}")
+
+
+def _check_files(database: Database, examination: Examination, *, quick: bool) -> None:
+    folder = database.location.artifacts
+    named = named_files(database)
+    faults = {file: fault for file in named if (fault := _fault(folder, file, quick=quick))}
+    # A run may have removed or replaced some of them in the meantime, so the rows are read again.
+    wrong = [faults[file] for file in named_files(database) if file in faults] if faults else []
+    if wrong:
+        message = f"{len(wrong)} of {count(len(named), 'file')} in {folder} cannot be used"
+        if database.location.is_server:
+            hint = "they may be on the machine that trained them: run the doctor there, or name its folder with --home"
+            examination.add("files", "warning", message, hint, wrong)
+        else:
+            hint = "restore the folder from a copy; every other trial can be exported"
+            examination.add("files", "problem", message, hint, wrong)
+    else:
+        state = "exist" if quick else "are intact"
+        examination.add("files", "ok", f"{count(len(named), 'file')} in {folder} {state}")
+
+
+def _fault(folder: Path, file: NamedFile, *, quick: bool) -> str | None:
+    """Describe what is wrong with a file, or return ``None``."""
+    subject = f"{file.kind} of trial {file.number} of '{file.study}': {file.path}"
+    path = folder / file.path
+    try:
+        size = path.stat().st_size
+        if size != file.size:
+            return f"{subject} has {size} bytes, {file.size} were written"
+        return None if quick or sha256_of(path) == file.sha256 else f"{subject} was changed (SHA-256)"
+    except FileNotFoundError:
+        return f"{subject} is missing"
+    except OSError as error:
+        return f"{subject} cannot be read: {error.strerror}"
+
+
+def _check_leftovers(database: Database, examination: Examination, *, fix: bool) -> None:
+    location = database.location
+    present = list(_files(location.artifacts))
+    # The order matters: if the run of a file has ended by now, its row was committed before the rows are read below.
+    busy = {holder.study_id for holder in holders(database) if holder.live}
+    if any(unfinished.live for unfinished in imports(database)):
+        examination.add("leftovers", "warning", "a study is being imported", "run tuner doctor again after the import")
+        return
+    named = {file.path for file in named_files(database)} | _named_by_other_databases(location)
+    surplus = [path for path in present if path not in named and _study_of(path) not in busy]
+    if not surplus:
+        examination.add("leftovers", "ok", f"a row refers to every file in {location.artifacts}")
+        return
+    lines = [f"{path} ({(location.artifacts / path).stat().st_size} bytes)" for path in surplus]
+    if not _is_own_folder(location):
+        examination.add(
+            "leftovers",
+            "warning",
+            f"{count(len(surplus), 'file')} in {location.artifacts} that this database does not refer to",
+            "another database may use the folder too: if none does, remove them by hand",
+            lines,
+        )
+    elif fix:
+        _remove(location.artifacts, surplus, examination)
+    else:
+        examination.add(
+            "leftovers",
+            "warning",
+            f"{count(len(surplus), 'file')} in {location.artifacts} that no row refers to",
+            "tuner doctor --fix",
+            lines,
+        )
+
+
+def _is_own_folder(location: Location) -> bool:
+    """Return whether the folder is beside the database, so that only databases beside them can use it too."""
+    return not location.is_server and location.artifacts.parent.absolute() == location.file.parent.absolute()
+
+
+def _named_by_other_databases(location: Location) -> set[str]:
+    """Return the paths in other databases nearby: they may share the folder, or be a copy that is restored later."""
+    home = location.artifacts.parent
+    if location.is_server:
+        return named_elsewhere([home], None)
+    return named_elsewhere([home, location.file.parent], location.file)
+
+
+def _remove(folder: Path, surplus: list[str], examination: Examination) -> None:
+    removed = []
+    for path in surplus:
+        try:
+            (folder / path).unlink(missing_ok=True)
+        except OSError as error:
+            examination.add("leftovers", "problem", f"{folder / path} cannot be removed: {error.strerror}")
+            continue
+        removed.append(path)
+        _remove_empty_folders(folder, folder / path)
+    examination.removed += [str(folder / path) for path in removed]
+    if removed:
+        examination.add(
+            "leftovers", "ok", f"{count(len(removed), 'file')} that no row refers to: removed", cases=removed
+        )
+
+
+def _remove_empty_folders(folder: Path, file: Path) -> None:
+    for parent in file.parents:
+        if parent == folder or any(parent.iterdir()):
+            return
+        parent.rmdir()
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Yield the relative path of every file that tuner wrote; links are not followed."""
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        relative = path.relative_to(folder).as_posix()
+        if path.is_file() and not path.is_symlink() and _OURS.fullmatch(relative):
+            yield relative
+
+
+def _study_of(path: str) -> int | None:
+    """Return the id of the study that a file belongs to, or ``None`` for a file outside the studies' folders."""
+    match = _OURS.fullmatch(path)
+    return int(match[1]) if match and match[1] else None
