@@ -105,7 +105,7 @@ def run_keras_tuner(folder: Path) -> Outcome:
 
     x, y, x_val, y_val = read_mnist(folder)
 
-    class Model(keras_tuner.HyperModel):
+    class Model(keras_tuner.HyperModel):  # type: ignore[misc]
         def build(self, hp: Any) -> Any:
             units = hp.Choice("units", list(UNITS))
             model = plain_model(units)

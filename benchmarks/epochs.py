@@ -22,6 +22,7 @@ from rich.console import Console
 
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.jobs import TrainerSetup, TrialJob
+from tuner.records import ParamValue
 from tuner.report.tables import new_table
 from tuner.training.trainer import Trainer
 
@@ -29,11 +30,11 @@ from tuner.training.trainer import Trainer
 def ours(trainer: Trainer, units: int, optimizer: str, batch: int, epochs: int) -> list[float]:
     """Return the seconds of each epoch of a trial, validation included."""
     seconds: list[float] = []
-    params = {"layers": 2, "units_0": units, "units_1": units, "dropout": contestants.DROPOUT}
+    params: dict[str, ParamValue] = {"layers": 2, "units_0": units, "units_1": units, "dropout": contestants.DROPOUT}
     params |= {"optimizer": optimizer, "batch_size": batch, "learning_rate": contestants.LEARNING_RATE}
     with tempfile.TemporaryDirectory() as folder:
         job = TrialJob(0, 0, 0, Hyperparameters.from_params(params), epochs, None, Path(folder) / "model.keras")
-        trainer.train(job, lambda event: seconds.append(event.seconds), lambda: None)
+        trainer.train(job, lambda event: seconds.append(event.seconds), lambda _at_rung: None)
     return seconds
 
 

@@ -47,7 +47,7 @@ def main() -> None:
             if asked is None:
                 break
             job = TrialJob(number, 0, number, asked.hyperparameters, 3, None, Path(folder) / "model.keras")
-            trainer.train(job, lambda event: None, lambda: None)
+            trainer.train(job, lambda _event: None, lambda _at_rung: None)
             seen[number] = resident()
             if number in {1, 10, 30} or number == options.trials:
                 print(f"after {number:>3} trials: {seen[number]:.0f} MiB", flush=True)
