@@ -1,8 +1,9 @@
-"""What the coordinator itself costs: ask + five reports + tell, with a trainer that returns at once.
+"""Measure the cost of the coordinator itself: ask + five reports + tell, with a trainer that returns at once.
 
 python benchmarks/coordinator.py [--sizes 100 1000 10000] [--trials 100]
 
-For each size, a study that already has so many trials gets some more; printed are milliseconds per further trial.
+For each size, a study that already has so many trials gets ``--trials`` more. The table has the milliseconds per
+further trial, and the MiB by which the process grew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
-from memory import resident
+from machine import resident
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 from rich.console import Console
@@ -33,7 +34,7 @@ EPOCHS = 5
 
 
 class InstantExecutor:
-    """Answers every job with five epochs and an end, without doing anything."""
+    """Answers every job at once with five epochs and an end, without training."""
 
     slots = 1
 
@@ -95,20 +96,20 @@ def recipe(trials: int, pruner: str) -> Recipe:
 
 
 def measure(size: int, further: int, pruner: str) -> tuple[float, float]:
-    """Return milliseconds per trial beyond the first ``size``, and by how many MiB the process grew over them."""
-    wanted = recipe(size + further, pruner)
+    """Return the milliseconds per trial after the first ``size``, and the MiB by which the process grew meanwhile."""
+    search = recipe(size + further, pruner)
     with tempfile.TemporaryDirectory() as home, studies.opened(locate(home=Path(home)), create=True) as store:
-        stored = studies.create_or_resume(store, "cost", wanted, "0" * 64)
+        stored = studies.create_or_resume(store, "cost", search, "0" * 64)
         stored.study.add_trials(finished(number) for number in range(size))
         with store.lease(stored.record.id, "cost") as lease:
-            coordinator = build_coordinator(stored, wanted, lease, InstantExecutor(), Silent())
+            coordinator = build_coordinator(stored, search, lease, InstantExecutor(), Silent())
             began, before = time.perf_counter(), resident()
             coordinator.run()
             return 1000 * (time.perf_counter() - began) / further, resident() - before
 
 
 def finished(number: int) -> optuna.trial.FrozenTrial:
-    """Return a trial as an earlier run would have left it."""
+    """Return a complete trial of an earlier run."""
     value = (number * 7919 % 1000) / 1000
     return create_trial(
         value=value,
@@ -121,8 +122,8 @@ def finished(number: int) -> optuna.trial.FrozenTrial:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10_000])
-    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10_000], help="trials in the study before")
+    parser.add_argument("--trials", type=int, default=100, help="further trials that are measured [100]")
     options = parser.parse_args()
     table = new_table("Milliseconds per trial with 5 reports, random sampler, training not counted")
     for column in ("trials in the study", "pruner none", "grew by MiB", "pruner median", "grew by MiB"):

@@ -1,4 +1,4 @@
-"""What searches had found at each moment: their curves, the means over seeds, and when one reaches another."""
+"""Curves of the best value over time: of one search, of the mean over seeds, and the time when one reaches another."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-METRICS = {"val_accuracy": max, "val_loss": min}  # what is better of two
+METRICS = {"val_accuracy": max, "val_loss": min}  # returns the better of two values
 
-Steps = list[tuple[float, float]]  # seconds and the best value from then on
+Steps = list[tuple[float, float]]  # seconds, and the best value from then on
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,19 @@ class Point:
     val_loss: float
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> Self:
-        """Build from a mapping that may hold more.
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Build a point from a mapping, which may have further keys.
 
-        Accuracies are shares of thousands of rows, in 32 bits here and 64 there: rounded, so that equals are equal.
+        Accuracies are shares of thousands of rows. Some have 32 bits and some 64, so they are rounded: equal accuracies
+        compare as equal.
         """
-        accuracy = round(found["val_accuracy"], 6)
-        return cls(found["seconds"], found["trial"], found["epoch"], accuracy, found["val_loss"])
+        accuracy = round(values["val_accuracy"], 6)
+        return cls(values["seconds"], values["trial"], values["epoch"], accuracy, values["val_loss"])
 
 
 @dataclass(frozen=True)
 class Run:
-    """One contestant's search with one seed; ``about`` is what was measured: budget in seconds, rows, versions."""
+    """One contestant's search with one seed; ``about`` has the conditions: budget in seconds, rows, versions."""
 
     contestant: str
     seed: int
@@ -43,11 +44,11 @@ class Run:
 
     @property
     def trials(self) -> int:
-        """Trials with at least one epoch."""
+        """The number of trials with at least one epoch."""
         return len({point.trial for point in self.points})
 
     def best(self, metric: str) -> Steps:
-        """Return the best value so far, at each moment at which it changed."""
+        """Return the best value so far, with the time of each change."""
         better = METRICS[metric]
         steps: Steps = []
         for point in self.points:
@@ -58,7 +59,7 @@ class Run:
 
 
 def value_at(steps: Steps, seconds: float) -> float | None:
-    """Return the value at a moment; ``None`` before the first."""
+    """Return the value after so many seconds; ``None`` before the first value."""
     i = bisect.bisect_right(steps, seconds, key=lambda step: step[0])
     return steps[i - 1][1] if i else None
 
@@ -66,41 +67,42 @@ def value_at(steps: Steps, seconds: float) -> float | None:
 def reached(steps: Steps, value: float, metric: str) -> float | None:
     """Return the seconds after which ``steps`` are at least as good as ``value``; ``None`` if they never are."""
     tiny = 1e-9  # means of equal numbers may differ in their last bit
-    for seconds, found in steps:
-        if METRICS[metric](found, value) == found or abs(found - value) < tiny:
+    for seconds, best in steps:
+        if METRICS[metric](best, value) == best or abs(best - value) < tiny:
             return seconds
     return None
 
 
 def mean(runs: Sequence[Steps]) -> Steps:
-    """Return the mean of several curves, from the moment at which all have a value."""
+    """Return the mean of several curves, from the time when all of them have a value."""
     return [(seconds, sum(values) / len(values)) for seconds, values in _together(runs)]
 
 
 def envelope(runs: Sequence[Steps]) -> list[tuple[float, float, float]]:
-    """Return the lowest and the highest of several curves, from the moment at which all have a value."""
+    """Return the lowest and the highest value of several curves, from the time when all of them have a value."""
     return [(seconds, min(values), max(values)) for seconds, values in _together(runs)]
 
 
 def _together(runs: Sequence[Steps]) -> list[tuple[float, list[float]]]:
-    moments = sorted({seconds for steps in runs for seconds, _ in steps})
-    rows = [(seconds, [value_at(steps, seconds) for steps in runs]) for seconds in moments]
+    times = sorted({seconds for steps in runs for seconds, _ in steps})
+    rows = [(seconds, [value_at(steps, seconds) for steps in runs]) for seconds in times]
     return [(seconds, [v for v in values if v is not None]) for seconds, values in rows if None not in values]
 
 
 def summarise(runs: Sequence[Run], ours: str) -> list[dict[str, Any]]:
-    """Return a row for each run, and for each contestant's mean over the seeds that all contestants have.
+    """Return a row for each run, and a row for each contestant's mean over the seeds that all contestants have.
 
-    ``peer`` is how accurate the better peer with the same seed was at the end, ``to_peer`` the seconds after which a
-    run was at least as accurate, and ``share`` that time as a share of the budget. For means, the mean curves count.
+    ``peer`` is the final accuracy of the better peer with the same seed. ``to_peer`` is the number of seconds after
+    which a run was at least as accurate, and ``share`` is that time as a share of the budget. The rows of means are
+    computed from the mean curves.
     """
     by = {(run.contestant, run.seed): run for run in runs}
     names = list(dict.fromkeys(run.contestant for run in runs))
     seeds = sorted({seed for _, seed in by})
     rows = []
     for seed in seeds:
-        there = {name: [by[name, seed]] for name in names if (name, seed) in by}
-        rows += _rows(there, seed, ours)
+        present = {name: [by[name, seed]] for name in names if (name, seed) in by}
+        rows += _rows(present, seed, ours)
     shared = [seed for seed in seeds if all((name, seed) in by for name in names)]
     if len(shared) > 1:
         rows += _rows({name: [by[name, seed] for seed in shared] for name in names}, "mean", ours)
@@ -108,24 +110,24 @@ def summarise(runs: Sequence[Run], ours: str) -> list[dict[str, Any]]:
 
 
 def _rows(runs: Mapping[str, Sequence[Run]], label: int | str, ours: str) -> list[dict[str, Any]]:
-    """Return a row for each contestant, all with the same seed or all the mean of the same seeds."""
-    accuracy = {name: mean([run.best("val_accuracy") for run in each]) for name, each in runs.items()}
-    loss = {name: mean([run.best("val_loss") for run in each]) for name, each in runs.items()}
+    """Return a row for each contestant. The runs have one seed in common, or the same several seeds."""
+    accuracy = {name: mean([run.best("val_accuracy") for run in group]) for name, group in runs.items()}
+    loss = {name: mean([run.best("val_loss") for run in group]) for name, group in runs.items()}
     target = max((steps[-1][1] for name, steps in accuracy.items() if name != ours and steps), default=None)
     rows = []
-    for name, each in runs.items():
+    for name, group in runs.items():
         seconds = None if target is None else reached(accuracy[name], target, "val_accuracy")
         rows.append(
             {
                 "contestant": name,
                 "seed": label,
-                "trials": sum(run.trials for run in each) / len(each),
-                "epochs": sum(len(run.points) for run in each) / len(each),
+                "trials": sum(run.trials for run in group) / len(group),
+                "epochs": sum(len(run.points) for run in group) / len(group),
                 "val_accuracy": accuracy[name][-1][1] if accuracy[name] else None,
                 "val_loss": loss[name][-1][1] if loss[name] else None,
                 "peer": target,
                 "to_peer": seconds,
-                "share": None if seconds is None else seconds / each[0].about["budget"],
+                "share": None if seconds is None else seconds / group[0].about["budget"],
             }
         )
     return rows

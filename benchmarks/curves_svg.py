@@ -1,7 +1,8 @@
-"""Best-so-far accuracy and loss over time as an SVG of two panels, by hand: plotly would need a browser for a file.
+"""Draw the best accuracy and loss so far over time as an SVG with two panels.
 
 Each contestant has a line, the mean over the seeds, and a band from the worst seed to the best. The axis of values
-begins where the last contestant was after a fifth of the time: what lies outside is cut off.
+begins at the worst contestant's value after a fifth of the time; values outside the axis are cut off. The SVG is
+written by hand, because plotly needs a browser to write a file.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from html import escape
 from curves import METRICS, Steps, envelope, mean, reached, value_at
 
 WIDTH, HEIGHT = 1000, 430
-TOP, BOTTOM = 92, 384  # of both panels
-LEFTS, PANEL = (62, 556), 292  # where each panel begins, and how wide it is
+TOP, BOTTOM = 92, 384  # edges of both panels
+LEFTS, PANEL = (62, 556), 292  # left edges of the panels, and their width
 GAP = 15  # between the baselines of two labels
 FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 INK, FAINT, GRID = "#222", "#6b6b6b", "#e4e4e4"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#8a5aa8")  # can be told apart by everybody: Okabe & Ito 2008
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#8a5aa8")  # for all kinds of colour vision: Okabe & Ito 2008
 HEADINGS = {"val_accuracy": "Best validation accuracy so far", "val_loss": "Best validation loss so far"}
 
 
@@ -33,7 +34,7 @@ class Axes:
     high: float
 
     def x(self, seconds: float) -> float:
-        """Return the horizontal position of a moment."""
+        """Return the horizontal position of a time."""
         return self.left + PANEL * min(seconds, self.budget) / self.budget
 
     def y(self, value: float) -> float:
@@ -47,9 +48,9 @@ def draw(
     """Return the SVG.
 
     Args:
-        curves: For each metric and contestant, by the name to show, the best value so far of each seed.
-        budget: Seconds at which the curves end.
-        ours: The contestant that is held against the better of the others.
+        curves: The best value so far of each seed, by metric and by the displayed name of the contestant.
+        budget: Seconds after which the curves end.
+        ours: The contestant that is compared with the better of the others.
         title: The headline.
         subtitle: A line in smaller print.
     """
@@ -60,9 +61,9 @@ def draw(
         _text(LEFTS[0], 47, subtitle, colour=FAINT),
     ]
     for left, (metric, contestants) in zip(LEFTS, curves.items(), strict=True):
-        there = {name: runs for name, runs in contestants.items() if mean(runs)}
-        if there:
-            parts += _panel(left, metric, there, budget, ours)
+        measured = {name: runs for name, runs in contestants.items() if mean(runs)}
+        if measured:
+            parts += _panel(left, metric, measured, budget, ours)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -85,7 +86,7 @@ def _panel(left: float, metric: str, curves: Mapping[str, Sequence[Steps]], budg
     parts.append(f'<g clip-path="url(#{clip})">')
     colours = dict(zip(means, COLOURS, strict=False))
     parts += [_band(axes, runs, colours[name]) for name, runs in curves.items() if len(runs) > 1]
-    for name, steps in reversed(means.items()):  # ours comes first and lies on top
+    for name, steps in reversed(means.items()):  # ours is the first, so it is drawn last, on top of the others
         path = _path(axes, steps)
         parts.append(
             f'<path d="{path}" fill="none" stroke="{colours[name]}" stroke-width="2" stroke-linejoin="round"/>'
@@ -98,7 +99,7 @@ def _panel(left: float, metric: str, curves: Mapping[str, Sequence[Steps]], budg
 def _ticks(
     metric: str, means: Mapping[str, Steps], curves: Mapping[str, Sequence[Steps]], budget: float
 ) -> tuple[list[float], int]:
-    """Return round values from below all that is shown to above it, and how many decimals they need."""
+    """Return round values that enclose all shown values, and the number of decimals that they need."""
     early = [value_at(steps, budget / 5) or steps[0][1] for steps in means.values()]
     finals = [steps[-1][1] for runs in curves.values() for steps in runs]
     low, high = min(early + finals), max(early + finals)
@@ -110,7 +111,7 @@ def _ticks(
 
 
 def _round_step(rough: float) -> float:
-    """Return the smallest of 1, 2, 5, 10, 20 … times a power of ten that is not below ``rough``."""
+    """Return the smallest number of the series …, 1, 2, 5, 10, 20, … that is not below ``rough``."""
     power: float = 10 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
 
@@ -121,7 +122,7 @@ def _times(budget: float) -> list[tuple[float, str]]:
 
 
 def _path(axes: Axes, steps: Steps) -> str:
-    """Return the path of a step function, up to the end of the budget."""
+    """Return the path of a step function until the end of the budget."""
     first, *rest = [(axes.x(seconds), axes.y(value)) for seconds, value in steps]
     return (
         f"M{first[0]:.1f} {first[1]:.1f}"
@@ -133,13 +134,13 @@ def _path(axes: Axes, steps: Steps) -> str:
 def _band(axes: Axes, runs: Sequence[Steps], colour: str) -> str:
     edges = envelope(runs)
     ends = [seconds for seconds, _, _ in edges[1:]] + [axes.budget]
-    there = [f"{axes.x(t):.1f} {axes.y(edge):.1f}" for (s, edge, _), e in zip(edges, ends, strict=True) for t in (s, e)]
+    out = [f"{axes.x(t):.1f} {axes.y(edge):.1f}" for (s, edge, _), e in zip(edges, ends, strict=True) for t in (s, e)]
     back = [f"{axes.x(t):.1f} {axes.y(edge):.1f}" for (s, _, edge), e in zip(edges, ends, strict=True) for t in (s, e)]
-    return f'<polygon points="{" ".join([*there, *reversed(back)])}" fill="{colour}" fill-opacity="0.14"/>'
+    return f'<polygon points="{" ".join([*out, *reversed(back)])}" fill="{colour}" fill-opacity="0.14"/>'
 
 
 def _crossing(axes: Axes, metric: str, means: Mapping[str, Steps], ours: str, colours: Mapping[str, str]) -> list[str]:
-    """Mark where our line reaches what the better of the others has at the end."""
+    """Mark the point at which our line reaches the final value of the better peer."""
     finals = [steps[-1][1] for name, steps in means.items() if name != ours]
     if ours not in means or not finals:
         return []
@@ -158,11 +159,11 @@ def _crossing(axes: Axes, metric: str, means: Mapping[str, Steps], ours: str, co
 
 
 def _labels(axes: Axes, finals: Mapping[str, float], colours: Mapping[str, str]) -> list[str]:
-    """Name each line at its end; names that would overlap are moved apart."""
-    x, parts, before = axes.left + PANEL + 8, [], -math.inf
+    """Write the name of each line at its end; move names apart if they would overlap."""
+    x, parts, last = axes.left + PANEL + 8, [], -math.inf
     for name in sorted(finals, key=lambda name: axes.y(finals[name])):
-        before = max(min(axes.y(finals[name]), BOTTOM) + 4, before + GAP)
-        parts.append(_text(x, before, name, colour=colours[name], weight=600))
+        last = max(min(axes.y(finals[name]), BOTTOM) + 4, last + GAP)
+        parts.append(_text(x, last, name, colour=colours[name], weight=600))
     return parts
 
 

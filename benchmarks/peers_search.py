@@ -1,6 +1,7 @@
-"""One peer's search for `time_to_accuracy.py`, as a good user of it would write it, over the space of our recipe.
+"""Run the search of one peer for `time_to_accuracy.py`, over the space of our recipe.
 
-It never ends by itself: whoever started it ends it. Each finished epoch becomes a line of JSON in the output.
+It is written as an experienced user would write it. Without `--trials` it never ends by itself: `time_to_accuracy.py`
+ends the process. Each finished epoch becomes a line of JSON in the output.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from tuner.records import ParamValue
 from tuner.training.optimizers import make_optimizer, make_schedule
 
 CLASSES = 10
-FACTOR = 3  # of Hyperband: KerasTuner's default and Optuna's
+FACTOR = 3  # of Hyperband: the default of KerasTuner and of Optuna
 FOR_EVER = 1_000_000  # iterations of Hyperband
 
 
 class Task:
-    """What both peers share: the rows, the recipe, and the file for the curve.
+    """The rows, the recipe and the file for the curve, which both peers share.
 
     Args:
         options: The command line.
@@ -40,9 +41,10 @@ class Task:
             self.x, self.y, self.x_val, self.y_val = (rows[name] for name in ("x", "y", "x_val", "y_val"))
         self.recipe: Recipe = load_recipe(options.recipe)
         self.seed: int = options.seed
+        self.trials: int | None = options.trials
         self._began: float = options.began
         self._output: Path = options.output
-        self._trials = 0
+        self._recorded = 0  # trials
 
     @property
     def metric(self) -> str:
@@ -51,20 +53,20 @@ class Task:
 
     @property
     def epochs(self) -> int:
-        """Epochs of a trial at most."""
+        """The largest number of epochs of a trial."""
         return self.recipe.budget.epochs
 
     @property
     def validation(self) -> tuple[Any, Any]:
-        """Rows ``(rows, 784)`` and one-hot labels ``(rows, 10)``."""
+        """Rows ``(rows, features)`` and one-hot labels ``(rows, 10)``."""
         return self.x_val, one_hot(self.y_val)
 
     def draw(self, draw: Callable[[str, AnyDimension], ParamValue]) -> Hyperparameters:
-        """Return a configuration whose values ``draw`` chose; fixed ones and defaults are the recipe's."""
+        """Return a configuration with values from ``draw``, and the fixed values and defaults of the recipe."""
         return self.recipe.hyperparameters(self.recipe.search_space.draw(draw))
 
     def build(self, hp: Hyperparameters, epochs: int) -> keras.Model:
-        """Build and compile the network; a cosine schedule falls to 0 over ``epochs``."""
+        """Build and compile the network; a cosine schedule, if there is one, falls to 0 over ``epochs``."""
         model = keras.Sequential([keras.Input((self.x.shape[1],))])
         if hp.input_dropout:
             model.add(keras.layers.Dropout(hp.input_dropout))
@@ -81,11 +83,14 @@ class Task:
         return model
 
     def smoothed(self, hp: Hyperparameters) -> Any:
-        """Return the training labels ``(rows, 10)``, smoothed here so that the validation loss is not."""
+        """Return the smoothed training labels ``(rows, 10)``.
+
+        They are smoothed here and not by the loss, so the validation loss is that of hard labels.
+        """
         return one_hot(self.y) * (1 - hp.label_smoothing) + np.float32(hp.label_smoothing / CLASSES)
 
     def early_stopping(self) -> keras.callbacks.Callback:
-        """Return the callback for the recipe's patience."""
+        """Return the callback that applies the recipe's patience."""
         mode = "max" if self.recipe.objective.maximize else "min"
         return keras.callbacks.EarlyStopping(
             self.metric, patience=self.recipe.budget.patience or self.epochs, mode=mode
@@ -93,7 +98,7 @@ class Task:
 
     def recorder(self) -> keras.callbacks.Callback:
         """Return the callback that writes the curve of the next trial."""
-        trial, self._trials = self._trials, self._trials + 1
+        trial, self._recorded = self._recorded, self._recorded + 1
 
         def write(epoch: int, logs: dict[str, float]) -> None:
             values = {name: float(logs[name]) for name in ("val_accuracy", "val_loss")}
@@ -105,7 +110,7 @@ class Task:
 
 
 def main() -> None:
-    """Search until somebody ends this process."""
+    """Search until this process is ended, or for so many trials."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("--rows", type=Path, required=True, help="NumPy archive with x, y, x_val, y_val")
@@ -113,6 +118,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--began", type=float, required=True, help="time.monotonic() when this process was started")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--trials", type=int, help="end after so many trials [never]")
     options = parser.parse_args()
     keras.utils.set_random_seed(options.seed)
     PEERS[options.peer](Task(options))
@@ -121,8 +127,8 @@ def main() -> None:
 def search_keras_tuner(task: Task) -> None:
     """Search with KerasTuner's Hyperband, in the current folder.
 
-    A promoted trial goes on from the weights of its last rung, but not from its optimizer: that is how KerasTuner does
-    it. Its cosine schedule spans the epochs of its rung, so that no rung ends at a high learning rate.
+    KerasTuner continues a promoted trial from the weights of its last rung, but with a new optimizer. The cosine
+    schedule spans the epochs of one rung, so that no rung ends with a high learning rate.
     """
     import keras_tuner
 
@@ -155,11 +161,12 @@ def search_keras_tuner(task: Task) -> None:
         seed=task.seed,
         directory=".",
     )
+    search.oracle.max_trials = task.trials  # Hyperband has no argument for it
     search.search(validation_data=task.validation, callbacks=[task.early_stopping()], verbose=0)
 
 
 def search_optuna(task: Task) -> None:
-    """Search with Optuna's TPE and Hyperband, the study in memory, the recipe's first configurations first."""
+    """Search with Optuna's TPE and Hyperband, the study in memory. The recipe's start configurations come first."""
     import optuna
     from optuna_integration import KerasPruningCallback
 
@@ -193,9 +200,9 @@ def search_optuna(task: Task) -> None:
         sampler=optuna.samplers.TPESampler(multivariate=True, group=True, seed=task.seed),
         pruner=optuna.pruners.HyperbandPruner(max_resource=task.epochs, reduction_factor=FACTOR),
     )
-    for start in task.recipe.start:  # KerasTuner's Hyperband has no way to be told of them
+    for start in task.recipe.start:  # KerasTuner's Hyperband has no option for them
         study.enqueue_trial(flat(start.params))
-    study.optimize(objective)
+    study.optimize(objective, n_trials=task.trials)
 
 
 def one_hot(y: Any) -> Any:

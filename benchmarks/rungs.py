@@ -1,16 +1,17 @@
-"""Pause and promote against stopping for good, on recorded learning curves: the same epochs, the same configurations.
+"""Compare pausing and promoting trials with stopping them for good, on recorded learning curves.
 
 python benchmarks/rungs.py [--epochs 100 200 400 800] [--orders 200]
-python benchmarks/rungs.py --record [--trials 300]      trains the curves anew: about ten minutes
+python benchmarks/rungs.py --record [--trials 300]      trains new curves, for about ten minutes
 
-Both rules see the configurations in the same random order and compare them at the same rungs: a trial that is not
-among the best third of its rung waits (`tuner.search.successive_halving`), or has ended. While fewer than three have
-come to a rung, the best of them goes on where trials end for good, as with Optuna's SuccessiveHalvingPruner: it could
-not come back.
+Both rules get the same number of epochs and the same configurations in the same random order. Both compare trials at
+the same rungs. A trial that is not among the best third at its rung pauses (`tuner.search.successive_halving`), or ends
+for good. A trial that ended cannot come back. So under the second rule, while fewer than three trials have reached a
+rung, the best of them continues, as with Optuna's SuccessiveHalvingPruner.
 
-Printed is the validation accuracy of the best complete trial when so many epochs were spent (of the best value so far
-where none is complete), on the mean over the orders, and the difference with its standard error: each order is a pair.
-The curves are of the digits: 27 epochs of random configurations, in `benchmarks/digits_curves.csv`.
+The table has the validation accuracy of the best complete trial after so many epochs in all, as a mean over the orders.
+If no trial is complete, the best value of any trial counts. The difference has a standard error, because each order
+gives a pair of results. The curves are 27 epochs of random configurations of the digits, in
+`benchmarks/digits_curves.csv`.
 """
 
 from __future__ import annotations
@@ -37,70 +38,74 @@ Curves = Sequence[Sequence[float]]
 
 
 def pausing(curves: Curves, order: Sequence[int], budget: int) -> float:
-    """Return the value of the best complete trial when ``budget`` epochs were spent and losers wait.
+    """Return the value of the best complete trial after ``budget`` epochs, if losers pause and can be promoted.
 
     Args:
         curves: Validation accuracy after each epoch, shape ``(configurations, epochs)``.
-        order: In which order configurations are proposed.
+        order: The order in which configurations are proposed.
         budget: Epochs in all.
     """
     rungs = Rungs(EPOCHS, limit=len(order), maximize=True)
-    found = Found(curves)
+    training = Training(curves)
     new = list(reversed(order))
-    while found.spent < budget and (new or rungs.promotable() is not None):
+    while training.epochs < budget and (new or rungs.promotable() is not None):
         number = rungs.promotable()
         if number is None:
             number = new.pop()
         else:
             rungs.promote(number)
-        goes_on: bool | None = True
-        while goes_on and found.spent < budget:
-            values = found.train(number, min([*rungs.ahead(number), EPOCHS]))
-            goes_on = rungs.reach(number, values)
-            if goes_on is False:
+        continues: bool | None = True
+        while continues and training.epochs < budget:
+            values = training.train(number, min([*rungs.ahead(number), EPOCHS]))
+            continues = rungs.reach(number, values)
+            if continues is False:
                 rungs.pause(number)
-    return found.best()
+    return training.best()
 
 
 def stopping(curves: Curves, order: Sequence[int], budget: int) -> float:
-    """Return the same where losers end for good; arguments as for :func:`pausing`."""
-    seen: dict[int, list[float]] = {level: [] for level in rung_levels(EPOCHS)}
-    found = Found(curves)
+    """Return the same value as :func:`pausing`, if losers end for good; the arguments are the same."""
+    rungs: dict[int, list[float]] = {level: [] for level in rung_levels(EPOCHS)}
+    training = Training(curves)
     for number in order:
-        for level in (*seen, EPOCHS):
-            if found.spent >= budget:
-                return found.best()
-            value = max(found.train(number, level))
+        for level in (*rungs, EPOCHS):
+            if training.epochs >= budget:
+                return training.best()
+            value = max(training.train(number, level))
             if level < EPOCHS:
-                seen[level].append(value)
-                places = max(1, len(seen[level]) // REDUCTION)
-                if value < sorted(seen[level], reverse=True)[places - 1]:
+                rungs[level].append(value)
+                places = max(1, len(rungs[level]) // REDUCTION)
+                if value < sorted(rungs[level], reverse=True)[places - 1]:
                     break
-    return found.best()
+    return training.best()
 
 
-class Found:
-    """What a search has seen, and how many epochs it has spent."""
+class Training:
+    """Replays recorded curves instead of training, and counts the epochs.
+
+    Attributes:
+        epochs: Epochs of all trials so far.
+    """
 
     def __init__(self, curves: Curves) -> None:
         self._curves = curves
         self._trained: dict[int, int] = {}
-        self.spent = 0
+        self.epochs = 0
 
     def train(self, number: int, epochs: int) -> Sequence[float]:
-        """Train a configuration up to so many epochs; returns its curve so far."""
-        self.spent += epochs - self._trained.get(number, 0)
+        """Train a configuration until it has ``epochs`` epochs; return its curve so far."""
+        self.epochs += epochs - self._trained.get(number, 0)
         self._trained[number] = epochs
         return self._curves[number][:epochs]
 
     def best(self) -> float:
-        """Return the best value of the complete trials, of all where none is complete."""
+        """Return the best value of the complete trials; if no trial is complete, the best of all trials."""
         complete = {number: epochs for number, epochs in self._trained.items() if epochs == EPOCHS}
         return max(max(self._curves[number][:epochs]) for number, epochs in (complete or self._trained).items())
 
 
-def record(trials: int) -> None:
-    """Train random configurations of the digits, and write the validation accuracy after each epoch."""
+def record(path: Path, trials: int) -> None:
+    """Train random configurations of the digits and write the validation accuracy after each epoch, a row per trial."""
     with tempfile.TemporaryDirectory() as home:
         study = open_study("digits", home=Path(home))
         recipe = study.recipe.model_dump(mode="json")
@@ -108,31 +113,32 @@ def record(trials: int) -> None:
         study.recipe = type(study.recipe).model_validate(recipe)
         study.run(trials=trials, epochs=EPOCHS, sampler="random", pruner="none")
         curves = study.curves()
-    with CURVES.open("w", newline="") as file:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         for number in sorted(curves):
             if len(curves[number]) == EPOCHS:
                 writer.writerow(f"{epoch['val_accuracy']:.4f}" for epoch in curves[number])
 
 
-def read() -> list[list[float]]:
+def read(path: Path) -> list[list[float]]:
     """Return the recorded curves, shape ``(configurations, epochs)``."""
-    with CURVES.open(newline="") as file:
+    with path.open(newline="") as file:
         return [[float(value) for value in row] for row in csv.reader(file)]
 
 
 def main() -> None:
-    """Print a row per number of epochs."""
+    """Print a row for each number of epochs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[100, 200, 400, 800])
-    parser.add_argument("--orders", type=int, default=200)
-    parser.add_argument("--record", action="store_true")
-    parser.add_argument("--trials", type=int, default=300)
-    asked = parser.parse_args()
-    if asked.record:
-        record(asked.trials)
-    curves = read()
-    table = new_table(f"Best complete trial, mean over {asked.orders} orders of {len(curves)} configurations")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[100, 200, 400, 800], help="in all")
+    parser.add_argument("--orders", type=int, default=200, help="random orders of the configurations, at least 2 [200]")
+    parser.add_argument("--curves", type=Path, default=CURVES, help=f"[{CURVES.name}]")
+    parser.add_argument("--record", action="store_true", help="train new curves and overwrite the file")
+    parser.add_argument("--trials", type=int, default=300, help="to record [300]")
+    options = parser.parse_args()
+    if options.record:
+        record(options.curves, options.trials)
+    curves = read(options.curves)
+    table = new_table(f"Best complete trial, mean over {options.orders} orders of {len(curves)} configurations")
     for name in (
         "epochs in all",
         "pause and promote",
@@ -143,9 +149,9 @@ def main() -> None:
         "lost",
     ):
         table.add_column(name, justify="right")
-    for budget in asked.epochs:
+    for budget in options.epochs:
         pairs = []
-        for seed in range(asked.orders):
+        for seed in range(options.orders):
             order = list(range(len(curves)))
             random.Random(seed).shuffle(order)  # noqa: S311 - no secret
             pairs.append((pausing(curves, order, budget), stopping(curves, order, budget)))
@@ -160,7 +166,7 @@ def main() -> None:
             str(sum(gain > 0 for gain in gains)),
             str(sum(gain < 0 for gain in gains)),
         )
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Start a whole search in a process of its own, note when each epoch's numbers are there, and end it."""
+"""Runs a whole search in a process of its own, records when its epochs reach the database, and ends the process."""
 
 from __future__ import annotations
 
@@ -16,26 +16,34 @@ from typing import IO
 
 from curves import Point
 
-LOOK = 0.25  # seconds between two looks at the database
-PATIENCE = 60  # seconds that a search gets to end its running epochs
+LOOK = 0.25  # seconds between two queries of the database
+PATIENCE = 60  # seconds for the search to finish its running epochs
 
 
-def tuner_command(*words: object) -> list[str]:
-    """Return the command line of ``tuner study start`` and what follows it, whatever the PATH is."""
-    return [sys.executable, "-m", "tuner", "study", "start", *map(str, words)]
+def tuner_command(search: str, data_dir: Path | None, *options: object) -> list[str]:
+    """Return the command line of ``tuner study start``; it does not depend on the PATH or the current folder.
+
+    Args:
+        search: A built-in search or a TOML file.
+        data_dir: Folder of the data set; ``None`` leaves it to the command to find the data.
+        options: The other options and their values.
+    """
+    path = str(Path(search).absolute()) if search.endswith(".toml") else search
+    folder = ["--data-dir", str(data_dir)] if data_dir else []
+    return [sys.executable, "-m", "tuner", "study", "start", path, *folder, *map(str, options)]
 
 
 @contextlib.contextmanager
 def running(
     command: Sequence[str], folder: Path, output: IO[str], errors: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in ``folder`` and in a session of its own; at the end it is asked to end, then made to.
+    """Run a command in ``folder`` and in a session of its own. At the end, terminate it; if it does not end, kill it.
 
     Args:
         command: The command.
-        folder: Where it runs.
+        folder: The current folder of the command.
         output: The file for its standard output.
-        errors: The file for its standard error; ``None`` shows it where ours is shown.
+        errors: The file for its standard error; ``None`` shares ours.
     """
     process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors, start_new_session=True)  # noqa: S603
     try:
@@ -46,12 +54,12 @@ def running(
                 process.terminate()
             process.wait(PATIENCE)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # the session is ours, and so is all that is left in it
+            os.killpg(process.pid, signal.SIGKILL)  # the session holds nothing but processes of this command
         process.wait()
 
 
 def wait(process: subprocess.Popen[bytes], until: float, look: Callable[[], object] = lambda: None) -> None:
-    """Wait for a process to end, at most until ``time.monotonic()`` says ``until``, and look around meanwhile."""
+    """Wait until a process ends or ``time.monotonic()`` reaches ``until``; call ``look`` every ``LOOK`` seconds."""
     while process.poll() is None and (left := until - time.monotonic()) > 0:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(min(LOOK, left))
@@ -59,13 +67,13 @@ def wait(process: subprocess.Popen[bytes], until: float, look: Callable[[], obje
 
 
 class Watch:
-    """Looks into the database of a running study for epochs that were not there before.
+    """Reads new epochs from the database of a running study.
 
-    A look is one query of about a millisecond by plain SQLite. Times are those of the look that found a row: at most
-    ``LOOK`` seconds late, never early.
+    A look is one query of about a millisecond by plain SQLite. The time of an epoch is that of the look which read it:
+    at most ``LOOK`` seconds late, never early.
 
     Args:
-        home: The study's ``--home``; nothing need be there yet.
+        home: The study's ``--home``; it may not exist yet.
         began: ``time.monotonic()`` when the study's process was started.
     """
 
@@ -76,7 +84,7 @@ class Watch:
         self.points: list[Point] = []
 
     def look(self) -> None:
-        """Note the epochs that are new."""
+        """Add the epochs that were written since the last look."""
         query = "SELECT trial_number, epoch, metrics FROM tuner_epoch ORDER BY id"
         try:
             with contextlib.closing(sqlite3.connect(self._uri, uri=True, timeout=1)) as database:

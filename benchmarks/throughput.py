@@ -1,9 +1,10 @@
-"""Trials per hour of tuner, KerasTuner and plain Optuna + Keras, side by side in one run.
+"""Compare the trials per hour of tuner, KerasTuner and plain Optuna + Keras, side by side in one run.
 
 TUNER_DATA=FOLDER python benchmarks/throughput.py [--rounds 2] [--workers 2]
 
-Twelve configurations of two equal hidden layers, four epochs each, MNIST 48000/12000, no pruning. Prints
-the median over the rounds for each contestant, and writes everything with versions and machine as JSON.
+Twelve configurations of two hidden layers with equal widths, four epochs each, MNIST 48000/12000, no pruning. Prints
+the median over the rounds for each contestant, and writes all figures with versions and machine as JSON. `--small`
+trains one configuration of the embedded digits for one epoch.
 """
 
 from __future__ import annotations
@@ -16,80 +17,87 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import contestants
+from contestants import Task
+from machine import data_folder, versions
 from rich.console import Console
 
 from tuner.report.tables import new_table
 
 CONTESTANTS = ("tuner", "keras-tuner", "optuna")
 PACKAGES = ("tensorflow", "keras", "optuna", "keras-tuner", "optuna-integration", "numpy")
+DIGITS = {"search": 1, "whole": 1, "per_hour": 0, "accuracy": 4}  # decimals of the columns
 
 
 def main() -> None:
-    """Run all contestants in turn, or the one that is named."""
+    """Run the chosen contestants in turn; with ``--child``, run one of them in this process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=None)
+    parser.add_argument("--rounds", type=int, default=1, help="[1]")
+    parser.add_argument("--workers", type=int, default=None, help="of tuner [one per core]")
     parser.add_argument("--only", choices=CONTESTANTS, nargs="*", default=CONTESTANTS)
-    parser.add_argument("--output", type=Path, default=Path("throughput.json"))
+    parser.add_argument("--output", type=Path, default=Path("throughput.json"), help="[throughput.json]")
+    parser.add_argument("--small", action="store_true", help="only show that this script works")
     parser.add_argument("--child", choices=CONTESTANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    folder = Path(os.environ["TUNER_DATA"])
+    task = contestants.SMALL if options.small else contestants.MNIST
     if options.child:
-        print(json.dumps(asdict(run_one(options.child, folder, options.workers))))
+        print(json.dumps(asdict(run_one(options.child, task, options.workers))))
         return
+    arguments = [*(["--workers", str(options.workers)] if options.workers else []), *["--small"] * options.small]
     rounds = []
     for _ in range(options.rounds):
-        rounds.append({name: measure(name, options.workers) for name in options.only})
-        rounds[-1]["products"] = {"search": contestants.products_alone()}
+        rounds.append({name: measure(name, task, arguments) for name in options.only})
+        rounds[-1]["products"] = {"search": contestants.products_alone(task)}
         print("round done", file=sys.stderr)
     report = summarise(rounds, options.only)
     options.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
-    show(report)
+    show(report["medians"], task)
 
 
-def run_one(name: str, folder: Path, workers: int | None) -> contestants.Outcome:
+def run_one(name: str, task: Task, workers: int | None) -> contestants.Outcome:
     """Run one contestant in this process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if name == "tuner":
-        return contestants.run_tuner(folder, workers)
-    return contestants.run_keras_tuner(folder) if name == "keras-tuner" else contestants.run_optuna(folder)
+        return contestants.run_tuner(task, data_folder(), workers)
+    run = contestants.run_keras_tuner if name == "keras-tuner" else contestants.run_optuna
+    return run(task, data_folder())
 
 
-def measure(name: str, workers: int | None) -> dict[str, float]:
-    """Run one contestant in a process of its own; returns its seconds with and without imports, and its accuracy."""
-    command = [sys.executable, __file__, "--child", name, *(["--workers", str(workers)] if workers else [])]
+def measure(name: str, task: Task, arguments: Sequence[str]) -> dict[str, float]:
+    """Run one contestant in a process of its own; return its seconds with and without imports, and its accuracy."""
+    command = [sys.executable, __file__, "--child", name, *arguments]
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     whole = time.perf_counter() - began
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    trials = len(found["accuracies"])
-    if trials != len(list(contestants.grid())):
-        raise SystemExit(f"{name} ran {trials} trials instead of the grid")
+    if process.returncode:
+        raise SystemExit(f"{name} failed:\n{process.stderr[-2000:]}")
+    outcome = json.loads(process.stdout.splitlines()[-1])
+    trials = len(outcome["accuracies"])
+    if trials != len(task.grid()):
+        raise SystemExit(f"{name} ran {trials} trials instead of the {len(task.grid())} of the grid")
     return {
-        "search": found["seconds"],
+        "search": outcome["seconds"],
         "whole": whole,
-        "per_hour": 3600 * trials / found["seconds"],
-        "accuracy": statistics.mean(found["accuracies"]),
+        "per_hour": 3600 * trials / outcome["seconds"],
+        "accuracy": statistics.mean(outcome["accuracies"]),
     }
 
 
-def summarise(rounds: list[dict[str, dict[str, float]]], names: tuple[str, ...]) -> dict[str, object]:
-    """Return medians over the rounds, ratios to ours, and what is needed to judge them."""
+def summarise(rounds: Sequence[dict[str, dict[str, float]]], names: Sequence[str]) -> dict[str, Any]:
+    """Return the medians over the rounds with the rounds, versions and machine that they come from."""
     medians = {
-        name: {key: statistics.median(each[name][key] for each in rounds) for key in rounds[0][name]}
+        name: {key: statistics.median(figures[name][key] for figures in rounds) for key in rounds[0][name]}
         for name in (*names, "products")
     }
     return {
         "medians": medians,
         "rounds": rounds,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(*PACKAGES),
         "machine": {
             "python": platform.python_version(),
             "processor": platform.processor() or platform.machine(),
@@ -98,16 +106,17 @@ def summarise(rounds: list[dict[str, dict[str, float]]], names: tuple[str, ...])
     }
 
 
-def show(report: dict[str, object]) -> None:
-    """Print the table and the ratios."""
-    medians: dict[str, dict[str, float]] = report["medians"]  # type: ignore[assignment]
+def show(medians: dict[str, dict[str, float]], task: Task) -> None:
+    """Print the table with ratios to ours."""
     ours = medians.get("tuner")
-    table = new_table("12 configurations x 4 epochs, MNIST 48000/12000")
+    table = new_table(
+        f"{len(task.grid())} configurations x {task.epochs} epochs, "
+        f"{task.title} {task.training_rows}/{task.validation_rows}"
+    )
     for column in ("", "search s", "whole s", "trials/hour", "accuracy", "search ratio", "whole ratio"):
         table.add_column(column, justify="right" if column else "left")
     for name, row in medians.items():
-        cells = [f"{row[key]:.{digits}f}" if key in row else "" for key, digits in
-                 (("search", 1), ("whole", 1), ("per_hour", 0), ("accuracy", 4))]  # fmt: skip
+        cells = [f"{row[key]:.{digits}f}" if key in row else "" for key, digits in DIGITS.items()]
         ratios = [f"{row[key] / ours[key]:.2f}" if ours and key in row else "" for key in ("search", "whole")]
         table.add_row(name, *cells, *ratios)
     Console(width=110).print(table)

@@ -1,16 +1,17 @@
-"""Best validation accuracy and loss over time: tuner, KerasTuner's Hyperband, Optuna's TPE + HyperbandPruner.
+"""Measure the best accuracy and loss over time of tuner, KerasTuner's Hyperband and Optuna's TPE + HyperbandPruner.
 
 TUNER_DATA=FOLDER python benchmarks/time_to_accuracy.py --minutes 5 --seeds 0,1,2 --out DIR
 
-MNIST, 55000 rows train, the same 5000 validate, the space of `search_spaces/mnist.toml`. Each search has a process of
-its own and the same budget of wall-clock seconds, which begins when the process is started: imports count, as users pay
-them. When it is over the process is ended, and all that was measured until then counts. The peers train one trial at a
-time with TensorFlow's own threads, as they do by default, and get the rows as arrays that need no further preparation;
-each peer's epoch has the exact time of its end. `tuner` is the real command, which reads and splits the data itself and
-has a worker per core; its epochs are noted when they appear in its database, at most 0.25 seconds late.
+All search the space of `search_spaces/mnist.toml` with the same 55000 rows of MNIST for training and 5000 for
+validation. Each search has a process of its own and the same budget of wall-clock seconds. The budget begins with the
+start of the process, so imports count. At its end the process is ended, and all epochs until then count.
 
-One file per search is left in DIR, and a plot of all. `--plot-only DIR` draws and prints again what is there: so the
-searches can also be made one at a time.
+The peers train one trial at a time with TensorFlow's own threads, which is their default. They get the rows as arrays
+that need no further preparation, and record the exact end of each epoch. `tuner` is the real command, which reads and
+splits the data itself and has a worker per core. Its epochs are read from its database, at most 0.25 seconds late.
+
+DIR gets a file for each search and a plot of all. `--plot-only DIR` prints the table and draws the plot from these
+files, so the searches can also be run one at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ import contestants
 import curves_svg
 import numpy as np
 from curves import METRICS, Point, Run, summarise
+from machine import data_folder, versions
 from rich.console import Console
 from searches import Watch, running, tuner_command, wait
 
@@ -42,18 +43,18 @@ OURS = "tuner"
 NAMES = {OURS: "tuner", "keras_tuner": "KerasTuner Hyperband", "optuna": "Optuna TPE + Hyperband"}
 SHORT = {OURS: "tuner", "keras_tuner": "KerasTuner", "optuna": "Optuna"}
 PACKAGES = ("tensorflow", "keras", "optuna", "keras-tuner", "optuna-integration", "numpy")
-NO_END = 1_000_000  # trials: the budget of seconds ends a search, and nothing else
+NO_END = 1_000_000  # trials: only the budget of seconds ends a search
 
 
 def main() -> None:
-    """Measure what is asked for, then show all that is in the folder."""
+    """Run the chosen searches, then show all searches of the folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5.0, help="budget of each search [5]")
     parser.add_argument("--seeds", type=_list, default=["0"], help="comma-separated [0]")
     parser.add_argument("--contestants", type=_list, default=list(NAMES), help=f"[{','.join(NAMES)}]")
     parser.add_argument("--cores", type=int, default=2, help="CPU cores of each search [2]")
     parser.add_argument("--out", type=Path, default=Path("time_to_accuracy"), help="folder [time_to_accuracy]")
-    parser.add_argument("--plot-only", type=Path, metavar="DIR", help="measure nothing, show what is in DIR")
+    parser.add_argument("--plot-only", type=Path, metavar="DIR", help="run no search, show those in DIR")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     options = parser.parse_args()
     folder: Path = options.plot_only or options.out
@@ -67,21 +68,22 @@ def main() -> None:
 
 def measure_all(options: argparse.Namespace, folder: Path) -> None:
     """Run the searches one after the other."""
-    if hasattr(os, "sched_setaffinity"):  # what is started from here on keeps to these cores
+    if hasattr(os, "sched_setaffinity"):  # the processes of the searches inherit these cores
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
-    rows = dict(zip(("x", "y", "x_val", "y_val"), contestants.read_mnist(_data(), VALIDATION), strict=True))
+    arrays = contestants.read_rows("mnist", data_folder(), VALIDATION)
+    rows = dict(zip(("x", "y", "x_val", "y_val"), arrays, strict=True))
     about = {
         "budget": 60 * options.minutes,
         "search": SEARCH,
         "rows": [len(rows["y"]), len(rows["y_val"])],
         "cores": options.cores,
         "machine": {"python": platform.python_version(), "processor": platform.processor() or platform.machine()},
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(*PACKAGES),
     }
     with tempfile.TemporaryDirectory() as work:
         archive = Path(work, "rows.npz")
         np.savez(archive, **rows)
-        del rows
+        del arrays, rows
         for seed in map(int, options.seeds):
             for name in options.contestants:
                 log = folder / f"{name}-{seed}.log"
@@ -94,12 +96,12 @@ def measure_all(options: argparse.Namespace, folder: Path) -> None:
 
 
 def measure_tuner(seed: int, about: Mapping[str, Any], log: Path) -> list[Point]:
-    """Run the real command until the budget is spent, and return the epochs that it had written into its database."""
+    """Run the real command until the budget is spent; return the epochs that it had written to its database."""
     with tempfile.TemporaryDirectory() as work, log.open("w", encoding="utf-8") as output:
         home = Path(work, "home")
         command = tuner_command(
-            SEARCH, "--validation", VALIDATION, "--seed", seed, "--workers", about["cores"], "--trials", NO_END,
-            "--timeout", f"{about['budget']}s", "--home", home, "--data-dir", _data(), "--quiet",
+            SEARCH, data_folder(), "--validation", VALIDATION, "--seed", seed, "--workers", about["cores"],
+            "--trials", NO_END, "--timeout", f"{about['budget']}s", "--home", home, "--quiet",
         )  # fmt: skip
         began = time.monotonic()
         watch = Watch(home, began)
@@ -111,7 +113,7 @@ def measure_tuner(seed: int, about: Mapping[str, Any], log: Path) -> list[Point]
 
 
 def measure_peer(name: str, seed: int, about: Mapping[str, Any], rows: Path, log: Path) -> list[Point]:
-    """Run a peer until the budget is spent, and return the epochs that it had written down."""
+    """Run a peer until the budget is spent; return the epochs that it had recorded."""
     with tempfile.TemporaryDirectory() as work, log.open("w", encoding="utf-8") as output:
         lines = Path(work, "lines")
         lines.touch()
@@ -124,13 +126,13 @@ def measure_peer(name: str, seed: int, about: Mapping[str, Any], rows: Path, log
         with running(command, Path(work), output, output) as process:
             wait(process, began + about["budget"])
             if process.returncode is not None:
-                raise SystemExit(f"{name} ended before its time: see {log}")
+                raise SystemExit(f"{name} ended before its budget was spent: see {log}")
         whole = [line for line in lines.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
     return [Point.read(json.loads(line)) for line in whole]
 
 
 def show(folder: Path, *, as_json: bool) -> None:
-    """Draw all runs in a folder and print what they found."""
+    """Draw the curves of all searches in a folder and print their table."""
     runs = [_read(file) for file in sorted(folder.glob("*-*.json"))]
     runs.sort(key=lambda run: (run.seed, list(NAMES).index(run.contestant)))
     if not runs:
@@ -148,8 +150,8 @@ def show(folder: Path, *, as_json: bool) -> None:
 
 
 def _read(file: Path) -> Run:
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return Run(**{**found, "points": [Point.read(point) for point in found["points"]]})
+    values = json.loads(file.read_text(encoding="utf-8"))
+    return Run(**{**values, "points": [Point.read(point) for point in values["points"]]})
 
 
 def _plot(runs: list[Run]) -> str:
@@ -174,12 +176,12 @@ def _plot(runs: list[Run]) -> str:
 
 
 def _print(table: list[dict[str, Any]], budget: float) -> None:
-    shown = new_table(f"MNIST, {budget / 60:g} minutes each, imports included")
+    output = new_table(f"MNIST, {budget / 60:g} minutes each, imports included")
     for column in ("", "seed", "trials", "epochs", "val accuracy", "val loss", "reaches the peer", "of budget"):
-        shown.add_column(column, justify="right" if column else "left")
+        output.add_column(column, justify="right" if column else "left")
     for row in table:
         seconds, share = row["to_peer"], row["share"]
-        shown.add_row(
+        output.add_row(
             NAMES[row["contestant"]],
             str(row["seed"]),
             f"{row['trials']:.0f}",
@@ -189,8 +191,8 @@ def _print(table: list[dict[str, Any]], budget: float) -> None:
             "" if share is None else f"{100 * share:.0f} %",
             end_section=row["contestant"] == table[-1]["contestant"],
         )
-    Console(width=120).print(shown)
-    print("reaches the peer: when it was first at least as accurate as the better peer with that seed was at the end")
+    Console(width=120).print(output)
+    print("reaches the peer: time until it was as accurate as the better peer with the same seed was at the end")
     for row in table:
         if row["contestant"] == OURS and row["share"] is not None:
             which = "mean" if row["seed"] == "mean" else f"seed {row['seed']}"
@@ -200,10 +202,6 @@ def _print(table: list[dict[str, Any]], budget: float) -> None:
 def minutes(seconds: float) -> str:
     """Return a time like ``1:05 min``."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
-
-
-def _data() -> Path:
-    return Path(os.environ["TUNER_DATA"]).absolute()
 
 
 def _list(text: str) -> list[str]:
