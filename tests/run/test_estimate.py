@@ -8,7 +8,7 @@ import pytest
 
 import search_spaces
 from tests.recipes import small_recipe
-from tuner.config.recipe import load_recipe
+from tuner.config.recipe import Recipe, load_recipe
 from tuner.run.estimate import SECONDS_PER_TRIAL, STARTUP_SECONDS, expected_seconds
 
 
@@ -18,12 +18,19 @@ def seconds(rows: int = 48_000, workers: int = 1, **changes: Any) -> float:
 
 
 @pytest.mark.parametrize("name", search_spaces.names())
-def test_every_search_that_comes_along_ends_within_its_timeout(name: str) -> None:
-    """An estimate is positive and never above the limit that ends the run."""
+def test_training_counts_in_the_estimate_of_every_built_in_search_and_pruning_saves_a_part(name: str) -> None:
+    """The estimate lies above that of a search over no rows, and not above that of the same search without a pruner."""
     recipe = load_recipe(name)
-    found = expected_seconds(recipe, rows=48_000, inputs=784, classes=10, workers=2)
+    recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"timeout": None})})
+    unpruned = recipe.changed(search={"pruner": "none"})
 
-    assert 0 < found <= (recipe.budget.timeout or 3600)
+    def estimate(recipe: Recipe, rows: int) -> float:
+        return expected_seconds(recipe, rows=rows, inputs=784, classes=10, workers=2)
+
+    assert estimate(recipe, 0) == pytest.approx(STARTUP_SECONDS + recipe.budget.trials * SECONDS_PER_TRIAL / 2)
+    assert estimate(recipe, 0) < estimate(recipe, 48_000) <= estimate(unpruned, 48_000)
+    if recipe.search.pruner == "asha":
+        assert estimate(recipe, 48_000) < 0.75 * estimate(unpruned, 48_000)
 
 
 def test_more_work_takes_longer() -> None:
