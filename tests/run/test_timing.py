@@ -1,4 +1,4 @@
-"""Where the seconds of a run go is what the coordinator saw."""
+"""Where the seconds of a run go, as the coordinator measures it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tuner.records import Outcome
 from tuner.run.timing import COORDINATOR_PHASES, TRAINER_PHASES, Timing, total
 
 
-def test_a_clock_counts_a_block_also_when_it_raises() -> None:
-    """A trial that fails has used its seconds too."""
+def test_a_clock_counts_a_block_even_if_it_raises() -> None:
+    """A trial that fails has used time too."""
     clock = Clock()
 
     def fail() -> None:
@@ -69,7 +69,7 @@ def test_time_that_no_phase_explains_is_idle_or_waiting(monkeypatch: pytest.Monk
 
 
 def test_the_timing_of_a_study_is_that_of_all_its_runs(home: Path) -> None:
-    """A study that went on has two runs, each with its end and its reason."""
+    """A study that was continued has two runs, and both have an end. A start with nothing to do is no run."""
     run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}))
     run_scripted(home, small_recipe(budget={"trials": 5, "epochs": 3}), workers=2)
     run_scripted(home, small_recipe(budget={"trials": 5, "epochs": 3}))  # nothing to do: no run
@@ -83,28 +83,28 @@ def test_the_timing_of_a_study_is_that_of_all_its_runs(home: Path) -> None:
     assert total(timings)["slots"] == 2
 
 
-def test_a_run_that_was_stopped_says_by_what(home: Path) -> None:
-    """The reason is kept."""
+def test_the_reason_why_a_run_stopped_is_stored(home: Path) -> None:
+    """A run that is asked to terminate stores that as its stop reason."""
     run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}), stop=lambda: "terminate")
     with studies.existing(locate(home=home), "small") as (store, _, record):
         assert [run.stopped_by for run in store.runs(record.id)] == ["terminate"]
 
 
 def test_report_timing_shows_it_as_a_table_and_as_json(home: Path) -> None:
-    """Both show every phase."""
+    """Both name every phase."""
     run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}))
-    shown = CliRunner().invoke(main, ["report", "small", "--timing", "--home", str(home)])
-    told = CliRunner().invoke(main, ["report", "small", "--timing", "--json", "--home", str(home)])
+    table = CliRunner().invoke(main, ["report", "small", "--timing", "--home", str(home)])
+    as_json = CliRunner().invoke(main, ["report", "small", "--timing", "--json", "--home", str(home)])
 
-    assert (shown.exit_code, told.exit_code) == (0, 0)
-    assert all(phase in shown.stdout for phase in (*TRAINER_PHASES, *COORDINATOR_PHASES))
-    assert "tuner report small" in shown.stderr
-    assert set(json.loads(told.stdout)) == {"wall", "slots", "trainers", "coordinator", "programs"}
+    assert (table.exit_code, as_json.exit_code) == (0, 0)
+    assert all(phase in table.stdout for phase in (*TRAINER_PHASES, *COORDINATOR_PHASES))
+    assert "tuner report small" in table.stderr
+    assert set(json.loads(as_json.stdout)) == {"wall", "slots", "trainers", "coordinator", "programs"}
 
 
 def test_a_study_without_a_run_has_no_timing_and_no_error(home: Path) -> None:
-    """It was opened, then killed at once."""
+    """Its first run was killed before it began to train."""
     with studies.opened(locate(home=home), create=True) as store:
         studies.create_or_resume(store, "small", small_recipe(), "0" * 64)
-    told = CliRunner().invoke(main, ["report", "small", "--timing", "--home", str(home)])
-    assert told.exit_code == 0, told.stderr
+    result = CliRunner().invoke(main, ["report", "small", "--timing", "--home", str(home)])
+    assert result.exit_code == 0, result.stderr
