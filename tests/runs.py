@@ -1,4 +1,4 @@
-"""Run a study with the scripted trainer: real storage, real sampling, no TensorFlow."""
+"""Runs studies with the scripted trainer: real storage and real samplers, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
 
 @dataclass
 class Recorder:
-    """Remembers what a run showed."""
+    """Records what a run shows: all views, and the ends of its trials."""
 
     views: list[RunView] = field(default_factory=list)
     ends: list[Ended] = field(default_factory=list)
     on_update: Callable[[RunView], None] = lambda view: None
 
     def planned(self, plan: Plan) -> None:
-        """Remember nothing."""
+        """Ignore the plan."""
 
     def update(self, view: RunView) -> None:
         self.views.append(view)
@@ -56,7 +56,21 @@ def run_scripted(
     take_over: bool = False,
     **search_options: Any,
 ) -> Coordinator:
-    """Run a study to its end in ``location``, or in ``home``; ``workers`` 0 is inline, else that many processes."""
+    """Run a study until its budget is spent or it stops, and return its coordinator.
+
+    Args:
+        home: The home folder; its database is used if there is no ``location``.
+        recipe: The search.
+        name: The study's name.
+        workers: How many worker processes train; 0 trains in this process.
+        stop: Called in every turn; returns why to stop at once, or ``None``.
+        recorder: Receives the progress.
+        executor: Used instead of one for ``workers``.
+        test_all: Evaluate every kept model on the test split.
+        location: The database.
+        take_over: Wait until the lease of another run expires.
+        search_options: Further arguments of :func:`tuner.run.build.build_coordinator`.
+    """
     if executor is None:
         executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
     with studies.opened(location or locate(home=home), create=True) as store:
@@ -76,15 +90,15 @@ def trials_of(home: Path, recipe: Recipe, name: str = "small") -> list[TrialResu
 
 
 def rows(home: Path, query: str) -> list[Any]:
-    """Read the database as a stranger would."""
+    """Return the rows of a query, read without any code of tuner."""
     with sqlite3.connect(home / "studies.db") as connection:
         return connection.execute(query).fetchall()
 
 
 def epochs_of(home: Path, number: int = 0) -> list[int]:
-    """Return the epochs of a trial that are written down, in order; none before there is a database."""
+    """Return the stored epochs of a trial in order. If there is no database yet, there are no epochs."""
     try:
-        found = rows(home, f"SELECT epoch FROM tuner_epoch WHERE trial_number = {number} ORDER BY epoch")
+        stored = rows(home, f"SELECT epoch FROM tuner_epoch WHERE trial_number = {number} ORDER BY epoch")
     except sqlite3.OperationalError:
         return []
-    return [epoch for (epoch,) in found]
+    return [epoch for (epoch,) in stored]

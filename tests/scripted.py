@@ -29,22 +29,32 @@ from tuner.jobs import (
 )
 from tuner.records import Outcome
 
-ENDED = {
+OUTCOMES = {  # how a trial ends after an instruction
     Instruction.PRUNE: Outcome.PRUNED,
     Instruction.PAUSE: Outcome.PAUSED,
     Instruction.INTERRUPT: Outcome.INTERRUPTED,
 }
 
-REFIT_ROWS = 1000  # that a refit says it trained on
+REFIT_ROWS = 1000  # reported by every refit
 
 
 class ScriptedTrainer:
-    """Learns as a formula says: accuracy ``(1 - rate) * (1 - 0.5 ** epoch)``; files are a few bytes of text.
+    """Pretends to train. The accuracy follows a formula, and files are a few bytes of text.
 
-    Parameters steer it: ``batch_size`` 1 fails, 2 kills its process (once per trial), 3 takes 0.2 s per epoch, 4 hangs,
-    5 runs out of memory, 6 kills its process after 2 epochs of each attempt; 3 and 6 keep a checkpoint of each epoch.
-    A model has 125 weights per unit, and takes a nanosecond for each where its latency is asked for.
-    A refit fails with 1, kills its process with 2, takes 0.2 s per epoch with 3 and runs out of memory with 5.
+    After ``epoch`` epochs the accuracy is ``(1 - learning_rate) * (1 - 0.5 ** epoch)``. A model has 125 weights per
+    unit. Its latency is a nanosecond per weight, if the job requests it.
+
+    ``batch_size`` chooses what happens to a trial:
+
+    - 1: it fails.
+    - 2: it kills its process in the first attempt.
+    - 3: every epoch takes 0.2 s and writes a checkpoint.
+    - 4: it hangs.
+    - 5: it runs out of memory.
+    - 6: it kills its process after 2 epochs of every attempt; every epoch writes a checkpoint.
+    - any other number: it succeeds at once.
+
+    In a refit, 1, 3 and 5 do the same, and 2 always kills the process.
     """
 
     def __init__(self, setup: TrainerSetup, threads: int | None = None) -> None:
@@ -79,13 +89,13 @@ class ScriptedTrainer:
                 os.kill(os.getpid(), signal.SIGKILL)
             accuracy = (1 - job.hyperparameters.learning_rate) * (1 - 0.5 ** (epoch + 1))
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
-            kept = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
-            on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, kept))
-            said = instruction(epoch + 1 in job.rungs)
-            if said in ENDED and epoch + 1 < job.epochs:
-                if said is Instruction.PAUSE and kept is None:
-                    kept = write_checkpoint(job, epoch + 1)
-                return TrialEnd(job.number, ENDED[said], None, metrics, epoch, epoch + 1, checkpoint=kept)
+            checkpoint = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
+            on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, checkpoint))
+            received = instruction(epoch + 1 in job.rungs)
+            if received in OUTCOMES and epoch + 1 < job.epochs:
+                if received is Instruction.PAUSE and checkpoint is None:
+                    checkpoint = write_checkpoint(job, epoch + 1)
+                return TrialEnd(job.number, OUTCOMES[received], None, metrics, epoch, epoch + 1, checkpoint=checkpoint)
         model = write_model(job.model_path, f"{job.number} {job.seed}")
         parameters = weights(job)
         return TrialEnd(
@@ -121,7 +131,7 @@ class ScriptedTrainer:
 
 
 def weights(job: TrialJob) -> int:
-    """Return how many weights a model is said to have: 1000 with 8 units in all, or with no hidden layer."""
+    """Return the number of weights that is reported for a model: 125 per unit, and 1000 if there is no hidden layer."""
     return 125 * sum(job.hyperparameters.hidden) or 1000
 
 

@@ -1,4 +1,4 @@
-"""Whatever interrupts a trial, it goes on from its last epoch, or ends with the reason."""
+"""Attempts at a trial: an interrupted trial continues from its checkpoint, and a failed one keeps its reason."""
 
 from __future__ import annotations
 
@@ -7,63 +7,22 @@ import json
 import os
 import signal
 import sqlite3
-import time
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from storage import locate
-from storage.lease import Lease
 from tests.recipes import always, small_recipe
 from tests.runs import SETUP, Recorder, epochs_of, rows, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
-from tuner import studies
 from tuner.cli.main import main
-from tuner.errors import RunError
 from tuner.executors import LocalExecutor
 from tuner.run.progress import RunView
 
 
-def test_the_thread_that_renews_the_lease_notices_its_loss(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also a run that is not writing anything ends; and renewing goes on while a trial takes long."""
-    monkeypatch.setattr("storage.lease.RENEWAL", 0.05)
-    run_scripted(home, small_recipe())
-    with studies.existing(locate(home=home), "small") as (store, _, record), store.lease(record.id, "small") as lease:
-        first = rows(home, "SELECT expires FROM tuner_lease")
-        time.sleep(0.3)
-        assert rows(home, "SELECT expires FROM tuner_lease") > first
-        assert lease.check() is False
-        assert store.request_stop(record.id)
-        time.sleep(0.3)
-        assert lease.check() is True
-        with sqlite3.connect(home / "studies.db", timeout=10) as connection:
-            connection.execute("UPDATE tuner_lease SET owner = 'elsewhere:1:1'")
-        time.sleep(0.3)
-        with pytest.raises(RunError, match="was taken over by another run"):
-            lease.check()
-    assert rows(home, "SELECT owner FROM tuner_lease") == [("elsewhere:1:1",)]
-
-
-def test_taking_over_waits_until_the_lease_has_run_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run on a machine that is gone holds its lease no longer than that."""
-    run_scripted(home, small_recipe())
-    monkeypatch.setattr("storage.lease.DURATION", timedelta(seconds=1.5))
-    with studies.existing(locate(home=home), "small") as (store, _, record):
-        gone = Lease(store.database, record.id, "small")
-        gone.owner = "elsewhere:1:1"
-        gone.acquire()
-        with pytest.raises(RunError, match="is being run by process 1 on elsewhere") as error:
-            store.lease(record.id, "small").acquire()
-        assert "--take-over" in str(error.value.hint)
-        with store.lease(record.id, "small", wait=True) as lease:
-            assert rows(home, "SELECT owner FROM tuner_lease") == [(lease.owner,)]
-
-
 @pytest.mark.slow
 def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(home: Path) -> None:
-    """No epoch is trained twice and none is missing; the checkpoints are gone with the end of the trial (fault 15)."""
+    """No epoch is missing or trained twice, and its checkpoints are removed when the trial ends (fault 15)."""
     recipe = small_recipe(space=always(6), budget={"trials": 2, "epochs": 6})
     run_scripted(home, recipe, workers=2)
 
@@ -71,16 +30,18 @@ def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(home: Path) -> N
     assert rows(home, "SELECT trial_number, epoch FROM tuner_epoch ORDER BY 1, 2") == [
         (trial, epoch) for trial in range(2) for epoch in range(6)
     ]
-    first = rows(home, "SELECT first_epoch, outcome, device FROM tuner_attempt WHERE trial_number = 0 ORDER BY attempt")
-    assert first == [(0, "interrupted", "script"), (2, "interrupted", "script"), (4, "complete", "script")]
+    attempts = rows(
+        home, "SELECT first_epoch, outcome, device FROM tuner_attempt WHERE trial_number = 0 ORDER BY attempt"
+    )
+    assert attempts == [(0, "interrupted", "script"), (2, "interrupted", "script"), (4, "complete", "script")]
     assert rows(home, "SELECT COUNT(*) FROM trial_intermediate_values") == [(12,)]
     assert rows(home, "SELECT COUNT(*) FROM tuner_checkpoint") == [(0,)]
     assert {path.suffix for path in (home / "artifacts").rglob("*") if path.is_file()} == {".keras"}
 
 
 @pytest.mark.slow
-def test_retries_are_as_many_as_the_recipe_allows(home: Path) -> None:
-    """Then the trial fails, with what its process died of and how often."""
+def test_a_trial_fails_after_as_many_retries_as_the_recipe_allows(home: Path) -> None:
+    """Its reason says what its process died of, and how often."""
     recipe = small_recipe(space=always(6), budget={"trials": 1, "epochs": 6, "retries": 1})
     run_scripted(home, recipe, workers=1)
     (trial,) = trials_of(home, recipe)
@@ -89,7 +50,7 @@ def test_retries_are_as_many_as_the_recipe_allows(home: Path) -> None:
 
 @pytest.mark.parametrize("outcome", ["complete", "pruned", "failed"])
 def test_a_result_that_was_written_is_not_trained_again(home: Path, outcome: str) -> None:
-    """The run was killed after it wrote a result and before it told Optuna: the next run tells it."""
+    """The run was killed after it wrote a result and before Optuna got it. The next run passes it on."""
     recipe = small_recipe(budget={"trials": 3, "epochs": 3})
     run_scripted(home, recipe)
     before = trials_of(home, recipe)
@@ -108,33 +69,33 @@ def test_a_result_that_was_written_is_not_trained_again(home: Path, outcome: str
 
 @pytest.mark.parametrize("damage", ["cut off", "gone"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(home: Path, damage: str) -> None:
-    """The newest two are kept for that; the epochs after it come again (fault 38)."""
+    """The newest two are kept for that. The epochs after the older one are trained again (fault 38)."""
     recipe = small_recipe(space=always(3), budget={"trials": 1, "epochs": 6})
     stops = iter([None, None, None, None, None, None])
     run_scripted(home, recipe, stop=lambda: "interrupt" if len(epochs_of(home)) >= 4 else next(stops, None))
     kept = rows(home, "SELECT epochs, path FROM tuner_checkpoint ORDER BY epochs")
     assert len(kept) == 2
-    (before, _), (newest, path) = kept
+    (older, _), (newest, path) = kept
     file = home / "artifacts" / str(path)
     file.write_text("") if damage == "cut off" else file.unlink()
     run_scripted(home, recipe)
 
     assert epochs_of(home) == list(range(6))
-    assert rows(home, "SELECT first_epoch FROM tuner_attempt ORDER BY attempt") == [(0,), (before,)]
-    assert newest == before + 1
+    assert rows(home, "SELECT first_epoch FROM tuner_attempt ORDER BY attempt") == [(0,), (older,)]
+    assert newest == older + 1
     assert [t.state for t in trials_of(home, recipe)] == ["complete"]
 
 
-def test_an_interrupted_trial_goes_on_where_it_was(home: Path) -> None:
-    """What pruners and people see of it has no gap, and its time is that of all attempts."""
+def test_an_interrupted_trial_continues_after_its_last_epoch(home: Path) -> None:
+    """Its epochs, its reports to Optuna and what is shown while it runs have no gap."""
     recipe = small_recipe(space=always(3), budget={"trials": 1, "epochs": 6})
     run_scripted(home, recipe, stop=lambda: "interrupt" if len(epochs_of(home)) >= 3 else None)
     done = len(epochs_of(home))
     recorder = Recorder()
     run_scripted(home, recipe, recorder=recorder)
 
-    shown = [view.running[0].values for view in recorder.views if view.running]
-    assert len(shown[0]) >= done
+    values = [view.running[0].values for view in recorder.views if view.running]
+    assert len(values[0]) >= done
     assert epochs_of(home) == list(range(6))
     assert [step for (step,) in rows(home, "SELECT step FROM trial_intermediate_values ORDER BY 1")] == list(range(6))
     (trial,) = trials_of(home, recipe)
@@ -143,7 +104,7 @@ def test_an_interrupted_trial_goes_on_where_it_was(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trial_that_takes_too_long_fails_and_the_study_goes_on(home: Path) -> None:
-    """Its process is ended, then killed, and another takes its place (fault 22)."""
+    """Its process is terminated, then killed, and another one takes its place (fault 22)."""
     recipe = small_recipe(space=always(4), budget={"trials": 2, "epochs": 2, "trial_timeout": 1.0})
     run_scripted(home, recipe, workers=2)
     assert [(t.state, t.reason) for t in trials_of(home, recipe)] == [("failed", "timed out after 1 s")] * 2
@@ -151,7 +112,7 @@ def test_a_trial_that_takes_too_long_fails_and_the_study_goes_on(home: Path) -> 
 
 @pytest.mark.slow
 def test_a_stopped_process_is_killed_when_its_time_is_over(home: Path) -> None:
-    """It could not hear that it should end."""
+    """It cannot handle the signal that asks it to end."""
     recipe = small_recipe(space=always(4), budget={"trials": 1, "epochs": 2, "trial_timeout": 2.0})
     executor = LocalExecutor(SETUP, 1, ScriptedTrainer)
     stopped: list[int] = []
@@ -166,7 +127,7 @@ def test_a_stopped_process_is_killed_when_its_time_is_over(home: Path) -> None:
 
 
 def test_a_trial_that_runs_out_of_memory_fails_and_is_not_repeated(home: Path) -> None:
-    """It would do so again; what Python said is kept (fault 25)."""
+    """It would run out of memory again. Python's traceback is kept (fault 25)."""
     recipe = small_recipe(space=always(5), budget={"trials": 2, "epochs": 2})
     run_scripted(home, recipe)
     assert [(t.state, t.reason) for t in trials_of(home, recipe)] == [("failed", "out of memory")] * 2
@@ -177,10 +138,10 @@ def test_a_trial_that_runs_out_of_memory_fails_and_is_not_repeated(home: Path) -
 
 
 @pytest.mark.slow
-def test_a_process_that_the_kernel_killed_for_memory_is_told_from_others(
+def test_a_trial_whose_process_the_kernel_killed_for_memory_is_not_repeated(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel counts such kills; the trial fails at once instead of doing it again."""
+    """The kernel counts such kills, so they differ from other kills. The trial fails at once."""
     kills = itertools.count()
     monkeypatch.setattr("tuner.executors.local.out_of_memory_kills", lambda: next(kills))
     recipe = small_recipe(space=always(2), budget={"trials": 1, "epochs": 2})
@@ -189,7 +150,7 @@ def test_a_process_that_the_kernel_killed_for_memory_is_told_from_others(
 
 
 def test_a_display_that_breaks_does_not_end_the_run(home: Path) -> None:
-    """The terminal was closed, or the pipe that shows the progress: the run goes on unseen."""
+    """If the terminal or the pipe of the progress display is closed, the run continues without it."""
 
     def break_it(_view: RunView) -> None:
         raise BrokenPipeError
@@ -198,41 +159,41 @@ def test_a_display_that_breaks_does_not_end_the_run(home: Path) -> None:
     assert [t.state for t in trials_of(home, small_recipe())] == ["complete"] * 6
 
 
-def test_attempts_are_listed_with_who_where_when_and_why(home: Path) -> None:
-    """As a table and as JSON; the reason of each is there."""
+def test_attempts_are_listed_with_device_times_and_reason(home: Path) -> None:
+    """`study trials --attempts` prints them as a table or as JSON."""
     recipe = small_recipe(space=always(3), budget={"trials": 1, "epochs": 6})
     run_scripted(home, recipe, stop=lambda: "interrupt" if len(epochs_of(home)) >= 3 else None)
     run_scripted(home, recipe)
-    shown = CliRunner().invoke(main, ["study", "trials", "small", "--attempts", "--home", str(home)])
-    told = json.loads(
+    table = CliRunner().invoke(main, ["study", "trials", "small", "--attempts", "--home", str(home)])
+    attempts = json.loads(
         CliRunner().invoke(main, ["study", "trials", "small", "--attempts", "--json", "--home", str(home)]).stdout
     )
 
-    assert shown.exit_code == 0, shown.stderr
-    assert "interrupted" in shown.stdout
-    assert "script" in shown.stdout
-    assert [(each["number"], each["attempt"], each["outcome"]) for each in told] == [
+    assert table.exit_code == 0, table.stderr
+    assert "interrupted" in table.stdout
+    assert "script" in table.stdout
+    assert [(attempt["number"], attempt["attempt"], attempt["outcome"]) for attempt in attempts] == [
         (0, 0, "interrupted"),
         (0, 1, "complete"),
     ]
-    assert told[0]["reason"] == "interrupt"
-    assert told[1]["first_epoch"] >= 3
-    assert told[1]["started"].endswith("Z")
+    assert attempts[0]["reason"] == "interrupt"
+    assert attempts[1]["first_epoch"] >= 3
+    assert attempts[1]["started"].endswith("Z")
 
 
-def test_show_tells_who_runs_a_study_and_until_when(home: Path) -> None:
-    """Since when, and when its lease would run out; afterwards nobody."""
-    seen: list[str] = []
+def test_show_names_the_process_that_runs_a_study(home: Path) -> None:
+    """With the time when its lease expires. After the run, nobody runs it."""
+    outputs: list[str] = []
 
-    def look(view: RunView) -> None:
-        if view.running and not seen:
-            seen.append(CliRunner().invoke(main, ["study", "show", "small", "--home", str(home)]).stdout)
-            told = CliRunner().invoke(main, ["study", "show", "small", "--json", "--home", str(home)]).stdout
-            seen.append(json.loads(told)["lease"]["owner"])
+    def show(view: RunView) -> None:
+        if view.running and not outputs:
+            outputs.append(CliRunner().invoke(main, ["study", "show", "small", "--home", str(home)]).stdout)
+            outputs.append(CliRunner().invoke(main, ["study", "show", "small", "--json", "--home", str(home)]).stdout)
 
-    run_scripted(home, small_recipe(), recorder=Recorder(on_update=look))
-    assert f"process {os.getpid()} on" in seen[0]
-    assert "lease until" in seen[0]
-    assert f":{os.getpid()}:" in seen[1]
+    run_scripted(home, small_recipe(), recorder=Recorder(on_update=show))
+    text, as_json = outputs
+    assert f"process {os.getpid()} on" in text
+    assert "lease until" in text
+    assert f":{os.getpid()}:" in json.loads(as_json)["lease"]["owner"]
     after = CliRunner().invoke(main, ["study", "show", "small", "--home", str(home)]).stdout
     assert "nobody" in after

@@ -1,4 +1,4 @@
-"""After the search: further seeds for the best, the winner on all rows, its one evaluation; with a scripted trainer."""
+"""What follows a search: confirmations of the best, the refit of the winner, and its evaluation on the test split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.study import Study, load_study
 
 
 def recipe_of(**winner: Any) -> Recipe:
-    """Return a search of six trials with rungs, whose best two are confirmed with two further seeds each."""
+    """Return a search of six trials with rungs, whose best two configurations are confirmed with two further seeds."""
     return small_recipe(
         budget={"trials": 6, "epochs": 4},
         search={"sampler": "random", "pruner": "asha"},
@@ -24,29 +24,29 @@ def recipe_of(**winner: Any) -> Recipe:
 
 
 def study_of(home: Path) -> Study:
-    """Return the study as its user sees it."""
+    """Return the study as a Python user gets it."""
     return load_study("small", home=home)
 
 
 def test_the_best_configurations_are_trained_again_with_other_seeds(home: Path) -> None:
-    """To their full epochs, beyond the budget of trials, with the same parameters and seeds of their own."""
+    """They train all epochs, do not count in the budget of trials, and have the same parameters."""
     recipe = recipe_of()
     run_scripted(home, recipe)
     trials = trials_of(home, recipe)
-    again = [trial for trial in trials if trial.confirms is not None]
+    confirmations = [trial for trial in trials if trial.confirms is not None]
     complete = sorted(
         (t for t in trials if t.state == "complete" and t.confirms is None), key=lambda t: -(t.value or 0)
     )
 
-    assert len(trials) == 6 + len(again)
-    assert {trial.confirms for trial in again} == {trial.number for trial in complete[:2]}
-    assert all(trial.state == "complete" and trial.epochs == 4 for trial in again)
-    assert all(trial.params == trials[trial.confirms or 0].params for trial in again)
+    assert len(trials) == 6 + len(confirmations)
+    assert {trial.confirms for trial in confirmations} == {trial.number for trial in complete[:2]}
+    assert all(trial.state == "complete" and trial.epochs == 4 for trial in confirmations)
+    assert all(trial.params == trials[trial.confirms or 0].params for trial in confirmations)
     assert len(study_of(home).standings()) == len(complete[:2])
 
 
 def test_starting_a_confirmed_study_again_adds_nothing(home: Path) -> None:
-    """Everything is done: no trainer is started."""
+    """Nothing is left to do, so no trainer is started."""
     run_scripted(home, recipe_of(refit=True))
     recorder = Recorder()
     before = trials_of(home, recipe_of())
@@ -56,8 +56,8 @@ def test_starting_a_confirmed_study_again_adds_nothing(home: Path) -> None:
     assert trials_of(home, recipe_of()) == before
 
 
-def test_what_is_missing_of_the_further_seeds_is_trained_by_the_next_run(home: Path) -> None:
-    """However often the run is interrupted while it confirms, there are two of each in the end."""
+def test_the_next_run_trains_the_confirmations_that_are_missing(home: Path) -> None:
+    """However often the run is interrupted, each configuration ends with exactly two."""
     recipe = recipe_of()
     stops = 0
     for after in range(1, 12):
@@ -75,8 +75,8 @@ def test_what_is_missing_of_the_further_seeds_is_trained_by_the_next_run(home: P
     assert stops >= 3
 
 
-def test_more_trials_are_searched_first_and_then_confirmed_if_they_are_better(home: Path) -> None:
-    """The numbers of the new trials come after those of the further seeds, and nothing is mixed up."""
+def test_a_confirmed_study_that_gets_more_trials_is_confirmed_again(home: Path) -> None:
+    """The new trials are numbered after the confirmations, and no earlier trial changes."""
     run_scripted(home, recipe_of())
     first = trials_of(home, recipe_of())
     larger = recipe_of().changed(budget={"trials": 12})
@@ -85,11 +85,11 @@ def test_more_trials_are_searched_first_and_then_confirmed_if_they_are_better(ho
 
     assert [(t.state, t.value, t.params) for t in trials[: len(first)]] == [(t.state, t.value, t.params) for t in first]
     assert sum(trial.confirms is None for trial in trials) == 12
-    assert all(each.seeds for each in study_of(home).standings())
+    assert all(standing.seeds for standing in study_of(home).standings())
 
 
-def test_the_winner_is_trained_on_all_rows_and_evaluated_alone(home: Path) -> None:
-    """The one evaluation on the test split is that of the model which is handed over."""
+def test_the_winner_is_refitted_and_only_the_refit_is_evaluated(home: Path) -> None:
+    """The test split is read once, to evaluate the refitted model, which is the one that is exported."""
     run_scripted(home, recipe_of(refit=True))
     study = study_of(home)
     refit = study.refit()
@@ -105,7 +105,7 @@ def test_the_winner_is_trained_on_all_rows_and_evaluated_alone(home: Path) -> No
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_a_damaged_refit_is_trained_again(home: Path, damage: str) -> None:
-    """The next run sees it and does it once more; a run after that has nothing to do."""
+    """The next run notices the damage and refits the winner once. The run after that has nothing to do."""
     run_scripted(home, recipe_of(refit=True))
     (file,) = (home / "artifacts").rglob("refit-*")
     if damage == "gone":
@@ -120,23 +120,23 @@ def test_a_damaged_refit_is_trained_again(home: Path, damage: str) -> None:
     assert first is not None
     assert second is not None
     assert (second.number, second.sha256, second.test) == (first.number, first.sha256, first.test)
-    assert [each.name for each in (home / "artifacts").rglob("refit-*")] == [Path(second.path).name]
+    assert [path.name for path in (home / "artifacts").rglob("refit-*")] == [Path(second.path).name]
     assert second.path != first.path
     assert study_of(home).refit() == second
 
 
-def test_the_models_that_may_be_the_winners_are_kept(home: Path) -> None:
-    """Also where fewer are to be kept than there are candidates."""
+def test_the_models_that_may_become_the_winners_are_kept(home: Path) -> None:
+    """Even if the recipe keeps fewer models than there are candidates."""
     recipe = recipe_of().changed(budget={"keep": 1})
     run_scripted(home, recipe)
     study = study_of(home)
 
     assert study.best().kept
-    assert {each.representative for each in study.standings()} <= {t.number for t in study.trials() if t.kept}
+    assert {standing.representative for standing in study.standings()} <= {t.number for t in study.trials() if t.kept}
 
 
 def test_a_timeout_leaves_time_to_confirm(home: Path) -> None:
-    """The search ends before its time is over, so that the winner can be made sure of within it."""
+    """The search ends early enough for the confirmations to be complete within the timeout."""
     space = {"learning_rate": {"type": "float", "low": 0.001, "high": 0.5}, "batch_size": 3, "layers": 0}
     recipe = small_recipe(
         space=space,
@@ -156,7 +156,7 @@ def test_a_timeout_leaves_time_to_confirm(home: Path) -> None:
 
 
 def test_the_smallest_search_has_a_winner(home: Path) -> None:
-    """Two trials have nobody to beat at a rung: the best one of them goes on to the end all the same."""
+    """Neither of two trials is among the best third of its rung. The better one is promoted anyway."""
     recipe = recipe_of(confirm=0).changed(budget={"trials": 2})
     run_scripted(home, recipe)
     first, second = trials_of(home, recipe)
@@ -165,9 +165,28 @@ def test_the_smallest_search_has_a_winner(home: Path) -> None:
     assert study_of(home).best().state == "complete"
 
 
-def test_as_many_trials_are_complete_as_are_to_be_confirmed(home: Path) -> None:
-    """Three trials promote one; the second best goes on at the end to be compared with it."""
+def test_enough_trials_are_promoted_to_be_confirmed(home: Path) -> None:
+    """A third of three trials is one. The second best is promoted at the end because two are to be confirmed."""
     recipe = recipe_of().changed(budget={"trials": 3})
     run_scripted(home, recipe)
 
     assert len(study_of(home).standings()) == 2
+
+
+def test_the_best_model_is_evaluated_once(home: Path) -> None:
+    """Only the incumbent is evaluated on the test split."""
+    recipe = small_recipe()
+    run_scripted(home, recipe)
+    tested = [t for t in trials_of(home, recipe) if t.test]
+
+    assert [(t.value, t.test) for t in tested] == [
+        (max(t.value or 0 for t in trials_of(home, recipe)), {"loss": 0.1, "accuracy": 0.9})
+    ]
+
+
+def test_all_kept_models_are_evaluated_on_request(home: Path) -> None:
+    """A comparison of fixed networks needs the test accuracy of all of them."""
+    recipe = small_recipe(budget={"trials": 3, "epochs": 2})
+    run_scripted(home, recipe, test_all=True)
+
+    assert [t.test is not None for t in trials_of(home, recipe)] == [True] * 3

@@ -1,4 +1,4 @@
-"""The expected time grows with the work and shrinks with the workers."""
+"""The estimated time of a search grows with the work and shrinks with the number of workers."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ import pytest
 
 import search_spaces
 from tests.recipes import small_recipe
-from tuner.config.recipe import load_recipe
+from tuner.config.recipe import Recipe, load_recipe
 from tuner.run.estimate import SECONDS_PER_TRIAL, STARTUP_SECONDS, expected_seconds
 
 
 def seconds(rows: int = 48_000, workers: int = 1, **changes: Any) -> float:
-    """Return the expected time of a small recipe over images of 784 pixels."""
+    """Estimate the time of a small search over images of 784 pixels, in seconds."""
     return expected_seconds(small_recipe(**changes), rows=rows, inputs=784, classes=10, workers=workers)
 
 
 @pytest.mark.parametrize("name", search_spaces.names())
-def test_every_search_that_comes_along_ends_within_its_timeout(name: str) -> None:
-    """An estimate is positive and never above the limit that ends the run."""
+def test_training_counts_in_the_estimate_of_every_built_in_search_and_pruning_saves_a_part(name: str) -> None:
+    """The estimate lies above that of a search over no rows, and not above that of the same search without a pruner."""
     recipe = load_recipe(name)
-    found = expected_seconds(recipe, rows=48_000, inputs=784, classes=10, workers=2)
+    recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"timeout": None})})
+    unpruned = recipe.changed(search={"pruner": "none"})
 
-    assert 0 < found <= (recipe.budget.timeout or 3600)
+    def estimate(recipe: Recipe, rows: int) -> float:
+        return expected_seconds(recipe, rows=rows, inputs=784, classes=10, workers=2)
+
+    assert estimate(recipe, 0) == pytest.approx(STARTUP_SECONDS + recipe.budget.trials * SECONDS_PER_TRIAL / 2)
+    assert estimate(recipe, 0) < estimate(recipe, 48_000) <= estimate(unpruned, 48_000)
+    if recipe.search.pruner == "asha":
+        assert estimate(recipe, 48_000) < 0.75 * estimate(unpruned, 48_000)
 
 
 def test_more_work_takes_longer() -> None:
-    """Rows, epochs, trials and widths all count; pruning saves a part."""
+    """Rows, trials, epochs and the size of the network count. A pruner saves a part."""
     base = seconds()
 
     assert seconds(rows=96_000) > base
@@ -38,17 +45,17 @@ def test_more_work_takes_longer() -> None:
 
 
 def test_two_workers_halve_the_time_of_the_trials() -> None:
-    """Starting up is paid in any case."""
+    """The time to start up stays the same."""
     assert seconds(workers=2) - STARTUP_SECONDS == pytest.approx((seconds() - STARTUP_SECONDS) / 2)
 
 
-def test_the_timeout_is_the_most_that_a_run_takes() -> None:
-    """Whatever the budget of trials."""
+def test_the_timeout_bounds_the_estimate() -> None:
+    """Even if the budget has 10,000 trials."""
     assert seconds(budget={"trials": 10_000, "timeout": "90s"}) == 90
 
 
 @pytest.mark.parametrize(
-    ("space", "same"),
+    ("space", "fixed"),
     [
         ({"units": [64, 64]}, {"layers": 2, "units": 64}),
         ({"units": []}, {"layers": 0}),
@@ -63,13 +70,13 @@ def test_the_timeout_is_the_most_that_a_run_takes() -> None:
         ),
     ],
 )
-def test_the_network_in_the_middle_of_the_space_counts(space: dict[str, Any], same: dict[str, Any]) -> None:
-    """However the widths are written: list, range, choice, default."""
-    assert seconds(space=space) == pytest.approx(seconds(space=same))
+def test_the_estimate_is_for_a_network_in_the_middle_of_the_space(space: dict[str, Any], fixed: dict[str, Any]) -> None:
+    """Widths may be a list, a range or the default, the number of layers a choice."""
+    assert seconds(space=space) == pytest.approx(seconds(space=fixed))
 
 
-def test_start_configurations_bring_their_own_epochs() -> None:
-    """Those beyond the budget of trials are never run."""
+def test_start_configurations_count_with_their_own_epochs() -> None:
+    """Start configurations beyond the budget of trials do not count."""
     starts = [{"label": str(i), "epochs": 8, "params": {"learning_rate": 0.1}} for i in range(3)]
     one = {"trials": 1, "epochs": 4}
 

@@ -1,4 +1,4 @@
-"""Pause and promote in a whole run: real storage and ask_tell, a trainer that follows a script."""
+"""Pausing and promoting in whole runs with real storage, real samplers and the scripted trainer."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tuner.study import load_study
 
 
 def recipe_of(trials: int = 12, **search: Any) -> Recipe:
-    """Return a search with rungs after 1 and 3 of 9 epochs; a smaller learning rate is better in every epoch."""
+    """Return a search with rungs after 1 and 3 of 9 epochs. A smaller learning rate is better in every epoch."""
     return small_recipe(
         budget={"trials": trials, "epochs": 9}, search={"sampler": "random", "pruner": "asha", "seed": 3} | search
     )
 
 
 def summary(home: Path, recipe: Recipe) -> list[tuple[str, int, float | None]]:
-    """Return what became of each trial."""
+    """Return state, epochs and value of every trial."""
     return [(trial.state, trial.epochs, trial.value) for trial in trials_of(home, recipe)]
 
 
-def test_bad_trials_stop_at_a_rung_and_good_ones_come_back(home: Path) -> None:
-    """The best of all is complete, most train one epoch, and no checkpoint is left behind."""
+def test_bad_trials_end_at_a_rung_and_good_ones_are_promoted(home: Path) -> None:
+    """The best trial is complete, many trials train one epoch only, and no checkpoint is left."""
     recipe = recipe_of(27)
     run_scripted(home, recipe)
     trials = trials_of(home, recipe)
@@ -47,27 +47,27 @@ def test_bad_trials_stop_at_a_rung_and_good_ones_come_back(home: Path) -> None:
     assert not list(home.rglob("*.npz"))
 
 
-def test_a_promoted_trial_goes_on_where_it_paused(home: Path) -> None:
-    """No epoch is trained twice, and its attempts tell the story."""
+def test_a_promoted_trial_continues_where_it_paused(home: Path) -> None:
+    """No epoch is trained twice. Its first attempt ended as paused, and its last one started at the rung."""
     recipe = recipe_of()
     run_scripted(home, recipe)
     promoted = next(trial for trial in trials_of(home, recipe) if trial.promoted and trial.state == "complete")
-    story = rows(
+    attempts = rows(
         home,
         f"SELECT first_epoch, outcome FROM tuner_attempt WHERE trial_number = {promoted.number} ORDER BY attempt",
     )
 
     assert epochs_of(home, promoted.number) == list(range(9))
-    assert story[0] == (0, "paused")
-    assert story[-1] == (promoted.promoted, "complete")
+    assert attempts[0] == (0, "paused")
+    assert attempts[-1] == (promoted.promoted, "complete")
 
 
 @pytest.mark.parametrize("pruner", ["asha", "hyperband"])
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_study_that_is_stopped_again_and_again_ends_as_one_in_one_go(
+def test_a_study_that_is_interrupted_again_and_again_ends_like_one_that_is_not(
     tmp_path: Path, sampler: str, pruner: str
 ) -> None:
-    """Who is paused, and who is compared with whom, outlives the run."""
+    """The next run knows which trials are paused, at which rung, and with which trials they are compared."""
     recipe = recipe_of(14, sampler=sampler, pruner=pruner)
     run_scripted(tmp_path / "whole", recipe)
     stops = 0
@@ -87,7 +87,7 @@ def test_a_study_that_is_stopped_again_and_again_ends_as_one_in_one_go(
 
 
 def test_a_paused_trial_is_shown_as_such(home: Path) -> None:
-    """Among the trials, in the counts, and to people who never heard of a rung as one that waits."""
+    """In the list of trials, in the progress display, in the counts and as JSON. For Optuna it waits."""
     recipe = recipe_of()
     recorder = Recorder()
     run_scripted(home, recipe, recorder=recorder, stop=lambda: "interrupt" if len(recorder.ends) >= 2 else None)
@@ -102,8 +102,8 @@ def test_a_paused_trial_is_shown_as_such(home: Path) -> None:
     assert rows(home, "SELECT state FROM trials ORDER BY number LIMIT 2") == [("WAITING",)] * 2
 
 
-def test_a_promoted_trial_says_so_while_it_runs(home: Path) -> None:
-    """The live table names the epochs after which it had paused."""
+def test_a_promoted_trial_is_shown_with_its_rung_while_it_runs(home: Path) -> None:
+    """The rung is the number of epochs after which it was paused."""
     recorder = Recorder()
     run_scripted(home, recipe_of(), recorder=recorder)
     promoted = {(t.number, t.promoted) for view in recorder.views for t in view.running if t.promoted}
@@ -112,8 +112,8 @@ def test_a_promoted_trial_says_so_while_it_runs(home: Path) -> None:
     assert {epochs for _, epochs in promoted} <= {1, 3}
 
 
-def test_a_trial_whose_checkpoint_is_gone_begins_anew_and_passes_its_rung(home: Path) -> None:
-    """It has earned its promotion; a lost file costs time, never a trial."""
+def test_a_promoted_trial_whose_checkpoint_is_gone_starts_again_and_passes_its_rung(home: Path) -> None:
+    """It keeps its promotion. A lost file costs time and no trial."""
     recipe = recipe_of()
     recorder = Recorder()
     run_scripted(home, recipe, recorder=recorder, stop=lambda: "interrupt" if len(recorder.ends) >= 2 else None)
@@ -125,8 +125,8 @@ def test_a_trial_whose_checkpoint_is_gone_begins_anew_and_passes_its_rung(home: 
     assert summary(home, recipe) == summary(home.parent / "whole", recipe)
 
 
-def test_more_trials_find_the_pruned_ones_still_to_beat(home: Path) -> None:
-    """A study that was finished and gets more trials compares them with all there were."""
+def test_further_trials_are_compared_with_all_earlier_ones(home: Path) -> None:
+    """A finished study that gets more trials still has its pruned trials in the rungs."""
     run_scripted(home, recipe_of(9))
     run_scripted(home, recipe_of(18))
     states = [state for state, _, _ in summary(home, recipe_of(18))]
@@ -135,14 +135,14 @@ def test_more_trials_find_the_pruned_ones_still_to_beat(home: Path) -> None:
     assert set(states) == {"complete", "pruned"}
 
 
-def test_early_stopping_at_a_rung_completes_the_trial(store: Store) -> None:
-    """It counts in the rungs above, and nobody is asked to wait for it."""
+def test_a_trial_that_stops_early_at_a_rung_is_complete(store: Store) -> None:
+    """It is told to pause, but it stops early at the same epoch. So it does not wait to be promoted."""
     recipe = recipe_of()
     ask_tell = AskTell(studies.create_or_resume(store, "study", recipe, "0" * 64).study, recipe)
-    asked = ask_tell.ask()
-    assert asked is not None
-    assert ask_tell.report(asked.number, 0.9) is Instruction.PAUSE
-    ask_tell.tell(asked.number, Outcome.COMPLETE, 0.9)
+    spec = ask_tell.ask()
+    assert spec is not None
+    assert ask_tell.report(spec.number, 0.9) is Instruction.PAUSE
+    ask_tell.tell(spec.number, Outcome.COMPLETE, 0.9)
 
     assert ask_tell.queue.counts().complete == 1
     assert ask_tell.queue.counts().paused == 0
@@ -150,29 +150,29 @@ def test_early_stopping_at_a_rung_completes_the_trial(store: Store) -> None:
 
 @pytest.mark.parametrize(("sampler", "state"), [("tpe", TrialState.COMPLETE), ("random", TrialState.PRUNED)])
 @pytest.mark.parametrize("given_up", [False, True])
-def test_samplers_see_paused_trials_as_ended_with_their_best_value_so_far(
+def test_samplers_see_paused_trials_as_finished_with_their_best_value_so_far(
     store: Store, sampler: str, state: TrialState, given_up: bool
 ) -> None:
-    """At the highest rung reached, for TPE as good as complete; Optuna's tables say that they wait, or were pruned."""
+    """TPE sees them as complete, other samplers as pruned. In Optuna's tables they wait, or are pruned if given up."""
     recipe = recipe_of(sampler=sampler)
     study = studies.create_or_resume(store, "study", recipe, "0" * 64).study
     ask_tell = AskTell(study, recipe)
-    asked = ask_tell.ask()
-    assert asked is not None
+    spec = ask_tell.ask()
+    assert spec is not None
     ask_tell._storage.set_trial_intermediate_value(ask_tell.trial_id(0), 0, 0.9)
     ask_tell.report(0, 0.9)
     ask_tell.tell(0, Outcome.PAUSED, None)
     if given_up:
         ask_tell.give_up(0)
-    (seen,) = ask_tell._study.get_trials()
+    (trial,) = ask_tell._study.get_trials()
 
-    assert (seen.state, seen.value, seen.intermediate_values) == (state, 0.9, {0: 0.9})
-    assert seen.params.items() <= asked.params.items()
+    assert (trial.state, trial.value, trial.intermediate_values) == (state, 0.9, {0: 0.9})
+    assert trial.params.items() <= spec.params.items()
     assert study.get_trials()[0].state == (TrialState.PRUNED if given_up else TrialState.WAITING)
 
 
 def test_a_study_whose_pruner_changes_continues_its_paused_trials(home: Path) -> None:
-    """Without rungs nothing is paused: they go on as any trial that waits."""
+    """Without rungs no trial is paused, so they continue like any waiting trial."""
     recipe = recipe_of()
     recorder = Recorder()
     run_scripted(home, recipe, recorder=recorder, stop=lambda: "interrupt" if len(recorder.ends) >= 3 else None)

@@ -1,4 +1,4 @@
-"""Studies with several objectives, with real storage and ask_tell and a trainer that follows a script."""
+"""Studies with several objectives: whole runs with real storage, real samplers and the scripted trainer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPACE = {
 
 
 def several(*names: str, trials: int = 15, sampler: str = "random", pruner: str = "none", **changes: Any) -> Recipe:
-    """Return a recipe whose models differ in accuracy and size."""
+    """Return a search over models that differ in accuracy and size. ``names`` follow the accuracy as objectives."""
     search = {"sampler": sampler, "pruner": pruner, "threshold": 0.6}
     budget = {"trials": trials, "epochs": 9, "keep": 1}
     objectives = ["val_accuracy", *(names or ("parameters",))]
@@ -35,24 +35,25 @@ def several(*names: str, trials: int = 15, sampler: str = "random", pruner: str 
 
 
 def complete(trials: list[TrialResult]) -> list[TrialResult]:
+    """Return the complete ones of these trials."""
     return [trial for trial in trials if trial.state == "complete"]
 
 
-def test_a_trial_is_told_with_all_its_objectives(home: Path) -> None:
-    """Optuna knows what the facts say, in the order of the recipe."""
+def test_optuna_gets_all_objectives_of_a_trial(home: Path) -> None:
+    """Its values equal the attributes of the trial, in the order of the recipe."""
     recipe = several("parameters", "latency_ms", trials=3)
     run_scripted(home, recipe)
     with studies.existing(locate(home=home), "small") as (_, study, _record):
-        found = study.get_trials()
+        stored = study.get_trials()
 
-    assert [each.name for each in study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
-    for trial in found:
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
+    for trial in stored:
         assert trial.values == [trial.user_attrs[name] for name in recipe.objective.names]
         assert trial.values[2] == trial.values[1] / 1e6
 
 
 def test_seconds_are_those_of_all_attempts(home: Path) -> None:
-    """What an interrupted attempt trained counts, and the trial's facts say the same."""
+    """The time of an interrupted attempt counts, for the objective and for the trial."""
     recipe = several("seconds", trials=1, space={**SPACE, "batch_size": 3, "units": 8, "layers": 1})
     recorder = Recorder()
     run_scripted(
@@ -63,7 +64,7 @@ def test_seconds_are_those_of_all_attempts(home: Path) -> None:
     (trial,) = trials_of(home, recipe)
 
     assert trial.values == {"val_accuracy": trial.value, "seconds": trial.seconds}
-    assert trial.seconds > 0.2 * 9  # that of the last attempt alone, as the script says
+    assert trial.seconds > 0.2 * 9  # what the scripted trainer reports for the last attempt alone
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_seconds_are_those_of_all_attempts(home: Path) -> None:
         ("random", "median"),
     ],
 )
-def test_every_sampler_and_pruner_works(home: Path, sampler: str, pruner: str) -> None:
-    """Pruned, paused and promoted trials among them; the first objective decides about them."""
+def test_samplers_and_pruners_work_with_several_objectives(home: Path, sampler: str, pruner: str) -> None:
+    """Trials may be paused, promoted and pruned. The first objective decides."""
     recipe = several(sampler=sampler, pruner=pruner, trials=24)
     run_scripted(home, recipe)
     trials = trials_of(home, recipe)
@@ -88,8 +89,8 @@ def test_every_sampler_and_pruner_works(home: Path, sampler: str, pruner: str) -
         assert "pruned" in {trial.state for trial in trials}
 
 
-def test_qmc_and_grid_work(home: Path) -> None:
-    """They do not look at results at all."""
+def test_qmc_and_grid_work_with_several_objectives(home: Path) -> None:
+    """They do not depend on results."""
     run_scripted(home, several(sampler="qmc", trials=4))
     grid = several(sampler="grid", space={"layers": {"type": "int", "low": 0, "high": 2}, "learning_rate": 0.1})
     run_scripted(home, grid, name="grid")
@@ -98,46 +99,46 @@ def test_qmc_and_grid_work(home: Path) -> None:
 
 
 def test_tpe_ranks_paused_trials_by_the_first_objective(home: Path) -> None:
-    """What a sampler is shown of them has an end and a report, as with one objective."""
+    """The sampler sees them as finished, with one value and one report, as with one objective."""
     recipe = several(sampler="tpe", pruner="asha", trials=30)
     recorder = Recorder()
     run_scripted(home, recipe, recorder=recorder, stop=lambda: "stop" if len(recorder.ends) > 14 else None)
     with studies.existing(locate(home=home), "small") as (_, study, _record):
         ask_tell = AskTell(study, recipe)
         assert ask_tell.queue.counts().paused
-        shown = ask_tell._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        visible = ask_tell._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
 
         assert ask_tell._study.direction == study.directions[0]
-        assert all(trial.values is None or len(trial.values) == 1 for trial in shown)
-        assert all(trial.intermediate_values for trial in shown)
+        assert all(trial.values is None or len(trial.values) == 1 for trial in visible)
+        assert all(trial.intermediate_values for trial in visible)
 
 
-def test_a_study_with_one_trainer_repeats(tmp_path: Path) -> None:
-    """Nothing about several objectives depends on chance."""
+def test_a_study_with_several_objectives_repeats_with_its_seed(tmp_path: Path) -> None:
+    """With one trainer, states, values and parameters are the same."""
     recipe = several(sampler="tpe", pruner="asha", trials=20)
-    studies = []
+    results = []
     for home in (tmp_path / "a", tmp_path / "b"):
         run_scripted(home, recipe)
-        studies.append([(t.state, dict(t.values), dict(t.params)) for t in trials_of(home, recipe)])
+        results.append([(t.state, dict(t.values), dict(t.params)) for t in trials_of(home, recipe)])
 
-    assert studies[0] == studies[1]
+    assert results[0] == results[1]
 
 
-def test_the_front_is_what_optuna_says(home: Path) -> None:
-    """Our report and the dashboard never disagree."""
+def test_the_pareto_front_equals_that_of_optuna(home: Path) -> None:
+    """So our report and the dashboard agree."""
     recipe = several(pruner="median", trials=20)
     run_scripted(home, recipe)
     with studies.existing(locate(home=home), "small") as (_, study, _record):
-        theirs = {trial.number for trial in study.best_trials}
+        front_of_optuna = {trial.number for trial in study.best_trials}
     front = front_of(trials_of(home, recipe), recipe)
 
-    assert {trial.number for trial in front} == theirs
+    assert {trial.number for trial in front} == front_of_optuna
     assert front[0].value == max(trial.value or 0 for trial in complete(trials_of(home, recipe)))
     assert [trial.parameters for trial in front] == sorted((t.parameters or 0 for t in front), reverse=True)
 
 
 def test_every_model_on_the_front_is_kept_and_no_other(home: Path) -> None:
-    """Whoever leaves it goes, unless it is among the best; so any of the front can be exported."""
+    """So every trial on the front can be exported. The recipe keeps one model, which is on the front."""
     recipe = several(trials=20)
     run_scripted(home, recipe)
     trials = trials_of(home, recipe)
@@ -148,17 +149,17 @@ def test_every_model_on_the_front_is_kept_and_no_other(home: Path) -> None:
     assert {int(path.stem.removeprefix("trial-")) for path in home.rglob("*.keras")} == front
 
 
-def test_a_run_that_goes_on_knows_the_front(home: Path) -> None:
-    """Models of an earlier run stay as long as nothing better came, and go then."""
+def test_a_run_that_continues_a_study_knows_its_front(home: Path) -> None:
+    """The model of an earlier run is kept until a trial dominates its trial."""
     for trials in (4, 9, 20):
         recipe = several(trials=trials)
         run_scripted(home, recipe)
-        found = trials_of(home, recipe)
-        assert {t.number for t in found if t.kept} == {t.number for t in front_of(found, recipe)}
+        results = trials_of(home, recipe)
+        assert {t.number for t in results if t.kept} == {t.number for t in front_of(results, recipe)}
 
 
-def test_a_result_that_optuna_was_not_told_is_settled(home: Path) -> None:
-    """A run that died between the two writes loses neither value."""
+def test_a_result_that_optuna_did_not_get_is_passed_on_by_the_next_run(home: Path) -> None:
+    """A run that dies between the two writes loses no value."""
     recipe = several(trials=6)
     run_scripted(home, recipe)
     before = trials_of(home, recipe)
@@ -173,8 +174,8 @@ def test_a_result_that_optuna_was_not_told_is_settled(home: Path) -> None:
     assert [t.number for t in front_of(after, recipe)] == [t.number for t in front_of(before, recipe)]
 
 
-def test_a_result_without_one_of_its_objectives_is_tried_again(home: Path) -> None:
-    """Half a result is none."""
+def test_a_trial_whose_result_lacks_an_objective_is_trained_again(home: Path) -> None:
+    """A part of the values is no result."""
     recipe = several(trials=4)
     run_scripted(home, recipe)
     with sqlite3.connect(home / "studies.db") as connection:
@@ -188,7 +189,7 @@ def test_a_result_without_one_of_its_objectives_is_tried_again(home: Path) -> No
 
 
 def test_the_first_objective_names_the_best_trial(home: Path) -> None:
-    """The list of studies, confirming and the target go by it."""
+    """It decides in the list of studies, and which trials are confirmed."""
     recipe = several(trials=12, winner={"confirm": 2, "seeds": 2})
     run_scripted(home, recipe)
     trials = trials_of(home, recipe)
@@ -202,11 +203,11 @@ def test_the_first_objective_names_the_best_trial(home: Path) -> None:
 
 
 def test_importances_are_those_of_the_first_objective(home: Path) -> None:
-    """The accuracy follows from the learning rate alone, the size from the units."""
+    """The accuracy depends on the learning rate alone, the size on the units."""
     recipe = several(trials=30)
     run_scripted(home, recipe)
     with studies.existing(locate(home=home), "small") as (_, study, _record):
-        worth = importances(study)
+        importance = importances(study)
 
-    assert next(iter(worth.ped_anova)) == next(iter(worth.fanova)) == "learning_rate"
-    assert worth.fanova["learning_rate"] > 0.8
+    assert next(iter(importance.ped_anova)) == next(iter(importance.fanova)) == "learning_rate"
+    assert importance.fanova["learning_rate"] > 0.8
