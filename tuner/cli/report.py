@@ -35,7 +35,7 @@ def report(
     In a few sentences, then in tables: its best trials, what each parameter is worth, where the best trials lie, and
     the ladder for MNIST.
     """
-    from tuner.report.words import in_words
+    from tuner.report.paragraph import describe_study
     from tuner.results.best_regions import regions
     from tuner.results.trials import ranked
     from tuner.study import load_study
@@ -47,7 +47,7 @@ def report(
     trials = opened.trials()
     top = ranked(trials, opened.recipe)[:TOP]
     worth, lie = opened.importances(), regions(trials, opened.recipe)
-    reading = in_words(name, opened.recipe, trials, worth, lie)
+    reading = describe_study(name, opened.recipe, trials, worth, lie)
     rows = _ladder(opened, home, storage)
     if csv_file is not None:
         from tuner.report.csv import write_csv

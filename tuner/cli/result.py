@@ -31,7 +31,7 @@ def print_result(opened: Study) -> None:
 
 def print_front(opened: Study) -> None:
     """Print the Pareto front, where there are several objectives."""
-    from tuner.report.front import front_table
+    from tuner.report.pareto import front_table
 
     if front := opened.front():
         title = f"The Pareto front of '{opened.name}': export any of these with --trial N"
@@ -40,19 +40,19 @@ def print_front(opened: Study) -> None:
 
 def print_standings(opened: Study) -> None:
     """Print how the best configurations did with further seeds, where any was trained again."""
-    from tuner.report.winner import lead_in_words, standings_table
+    from tuner.report.confirmation import describe_lead, standings_table
 
     found = opened.standings()
     if found:
         print_rich(standings_table(found, opened.trials(), opened.recipe))
-        click.echo(f"{lead_in_words(found, opened.recipe)}\n".lstrip())
+        click.echo(f"{describe_lead(found, opened.recipe)}\n".lstrip())
 
 
 def print_best(opened: Study) -> None:
     """Print the best trial: its parameters, and its accuracy and loss on the validation and the test rows."""
+    from tuner.report.confirmation import describe_refit
     from tuner.report.tables import params_table
     from tuner.report.text import metric
-    from tuner.report.winner import refit_in_words
 
     trial = opened.best()
     print_rich(params_table(trial.all_params, f"Trial {trial.number}, the best of '{opened.name}'"))
@@ -60,7 +60,7 @@ def print_best(opened: Study) -> None:
     names = ("val_accuracy", "val_loss", "test accuracy", "test loss")
     click.echo("   ".join(f"{name} {metric(shown[name])}" for name in names if name in shown))
     if (refit := opened.refit()) is not None:
-        click.echo(refit_in_words(refit))
+        click.echo(describe_refit(refit))
 
 
 def print_next_of(opened: Study) -> None:

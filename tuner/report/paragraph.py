@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from math import isfinite
 
 from tuner.config.recipe import Recipe
-from tuner.report.front import front_in_words
+from tuner.report.confirmation import describe_winner
+from tuner.report.pareto import describe_front
 from tuner.report.text import metric, number, rough
-from tuner.report.winner import winner_in_words
 from tuner.results.best_regions import Interval, Region
 from tuner.results.importance import Importances
 from tuner.results.trials import TrialResult, front_of, ranked, standings_of
@@ -26,7 +26,7 @@ _NARROW = 0.4  # of the searched range: an interval that tells something
 _FEW = 3  # best trials that show whether there were epochs enough
 
 
-def in_words(
+def describe_study(
     name: str, recipe: Recipe, trials: Sequence[TrialResult], worth: Importances, regions: Sequence[Region]
 ) -> str:
     """Return a study in two to seven plain sentences, each of which is said only where the data say it.
@@ -37,8 +37,8 @@ def in_words(
     sentences = (
         _states(trials),
         _best(done, recipe),
-        winner_in_words(standings_of(list(trials), recipe)),
-        front_in_words(front_of(trials, recipe), recipe.objective),
+        describe_winner(standings_of(list(trials), recipe)),
+        describe_front(front_of(trials, recipe), recipe.objective),
         _matters(worth, len(done), len(done) + sum(trial.state == "pruned" for trial in trials)),
         _where(worth, regions),
         _progress(trials, done, recipe),

@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from tests.recipes import small_recipe
-from tests.report.test_words import TRIAL
+from tests.report.test_paragraph import TRIAL
 from tuner.config.objectives import Objective
 from tuner.report.csv import write_csv
-from tuner.report.front import front_in_words, front_table
+from tuner.report.paragraph import describe_study
+from tuner.report.pareto import describe_front, front_table
 from tuner.report.tables import trials_table
 from tuner.report.text import shown
-from tuner.report.words import in_words
 from tuner.results.importance import Importances
 from tuner.results.summary import front_json
 from tuner.results.trials import TrialResult
@@ -37,7 +37,7 @@ def test_the_front_is_told_from_end_to_end() -> None:
     """How many trials there are to choose from, the smallest and the best."""
     front = [trial(9, 0.986, 1_234_567.0), trial(4, 0.984, 99_000.0), trial(3, 0.981, 25_450.0)]
 
-    assert front_in_words(front, SIZE) == (
+    assert describe_front(front, SIZE) == (
         "3 trials are on the Pareto front of val_accuracy and parameters: "
         "from 0.9810 with 25,450 weights (trial 3) to 0.9860 with 1.2 million weights (trial 9)."
     )
@@ -47,8 +47,8 @@ def test_three_objectives_are_told() -> None:
     """Each with its unit."""
     front = [trial(9, 0.986, 0.51, 75.0, objective=ALL), trial(3, 0.981, 0.2, 3.0, objective=ALL)]
 
-    assert "from 0.9810 with 0.200 ms and 3.0 s of training (trial 3)" in front_in_words(front, ALL)
-    assert "to 0.9860 with 0.510 ms and 1:15 min of training (trial 9)." in front_in_words(front, ALL)
+    assert "from 0.9810 with 0.200 ms and 3.0 s of training (trial 3)" in describe_front(front, ALL)
+    assert "to 0.9860 with 0.510 ms and 1:15 min of training (trial 9)." in describe_front(front, ALL)
 
 
 def test_a_loss_may_stand_beside_the_accuracy() -> None:
@@ -56,30 +56,30 @@ def test_a_loss_may_stand_beside_the_accuracy() -> None:
     objective = Objective(also=("val_loss",))
     front = [trial(1, 0.9, 0.5, objective=objective), trial(2, 0.8, 0.4, objective=objective)]
 
-    assert "from 0.8000 with a val_loss of 0.4000 (trial 2)" in front_in_words(front, objective)
+    assert "from 0.8000 with a val_loss of 0.4000 (trial 2)" in describe_front(front, objective)
 
 
 def test_a_front_of_one_and_of_equals_are_told() -> None:
     """There is nothing to choose."""
-    assert front_in_words([trial(3, 0.9, 100.0)], SIZE) == (
+    assert describe_front([trial(3, 0.9, 100.0)], SIZE) == (
         "Trial 3 is alone on the Pareto front: no other is better in any of val_accuracy and parameters."
     )
-    assert front_in_words([trial(3, 0.9, 100.0), trial(5, 0.9, 100.0)], SIZE) == (
+    assert describe_front([trial(3, 0.9, 100.0), trial(5, 0.9, 100.0)], SIZE) == (
         "2 trials with the same val_accuracy and parameters are the Pareto front."
     )
 
 
 def test_nothing_is_said_without_a_front() -> None:
     """With one objective, or before a trial is complete."""
-    assert front_in_words([], SIZE) == ""
-    assert front_in_words([trial(3, 0.9, objective=Objective())], Objective()) == ""
+    assert describe_front([], SIZE) == ""
+    assert describe_front([trial(3, 0.9, objective=Objective())], Objective()) == ""
 
 
 def test_the_reading_of_a_study_names_its_front() -> None:
     """After its best trial."""
     recipe = small_recipe(objectives=["val_accuracy", "parameters"])
     found = [trial(0, 0.9, 5000.0), trial(1, 0.8, 300.0), trial(2, 0.7, 400.0)]
-    said = in_words("small", recipe, found, Importances({}, {}), ())
+    said = describe_study("small", recipe, found, Importances({}, {}), ())
 
     assert "The best is trial 0" in said
     assert "2 trials are on the Pareto front of val_accuracy and parameters" in said

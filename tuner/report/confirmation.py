@@ -37,7 +37,7 @@ def standings_table(found: Sequence[Standing], trials: Sequence[TrialResult], re
     return table
 
 
-def lead_in_words(found: Sequence[Standing], recipe: Recipe) -> str:
+def describe_lead(found: Sequence[Standing], recipe: Recipe) -> str:
     """Return how far the winner is ahead, and whether that means anything; nothing where there is no second."""
     ahead = lead(list(found))
     if ahead is None:
@@ -51,7 +51,7 @@ def lead_in_words(found: Sequence[Standing], recipe: Recipe) -> str:
     return f"{said}: more than the noise between seeds."
 
 
-def winner_in_words(found: Sequence[Standing]) -> str:
+def describe_winner(found: Sequence[Standing]) -> str:
     """Return which configuration won with further seeds; nothing where none was trained again."""
     if not found:
         return ""
@@ -61,7 +61,7 @@ def winner_in_words(found: Sequence[Standing]) -> str:
     return f"With {seeds}, trial {first.trial} has the best mean, {metric(first.mean)}{error}: it is the winner."
 
 
-def refit_in_words(refit: KeptRefit) -> str:
+def describe_refit(refit: KeptRefit) -> str:
     """Return what the winner is once it was trained on all rows."""
     test = "".join(f"   test {name} {metric(value)}" for name, value in sorted((refit.test or {}).items()))
     return f"trained again on all {refit.rows} rows for {refit.epochs} epochs{test}"

@@ -34,7 +34,7 @@ def cells(trial: TrialResult, objective: Objective) -> list[str]:
     return [str(trial.number), *(shown(name, trial.values[name]) for name in objective.names)]
 
 
-def front_in_words(front: Sequence[TrialResult], objective: Objective) -> str:
+def describe_front(front: Sequence[TrialResult], objective: Objective) -> str:
     """Say what there is to choose from; nothing where there is one objective or no trial."""
     if not front or not objective.several:
         return ""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.recipes import small_recipe
 from tuner.config.recipe import Recipe
-from tuner.report.winner import winner_in_words
-from tuner.report.words import in_words
+from tuner.report.confirmation import describe_winner
+from tuner.report.paragraph import describe_study
 from tuner.results.best_regions import Counted, Interval, Region, regions
 from tuner.results.importance import Importances
 from tuner.results.trials import TrialResult
@@ -58,7 +58,7 @@ def read(
     worth: Importances = NOTHING,
     lie: Sequence[Region] = (),
 ) -> str:
-    return in_words("small", recipe or recipe_for(len(trials) or 6), trials, worth, lie)
+    return describe_study("small", recipe or recipe_for(len(trials) or 6), trials, worth, lie)
 
 
 def test_a_study_is_read_from_its_counts_to_what_to_do_next() -> None:
@@ -268,4 +268,4 @@ def test_the_winner_with_further_seeds_is_named() -> None:
     found = standings({0: 0.9, 1: 0.95, 2: 0.91, 3: 0.93, 4: 0.94, 5: 0.90}, {2: 0, 3: 0, 4: 1, 5: 1}, maximize=True)
 
     said = "With 2 further seeds, trial 0 has the best mean, 0.9200 ± 0.0158: it is the winner."
-    assert (winner_in_words(found[:1]), winner_in_words([])) == (said, "")
+    assert (describe_winner(found[:1]), describe_winner([])) == (said, "")
