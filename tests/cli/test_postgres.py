@@ -19,7 +19,7 @@ from tests.postgres import PASSWORD
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tuner.cli.main import main
-from tuner.cli.run import _command
+from tuner.cli.run import command_line
 
 SECRET = "s3cret"  # noqa: S105 - a part of it that no URL writes in another way
 assert SECRET in PASSWORD
@@ -90,13 +90,15 @@ def test_a_command_that_fails_shows_no_password(url: str, code: int, debug: bool
 def test_the_command_to_go_on_with_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the environment names the database, it need not be named again."""
     url = "postgresql://ann:s3cret@host/team"
-    assert _command("study", "start", "digits", storage=url) == (
+    assert command_line("study", "start", "digits", storage=url) == (
         "tuner study start digits --storage postgresql://ann@host/team"
     )
-    assert _command("study", "start", "x", storage="sqlite:///a.db") == "tuner study start x --storage sqlite:///a.db"
+    assert (
+        command_line("study", "start", "x", storage="sqlite:///a.db") == "tuner study start x --storage sqlite:///a.db"
+    )
 
     monkeypatch.setenv("TUNER_STORAGE", url)
-    assert _command("study", "start", "digits", storage=url) == "tuner study start digits"
+    assert command_line("study", "start", "digits", storage=url) == "tuner study start digits"
 
 
 @pytest.mark.slow

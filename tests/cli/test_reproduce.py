@@ -78,7 +78,7 @@ def test_a_trial_that_does_not_come_again_ends_with_1(tuner: Tuner, write: Calla
 
     assert result.exit_code == 1
     assert result.stdout.endswith("Not reproduced: epoch 2 of 2 is the first that differs by more than 0.0001.\n")
-    assert "Error: trial 0 of 'digits' was not reproduced\nHint:  the versions are those of then;" in result.stderr
+    assert "Error: trial 0 of 'digits' was not reproduced\nHint:  the versions are the same;" in result.stderr
 
 
 def test_a_version_that_differs_is_shown(tuner: Tuner, write: Callable[[str], None]) -> None:

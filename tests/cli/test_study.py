@@ -122,7 +122,7 @@ def test_report_begins_with_a_reading_of_the_study(tuner: Tuner) -> None:
 
     assert found["reading"].split() == paragraph.split()
     assert f"trial {found['trial']} " in paragraph.lower()
-    assert "What each parameter is worth cannot be said: it takes at least" in printed.stderr
+    assert "The importance of the parameters is unknown: it takes at least" in printed.stderr
     assert found["importances"]["ped_anova"] == found["importances"]["fanova"] == found["regions"] == {}
     assert len(found["top"]) <= 10
 
