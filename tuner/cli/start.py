@@ -33,7 +33,8 @@ _common = cloup.option_group(
 _budget = cloup.option_group(
     "Budget",
     click.option("--target", type=float, help="Stop when the first objective is as good as this value."),
-    click.option("--patience", "plateau", type=int, metavar="N", help="Stop after N trials without improvement."),
+    click.option("--plateau", type=int, metavar="N", help="Stop after N trials without improvement."),
+    click.option("--patience", type=int, metavar="N", hidden=True, help="The old name of --plateau."),
     click.option("--trial-timeout", metavar="TIME", help="Fail a trial if one attempt takes longer than TIME."),
     click.option(
         "--retries", type=int, metavar="N", help="Further attempts at a trial if its worker dies.  [default: 2]"
@@ -137,6 +138,7 @@ def start(  # noqa: PLR0917 - one parameter per option
     name: str | None,
     device: Any,
     executor: Any,
+    patience: int | None,
     quiet: bool,
     as_json: bool,
     data_dir: Path | None,
@@ -153,6 +155,7 @@ def start(  # noqa: PLR0917 - one parameter per option
     """
     from tuner.study import open_study
 
+    settings["plateau"] = _plateau(settings["plateau"], patience)
     study = open_study(search, name=name, storage=storage, home=home, data_dir=data_dir)
     load_data(study)
     with ExitStack() as stack:
@@ -167,3 +170,13 @@ def start(  # noqa: PLR0917 - one parameter per option
         print_result(study)
     again = command_line("study", "start", search, name=name, trials=settings["trials"], home=home, storage=storage)
     leave(result.stopped_by, again)
+
+
+def _plateau(plateau: int | None, patience: int | None) -> int | None:
+    """Return the value of ``--plateau``, which may also be given by its old name, ``--patience``."""
+    if patience is None:
+        return plateau
+    if plateau is not None:
+        raise click.UsageError("--patience is the old name of --plateau: give --plateau alone")
+    click.echo("--patience is now called --plateau; the old name still works.", err=True)
+    return patience
