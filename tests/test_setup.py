@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
@@ -134,16 +135,27 @@ def test_no_file_names_the_machine_it_was_made_on(pattern: re.Pattern[str]) -> N
     assert found == []
 
 
-def test_every_verb_and_option_has_help() -> None:
-    """Nobody has to read the source to learn what a command or an option does."""
+def test_every_command_argument_and_option_has_help() -> None:
+    """Nobody has to read the source to learn what a command, an argument or an option does."""
     from tuner.cli.main import main
 
-    silent = [path for path, command in commands(main, "tuner") if not command.help]
-    silent += [
-        f"{path} {option.opts[0]}"
+    missing = [path for path, command in commands(main, "tuner") if not command.help]
+    missing += [
+        f"{path} {parameter.opts[0]}"
         for path, command in commands(main, "tuner")
-        for option in command.params
-        if isinstance(option, click.Option) and not option.help
+        for parameter in command.params
+        if isinstance(parameter, click.Option | click.Argument) and not parameter.help
     ]
 
-    assert silent == []
+    assert missing == []
+
+
+def test_the_command_line_reference_is_up_to_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``docs/cli.md`` is what the help texts say, whatever the terminal, the home folder and the environment are."""
+    for variable in ("HOME", "TUNER_HOME", "TUNER_DATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("TUNER_STORAGE", "sqlite:///other.db")
+    monkeypatch.setenv("COLUMNS", "40")
+    expected = runpy.run_path(str(ROOT / "docs" / "generate_cli.py"))["reference"]()
+
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == expected, "run: make docs"
