@@ -63,14 +63,14 @@ def test_people_read_the_paragraph_first_then_the_tables(finished: Path) -> None
     """What the shares mean and what was left out stand below them; an end that is touched is marked."""
     printed = report(finished).stdout
     paragraph, _, tables = printed.partition("\n\n")
-    order = ["The best 10 of 'small'", "What each parameter is worth", "Left out", "Where the best 3 trials lie"]
+    order = ["The best 10 of 'small'", "Importance of each parameter", "Left out", "Where the best 3 trials lie"]
     rate = next(line for line in tables.splitlines() if "at the lower end" in line)
 
     assert paragraph.replace("\n", " ") == as_json(finished)["reading"]
     assert max(len(line) for line in paragraph.splitlines()) <= 100
-    assert "What matters most to be among the best is learning_rate (" in " ".join(paragraph.split())
+    assert "The most important parameter is learning_rate (" in " ".join(paragraph.split())
     assert [tables.index(title) for title in order] == sorted(tables.index(title) for title in order)
-    assert "for not every trial has it: momentum." in tables
+    assert "because not every trial has it: momentum." in tables
     assert rate.split()[:4] == ["learning_rate", "0.001", "to", "0.5"]
     assert rate.rstrip().endswith("at the lower end: consider a wider range")
 

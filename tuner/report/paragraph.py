@@ -1,72 +1,73 @@
-"""A study in one paragraph: what became of it, what matters, where the best trials lie, and what to do next."""
+"""Describes a study in one paragraph: the counts, the best trial, what matters, and what to do next."""
 
 from __future__ import annotations
 
-import shlex
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from math import isfinite
 
 from tuner.config.recipe import Recipe
+from tuner.report.advice import TOP_TRIALS, ended_trials, next_step, still_learning, trials_after, value_of
 from tuner.report.confirmation import describe_winner
 from tuner.report.pareto import describe_front
-from tuner.report.text import metric, number, rough
+from tuner.report.text import join_words, metric, number, rough
 from tuner.results.best_regions import Interval, Region
 from tuner.results.importance import Importances
 from tuner.results.trials import TrialResult, front_of, ranked, standings_of
-from tuner.search.stopping import REACHED, enough
 
-_ENDED = ("complete", "pruned", "failed")
-_MANY = 20  # trials from which on importances are said without a reserve, and more of them are not the first advice
-_JUDGED = 10  # ended trials from which on it is said whether the study still improved
-_LATE = 1 / 5  # of the ended trials: a best one among the last of them came late
-_STANDS_OUT = 1.5  # times the share that each parameter would have if all were worth the same
-_NARROW = 0.4  # of the searched range: an interval that tells something
-_FEW = 3  # best trials that show whether there were epochs enough
+_MIN_FOR_CERTAINTY = 20  # trials; with fewer, importances are called a rough estimate
+_MIN_FOR_PROGRESS = 10  # ended trials; with fewer, nothing is said about improvement
+_LATE = 1 / 5  # if the best trial is in this last share of the ended trials, the study was still improving
+_STANDS_OUT = 1.5  # times the share that a parameter would have if all were equally important
+_NARROW = 0.4  # of the searched range; wider intervals are not mentioned
 
 
 def describe_study(
-    name: str, recipe: Recipe, trials: Sequence[TrialResult], worth: Importances, regions: Sequence[Region]
+    name: str, recipe: Recipe, trials: Sequence[TrialResult], importances: Importances, regions: Sequence[Region]
 ) -> str:
-    """Return a study in two to seven plain sentences, each of which is said only where the data say it.
+    """Return a paragraph about a study. A sentence appears only if the data support it.
 
-    ``worth`` says what each parameter is worth, ``regions`` where the best of the ``trials`` lie.
+    Args:
+        name: Name of the study.
+        recipe: Its recipe.
+        trials: All its trials.
+        importances: The importance of each parameter.
+        regions: Where the best trials lie in the search space.
     """
-    done = [trial for trial in ranked(list(trials), recipe) if _value(trial) is not None]
+    done = [trial for trial in ranked(list(trials), recipe) if value_of(trial) is not None]
     sentences = (
-        _states(trials),
+        _counts(trials),
         _best(done, recipe),
         describe_winner(standings_of(list(trials), recipe)),
         describe_front(front_of(trials, recipe), recipe.objective),
-        _matters(worth, len(done), len(done) + sum(trial.state == "pruned" for trial in trials)),
-        _where(worth, regions),
+        _importance(importances, len(done), len(done) + sum(trial.state == "pruned" for trial in trials)),
+        _best_region(importances, regions),
         _progress(trials, done, recipe),
-        _next(name, recipe, trials, done, regions),
+        next_step(name, recipe, trials, done, regions),
     )
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _states(trials: Sequence[TrialResult]) -> str:
-    """Say how many trials there are and what became of them; a state that is new here is called by its name."""
-    found = Counter(trial.state for trial in trials)
-    known = dict.fromkeys((*_ENDED, *found))
-    clauses, verb = [], True
-    for state in known:
-        if count := found[state]:
-            be = "" if state == "failed" or not verb else "is " if count == 1 else "are "
-            verb = verb and not be  # "6 are complete, 5 pruned and 1 failed"
-            clauses.append((count, f"{be}{state}{_reason(trials, state)}"))
+def _counts(trials: Sequence[TrialResult]) -> str:
+    """Return how many trials there are in each state; unknown states appear under their own name."""
+    counts = Counter(trial.state for trial in trials)
+    states = dict.fromkeys(("complete", "pruned", "failed", *counts))
+    clauses, verb_missing = [], True
+    for state in states:
+        if count := counts[state]:
+            be = "" if state == "failed" or not verb_missing else "is " if count == 1 else "are "
+            verb_missing = verb_missing and not be  # one verb is enough: "6 are complete, 5 pruned and 1 failed"
+            clauses.append((count, f"{be}{state}{_failure_reason(trials, state)}"))
     if not clauses:
         return "There is no trial yet."
     if len(clauses) > 1:
-        return f"Of {len(trials)} trials, {_and([f'{count} {became}' for count, became in clauses])}."
-    ((count, became),) = clauses
-    return f"{'Its only trial' if count == 1 else f'All {count} trials'} {became}."
+        return f"Of {len(trials)} trials, {join_words([f'{count} {clause}' for count, clause in clauses])}."
+    ((count, clause),) = clauses
+    return f"{'Its only trial' if count == 1 else f'All {count} trials'} {clause}."
 
 
-def _reason(trials: Sequence[TrialResult], state: str) -> str:
-    """Return why most of the failed trials failed."""
+def _failure_reason(trials: Sequence[TrialResult], state: str) -> str:
+    """Return the most frequent reason of the failed trials, in parentheses."""
     reasons = Counter(trial.reason.splitlines()[0] for trial in trials if trial.state == "failed" and trial.reason)
     if state != "failed" or not reasons:
         return ""
@@ -75,149 +76,95 @@ def _reason(trials: Sequence[TrialResult], state: str) -> str:
 
 
 def _best(done: Sequence[TrialResult], recipe: Recipe) -> str:
-    """Say which trial is best, and how far ahead it is."""
-    values = [value for trial in done if (value := _value(trial)) is not None]
+    """Return which trial is the best, and how far it is ahead of the second and of the median."""
+    values = [value for trial in done if (value := value_of(trial)) is not None]
     if not values:
         return ""
-    found = f"{recipe.objective.metric} of {metric(values[0])}"
+    best = f"{recipe.objective.metric} of {metric(values[0])}"
     equals = sum(value == values[0] for value in values) - 1
     if len(values) == 1:
-        return f"Trial {done[0].number} reached a {found}."
+        return f"Trial {done[0].number} reached a {best}."
     if equals == len(values) - 1:
-        return f"All complete trials have the same {found}."
+        return f"All complete trials have the same {best}."
     if equals:
         ahead = [f"as good as {f'trial {done[1].number}' if equals == 1 else f'{equals} others'}"]
     else:
-        ahead = [f"{_gap(values[0] - values[1])} better than trial {done[1].number}"]
+        ahead = [f"{_difference(values[0] - values[1])} better than trial {done[1].number}"]
     lead = values[0] - statistics.median(values)
-    if lead and len(values) > 2:  # noqa: PLR2004 - that of two is half-way between them
-        ahead.append(f"{_gap(lead)} better than the median")
-    return f"The best is trial {done[0].number} with a {found}, {_and(ahead)}."
+    if lead and len(values) > 2:  # noqa: PLR2004 - the median of two is their mean
+        ahead.append(f"{_difference(lead)} better than the median")
+    return f"The best is trial {done[0].number} with a {best}, {join_words(ahead)}."
 
 
-def _matters(worth: Importances, complete: int, judged: int) -> str:
-    """Say what matters most, and whether the two measures agree."""
-    if len(worth.ped_anova) < 2:  # noqa: PLR2004 - nothing to compare
+def _importance(importances: Importances, complete: int, judged: int) -> str:
+    """Return the most important parameters; fANOVA is mentioned if it ranks another parameter first.
+
+    Args:
+        importances: Both measures of each parameter.
+        complete: Complete trials.
+        judged: Complete and pruned trials.
+    """
+    if len(importances.ped_anova) < 2:  # noqa: PLR2004 - nothing to compare
         return ""
-    even = 1 / len(worth.ped_anova)
-    leading = [name for name, share in worth.ped_anova.items() if share > _STANDS_OUT * even][:2]
-    strongest = max(worth.fanova, key=lambda name: worth.fanova[name], default="")
-    share = worth.fanova.get(strongest, 0.0)
-    # Of few trials, one that is bad is most of what fANOVA sees.
-    clear = complete >= _MANY and share > _STANDS_OUT * even
-    moves = f"{strongest} moves the value most ({_percent(share)} by fANOVA)" if clear else ""
-    reserve = "" if judged >= _MANY else f", as far as {judged} trials can tell"
+    average = 1 / len(importances.ped_anova)
+    leading = [name for name, share in importances.ped_anova.items() if share > _STANDS_OUT * average][:2]
+    strongest = max(importances.fanova, key=lambda name: importances.fanova[name], default="")
+    share = importances.fanova.get(strongest, 0.0)
+    # With few trials, a single bad one dominates fANOVA.
+    clear = complete >= _MIN_FOR_CERTAINTY and share > _STANDS_OUT * average
+    effect = f"{strongest} has the largest effect ({_percent(share)} by fANOVA)" if clear else ""
+    caveat = "" if judged >= _MIN_FOR_CERTAINTY else f" This is a rough estimate from {judged} trials."
     if not leading:
-        return f"{moves or 'No parameter matters much more than the others'}{reserve}."
-    shares = _and([f"{name} ({_percent(worth.ped_anova[name])})" for name in leading])
-    other = f", while over the whole range {moves}" if moves and strongest not in leading else ""
-    return f"What matters most to be among the best is {shares}{other}{reserve}."
+        return f"{effect or 'No parameter is much more important than the others'}.{caveat}"
+    shares = join_words([f"{name} ({_percent(importances.ped_anova[name])})" for name in leading])
+    other = f"; over the whole range, {effect}" if effect and strongest not in leading else ""
+    subject = "The most important parameter is" if len(leading) == 1 else "The most important parameters are"
+    return f"{subject} {shares}{other}.{caveat}"
 
 
-def _where(worth: Importances, regions: Sequence[Region]) -> str:
-    """Say where the best trials lie, in what matters most, and which ends of ranges they press against."""
+def _best_region(importances: Importances, regions: Sequence[Region]) -> str:
+    """Return where the best trials lie in the most important parameters, and which ends of ranges they reach."""
     shared = [region for region in regions if region.trials == region.top]
-    shared.sort(key=lambda region: -worth.ped_anova.get(region.name, 0.0))
+    shared.sort(key=lambda region: -importances.ped_anova.get(region.name, 0.0))
     ends = [region for region in shared if isinstance(region, Interval) and region.end and not region.limit]
-    narrow = [_spread(region) for region in shared if region not in ends and _tells(region)][:2]
-    clauses = [f"have {_and(narrow)}"] if narrow else []
+    narrow = [_extent(region) for region in shared if region not in ends and _is_narrow(region)][:2]
+    clauses = [f"have {join_words(narrow)}"] if narrow else []
     if ends:
-        clauses.append(f"reach {_and([f'the {each.end} end of {each.name} ({_digits(each)})' for each in ends[:2]])}")
-    return f"The best {regions[0].top} trials {_and(clauses)}." if clauses else ""
+        named = [f"the {region.end} end of {region.name} ({_end_value(region)})" for region in ends[:2]]
+        clauses.append(f"reach {join_words(named)}")
+    return f"The best {regions[0].top} trials {join_words(clauses)}." if clauses else ""
 
 
 def _progress(trials: Sequence[TrialResult], done: Sequence[TrialResult], recipe: Recipe) -> str:
-    """Say whether the study, and its best trials, still improved at their end."""
+    """Return whether the study, and its best trials, were still improving at the end."""
     clauses = []
-    ended = _ended(trials)
-    if done and len(ended) >= _JUDGED:
-        after = _after(ended, done[0])
+    ended = ended_trials(trials)
+    if done and len(ended) >= _MIN_FOR_PROGRESS:
+        after = trials_after(ended, done[0])
         if after >= _LATE * len(ended):
-            clauses.append(f"the {after} trials after trial {done[0].number} brought nothing better")
+            clauses.append(f"the {after} trials after trial {done[0].number} brought no improvement")
         else:
             place = f"among the last {after + 1}" if after else "the last"
             clauses.append(f"the study was still improving (its best trial is {place} of {len(ended)})")
-    if learning := _still_learning(done, recipe):
-        few = min(_FEW, len(done))
-        share = "all" if learning == few else str(learning)
-        who = f"{share} of the best {few} trials" if few > 1 else f"trial {done[0].number}"
-        clauses.append(f"{who} did best in the last of {recipe.budget.epochs} epochs")
-    return f"{_and(clauses)[0].upper()}{_and(clauses)[1:]}." if clauses else ""
+    if count := still_learning(done, recipe):
+        top = min(TOP_TRIALS, len(done))
+        share = "all" if count == top else str(count)
+        subject = f"{share} of the best {top} trials" if top > 1 else f"trial {done[0].number}"
+        clauses.append(f"{subject} had the best value in the last of {recipe.budget.epochs} epochs")
+    sentence = join_words(clauses) if clauses else ""
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 
-def _next(
-    name: str, recipe: Recipe, trials: Sequence[TrialResult], done: Sequence[TrialResult], regions: Sequence[Region]
-) -> str:
-    """Say what to do next."""
-    quoted, ended = shlex.quote(name), _ended(trials)
-    refused = sum(trial.state == "refused" for trial in trials)
-    left = recipe.room(refused) - len(ended) - sum(trial.state == "paused" for trial in trials)
-    if not done:
-        return _without_result(quoted, ended, left)
-    best, finished = done[0], [trial for trial in ended if trial.state != "failed"]
-    knows = enough(recipe, (best.number, best.value or 0.0), lambda _: _after(finished, best))
-    use = f"use the best model: `tuner export {quoted} -o model/`"
-    if knows == REACHED:
-        return f"Its target is reached: {use}."
-    if left > 0 and knows is None:
-        rest = "1 trial is" if left == 1 else f"{left} trials are"
-        running = any(trial.state == "running" for trial in trials)
-        return f"{rest} still to come{'' if running else f': `tuner study start {quoted}` goes on'}."
-    if 2 * len(finished) < len(ended):
-        return _look(quoted)
-    if new := _elsewhere(recipe, done, regions):
-        return f"Next, try a new study with {_and(new)}."
-    late = len(ended) < _MANY or _after(ended, best) < _LATE * len(ended)
-    more = f"try more trials: `tuner study start {quoted} --trials {2 * len(ended)}`"
-    return f"Next, {more if late and knows is None and recipe.sampler != 'grid' else use}."
-
-
-def _elsewhere(recipe: Recipe, done: Sequence[TrialResult], regions: Sequence[Region]) -> list[str]:
-    """Return what a new study could do that this one cannot."""
-    beyond = [region.name for region in regions if isinstance(region, Interval) and region.end and not region.limit]
-    epochs = [f"more than {recipe.budget.epochs} epochs"] if _still_learning(done, recipe) else []
-    return epochs + ([f"a wider range of {_and(beyond[:2])}"] if beyond else [])
-
-
-def _without_result(quoted: str, ended: Sequence[TrialResult], left: int) -> str:
-    """Say what to do next where no trial is complete."""
-    if not ended:
-        return f"Next, `tuner study start {quoted}` goes on until a trial is complete."
-    if 2 * sum(trial.state == "failed" for trial in ended) > len(ended):
-        return _look(quoted)
-    more = "" if left > 0 else f" --trials {2 * len(ended)}"
-    return f"Next, let trials run to their end: `tuner study start {quoted} --pruner none{more}`."
-
-
-def _look(quoted: str) -> str:
-    return f"Next, look at what went wrong: `tuner study trials {quoted} --attempts`."
-
-
-def _still_learning(done: Sequence[TrialResult], recipe: Recipe) -> int:
-    """Count those of the best trials that did best in their last epoch, if most did: they might go on improving.
-
-    A cosine schedule brings the learning rate to 0, and most trials to their best value, in the last epoch whatever
-    the number of epochs: such a trial tells nothing.
-    """
-    few = done[:_FEW]
-    last = sum(
-        trial.best_epoch is not None
-        and trial.best_epoch + 1 == trial.epochs == recipe.budget.epochs
-        and trial.all_params.get("schedule") != "cosine"
-        for trial in few
-    )
-    return last if 2 * last > len(few) and recipe.budget.epochs > 1 else 0
-
-
-def _tells(region: Region) -> bool:
-    """Tell whether the best trials lie close together."""
+def _is_narrow(region: Region) -> bool:
+    """Return whether the best trials lie close together."""
     if isinstance(region, Interval):
         first, last = region.extent
         return last - first <= _NARROW
     return len(region.values) == 1
 
 
-def _spread(region: Region) -> str:
+def _extent(region: Region) -> str:
+    """Return a parameter with the value or the interval of the best trials."""
     if not isinstance(region, Interval):
         return f"{region.name} {number(region.values[0][0])}"
     if region.low == region.high:
@@ -225,30 +172,15 @@ def _spread(region: Region) -> str:
     return f"{region.name} from {rough(region.low)} to {rough(region.high)}"
 
 
-def _digits(region: Interval) -> str:
+def _end_value(region: Interval) -> str:
+    """Return the end of the searched range that the best trials reach."""
     return number(region.searched[0] if region.end == "lower" else region.searched[1])
 
 
-def _ended(trials: Sequence[TrialResult]) -> list[TrialResult]:
-    return [trial for trial in trials if trial.state in _ENDED]
-
-
-def _after(ended: Sequence[TrialResult], best: TrialResult) -> int:
-    return sum(trial.number > best.number for trial in ended)
-
-
-def _value(trial: TrialResult) -> float | None:
-    return trial.value if trial.value is not None and isfinite(trial.value) else None
-
-
-def _gap(difference: float) -> str:
-    """Return how far two values lie apart, with the digits of a metric; small ones are never shown as none."""
+def _difference(difference: float) -> str:
+    """Return a difference as a metric; one that would round to zero is shown with one significant digit."""
     return metric(abs(difference)) if abs(difference) >= 1e-4 else f"{abs(difference):.1g}"  # noqa: PLR2004
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _and(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
