@@ -1,4 +1,4 @@
-"""Draw `docs/terminal.svg` from a real run: the live table in the middle of it, and the result at its end.
+"""Draw `docs/terminal.svg` from a real run: the live table during the run, and the result at its end.
 
 TUNER_DATA=... .venv/bin/python docs/picture.py mnist --trials 12
 """
@@ -22,11 +22,11 @@ from tuner.report.text import metric
 from tuner.results.trials import ranked
 from tuner.run.progress import Ended, Plan, RunView
 
-ENOUGH = 3  # epochs that make a curve
+MIN_EPOCHS = 3  # so that every curve in the picture has a shape
 
 
 class Camera:
-    """Keeps the plan, and the view at the moment when most is to be seen."""
+    """Records the plan, and one view of the run after ``at`` trials have ended."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -34,19 +34,19 @@ class Camera:
         self.view: RunView | None = None
 
     def planned(self, plan: Plan) -> None:
-        """Keep the plan."""
+        """Record the plan."""
         self.plan = plan
 
     def update(self, view: RunView) -> None:
-        """Keep a copy of the view, once, when enough trials are done and all that run have something to show."""
+        """Record the first view with enough ended trials and enough epochs in every running trial."""
         done = view.counts.complete + view.counts.pruned
         if self.view is None and done >= self.at and len(view.running) > 1:
-            shown = tuple(replace(trial, values=list(trial.values)) for trial in view.running)
-            if all(len(trial.values) >= ENOUGH for trial in shown):
-                self.view = replace(view, running=shown)
+            running = tuple(replace(trial, values=list(trial.values)) for trial in view.running)
+            if all(len(trial.values) >= MIN_EPOCHS for trial in running):
+                self.view = replace(view, running=running)
 
     def ended(self, end: Ended, view: RunView) -> None:
-        """Single ends are not in the picture."""
+        """Ignore the end of a trial; the picture does not show it."""
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
         top = ranked(study.trials(), study.recipe)[:5]
         best = study.best()
     if camera.plan is None or camera.view is None:
-        raise SystemExit("the run was over before there was anything to see: use more --trials")
+        raise SystemExit("the run ended before there was a view to draw: use more --trials")
     console = Console(record=True, width=132, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ tuner study start {options.search} --trials {options.trials}", style="bold"))
     console.print(announce(camera.plan))
@@ -74,7 +74,7 @@ def main() -> None:
     console.print(f"trial {best.number}: val_accuracy {metric(best.metrics['val_accuracy'])}   test accuracy {tested}")
     console.print(Text(f"Next: tuner export {options.search} -o model/", style="bold"))
     drawn = console.export_svg(title="tuner")
-    # A picture in a README loads nothing from elsewhere; the viewer's own monospace font does.
+    # Without the web font: a picture in a README must not load anything. Viewers use their own monospace font.
     options.output.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL), encoding="utf-8")
 
 
