@@ -23,7 +23,7 @@ INSTALL = "$(UV)" pip install --quiet --compile-bytecode --python .venv/bin/pyth
 	--constraint constraints.txt --build-constraint constraints.txt --editable
 endif
 
-.PHONY: help study test chaos lint clean interpreter
+.PHONY: help study test chaos lint docs clean interpreter
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+docs: $(RUNTIME) ## Write docs/cli.md from the help texts of the commands.
+	.venv/bin/python docs/generate_cli.py
 
 clean: ## Remove .venv, caches and built packages; your studies in .tuner stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -1,4 +1,4 @@
-"""``tuner data``: what is here, and getting what is not."""
+"""``tuner data``: the list of data sets, and downloading one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_list_shows_where_each_set_is(tmp_path: Path) -> None:
-    """Embedded, found at a path, or how to get it; the file is not opened."""
+    """Embedded, a path, or the command that downloads it. The file is not opened."""
     (tmp_path / "mnist.npz").write_bytes(b"not read")
 
     result = CliRunner().invoke(data, ["list", "--data-dir", str(tmp_path)], catch_exceptions=False)
@@ -42,17 +42,17 @@ def test_list_shows_where_each_set_is(tmp_path: Path) -> None:
 
 
 def test_list_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder may come from the environment."""
+    """The environment may name the folder."""
     (tmp_path / "fashion_mnist.npz").write_bytes(b"not read")
     monkeypatch.setenv("TUNER_DATA", str(tmp_path))
 
     result = CliRunner().invoke(data, ["list", "--json"], catch_exceptions=False)
 
-    found = {each["name"]: each for each in json.loads(result.stdout)}
-    assert list(found) == ["digits", "fashion_mnist", "mnist"]
-    assert found["digits"]["embedded"]
-    assert found["fashion_mnist"]["path"] == str(tmp_path / "fashion_mnist.npz")
-    assert found["mnist"] == {
+    entries = {entry["name"]: entry for entry in json.loads(result.stdout)}
+    assert list(entries) == ["digits", "fashion_mnist", "mnist"]
+    assert entries["digits"]["embedded"]
+    assert entries["fashion_mnist"]["path"] == str(tmp_path / "fashion_mnist.npz")
+    assert entries["mnist"] == {
         "name": "mnist",
         "description": "handwritten digits, 28x28 pixels",
         "train_rows": 60000,
@@ -65,7 +65,7 @@ def test_list_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_fetch_prints_the_path_of_mnist(shared_data: Path) -> None:
-    """What is here is validated, not downloaded."""
+    """A data set on this machine is checked, not downloaded."""
     result = CliRunner().invoke(data, ["fetch", "mnist", "--data-dir", str(shared_data)], catch_exceptions=False)
 
     assert result.stdout == f"{shared_data / 'mnist.npz'}\n"
@@ -73,7 +73,7 @@ def test_fetch_prints_the_path_of_mnist(shared_data: Path) -> None:
 
 
 def test_fetch_of_a_file_checks_it(tmp_path: Path) -> None:
-    """One JSON object, with the fingerprint that studies store."""
+    """The JSON object has the fingerprint that studies store."""
     path = tmp_path / "my.npz"
     x, y = np.ones((6, 3), np.float32), np.arange(6) % 2
     np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
@@ -103,14 +103,14 @@ def test_fetch_of_an_unknown_name_is_an_input_error() -> None:
 
 
 class QuietFiles(http.server.SimpleHTTPRequestHandler):
-    """Delivers the files of a folder and says nothing about it."""
+    """Serves the files of a folder without logging."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Keep the output of the tests clean."""
 
 
 def test_a_download_is_shown_on_stderr(tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bar names the file and the host; stdout holds the path alone."""
+    """The bar names the file and the host; stdout has only the path."""
     y = np.arange(6, dtype=np.uint8) % 2
     np.savez(tmp_path / "tiny.npz", x_train=y[:, None], y_train=y, x_test=y[:, None], y_test=y)
     handler = functools.partial(QuietFiles, directory=str(tmp_path))

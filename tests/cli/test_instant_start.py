@@ -1,4 +1,4 @@
-"""``tuner --help`` answers at once, because the command line loads nothing that it does not need."""
+"""``tuner --help`` is fast, because the command line imports no heavy library before it needs it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ HEAVY = {"alembic", "keras", "numpy", "optuna", "plotly", "pydantic", "sklearn",
 
 
 def run_python(*arguments: str) -> str:
-    """Return what a fresh interpreter prints."""
+    """Return the output of a fresh interpreter."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def loaded_by(commands: list[list[str]]) -> dict[str, set[str]]:
-    """Return the modules that are loaded after each command, one after the other in a fresh interpreter."""
+    """Return the loaded modules after every command; all commands run in one fresh interpreter."""
     script = (
         "import json, sys; from tuner.cli.main import main\n"
         f"for words in {commands!r}:\n"
@@ -34,14 +34,14 @@ def loaded_by(commands: list[list[str]]) -> dict[str, set[str]]:
 
 
 def test_importing_the_cli_loads_no_heavy_library() -> None:
-    """Training, storage and validation libraries are imported by the verbs that use them."""
+    """The commands that use training, storage and validation libraries import them."""
     loaded = run_python("-c", "import sys, tuner.cli.main; print(*sys.modules)").split()
 
     assert HEAVY & set(loaded) == set()
 
 
 def test_the_package_runs_as_a_module() -> None:
-    """``python -m tuner`` is the same command, for where the script is not on the PATH."""
+    """``python -m tuner`` is the same command, for when the script is not on the PATH."""
     help_text = run_python("-m", "tuner", "--help")
 
     assert "Find, train and hand over" in help_text
@@ -49,7 +49,7 @@ def test_the_package_runs_as_a_module() -> None:
 
 
 def test_reading_verbs_import_no_tensorflow(home: Path) -> None:
-    """Looking at a study never waits for TensorFlow, and the list not even for Optuna."""
+    """Commands that show a study never import TensorFlow, and the list does not even import Optuna."""
     run_scripted(home, small_recipe())
     here = ["--home", str(home)]
     assert "optuna" not in loaded_by([["study", "list", *here]])["study list"]

@@ -1,4 +1,4 @@
-"""The verbs for when something looks wrong, and those that carry a study away, as a shell sees them."""
+"""The commands that check, repair, copy and move studies: stdout, stderr and exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tuner(home: Path) -> Tuner:
 
 
 def test_check_reports_and_names_the_next_command(tuner: Tuner) -> None:
-    """Exit code 0, one line on stdout."""
+    """Exit code 0 and one line on stdout."""
     result = tuner("storage", "check")
     assert result.exit_code == 0
     assert result.stdout.endswith(f"studies.db is sound: sqlite, schema {HEAD}\n")
@@ -44,7 +44,7 @@ def test_check_reports_and_names_the_next_command(tuner: Tuner) -> None:
 
 
 def test_check_of_a_broken_database_ends_with_3(tuner: Tuner, home: Path) -> None:
-    """JSON is printed all the same."""
+    """The JSON is printed as well."""
     with closing(sqlite3.connect(home / "studies.db")) as connection:
         connection.execute("DELETE FROM tuner_study")
         connection.commit()
@@ -57,7 +57,7 @@ def test_check_of_a_broken_database_ends_with_3(tuner: Tuner, home: Path) -> Non
 
 
 def test_backup_prints_the_copy(tuner: Tuner, tmp_path: Path) -> None:
-    """And where the models are, which are not in it; a second time needs `--force`."""
+    """It also prints where the models are. An existing file is replaced only with `--force`."""
     copy = tmp_path / "copy.db"
     result = tuner("storage", "backup", str(copy))
     assert result.exit_code == 0
@@ -72,7 +72,7 @@ def test_backup_prints_the_copy(tuner: Tuner, tmp_path: Path) -> None:
 
 
 def test_an_older_database_is_upgraded_on_demand(tuner: Tuner, home: Path) -> None:
-    """Every other verb says how; afterwards they work (fault 8)."""
+    """Before, every other command says how to upgrade; afterwards they all work (fault 8)."""
     make_older(locate(home=home))
     refused = tuner("study", "show", "small")
     assert refused.exit_code == 3
@@ -91,8 +91,8 @@ def test_an_older_database_is_upgraded_on_demand(tuner: Tuner, home: Path) -> No
     assert (report["changed"], report["backup"]) == (False, None)
 
 
-def test_doctor_ends_with_1_where_there_is_a_problem(tuner: Tuner, home: Path) -> None:
-    """The table names check, result and case; `--json` holds the same."""
+def test_doctor_ends_with_1_if_there_is_a_problem(tuner: Tuner, home: Path) -> None:
+    """The table and the JSON name the check, its result and the file."""
     fine = tuner("doctor", "--quick")
     assert fine.exit_code == 0
     assert "5 files in" in fine.stdout
@@ -109,7 +109,7 @@ def test_doctor_ends_with_1_where_there_is_a_problem(tuner: Tuner, home: Path) -
 
 
 def test_doctor_removes_leftovers_on_demand(tuner: Tuner, home: Path) -> None:
-    """It says before what it would do, and afterwards what it did."""
+    """Without `--fix` it only recommends `--fix`; with it, it lists what it removed."""
     left = home / "artifacts" / "study-00009" / "trial-00000.keras"
     left.parent.mkdir()
     left.write_text("x")
@@ -121,8 +121,8 @@ def test_doctor_removes_leftovers_on_demand(tuner: Tuner, home: Path) -> None:
     assert not left.exists()
 
 
-def test_a_study_is_carried_to_another_home(tuner: Tuner, home: Path, tmp_path: Path) -> None:
-    """One file; each verb says what to type next."""
+def test_a_study_is_moved_to_another_home(tuner: Tuner, home: Path, tmp_path: Path) -> None:
+    """Both commands print the next one to type."""
     file = tmp_path / "small study.zip"
     written = tuner("study", "export-archive", "small", str(file))
     assert written.exit_code == 0
@@ -148,7 +148,7 @@ def test_a_study_is_carried_to_another_home(tuner: Tuner, home: Path, tmp_path: 
 
 
 def test_an_unknown_study_cannot_be_archived(tuner: Tuner, tmp_path: Path) -> None:
-    """The nearest name is offered, and no file appears (fault 37)."""
+    """The hint names the most similar study, and no file appears (fault 37)."""
     result = tuner("study", "export-archive", "smal", str(tmp_path / "x.zip"))
 
     assert result.exit_code == 2

@@ -37,25 +37,25 @@ def tuner(home: Path) -> Tuner:
 
 
 def test_best_lists_the_front(tuner: Tuner) -> None:
-    """As a table and as JSON; the best of the first objective comes first."""
-    printed, found = tuner("study", "best", "digits"), json.loads(tuner("study", "best", "digits", "--json").stdout)
+    """As a table and as JSON. The trial that is best in the first objective comes first."""
+    printed, best = tuner("study", "best", "digits"), json.loads(tuner("study", "best", "digits", "--json").stdout)
     trials = json.loads(tuner("study", "trials", "digits", "--json").stdout)
 
     assert "The Pareto front of 'digits'" in printed.stdout
     assert "Trial " in printed.stdout
-    assert found["objectives"] == NAMES
-    assert found["front"][0]["trial"] == found["trial"]
-    assert (found["objective"], found["value"]) == ("val_accuracy", found["front"][0]["values"]["val_accuracy"])
-    for each in found["front"]:
-        assert list(each["values"]) == NAMES
-        assert each["values"] == trials[each["trial"]]["values"]
-        assert each["values"]["parameters"] == trials[each["trial"]]["parameters"]
-        assert 0 < each["values"]["latency_ms"] < 1000
-        assert trials[each["trial"]]["kept"]
+    assert best["objectives"] == NAMES
+    assert best["front"][0]["trial"] == best["trial"]
+    assert (best["objective"], best["value"]) == ("val_accuracy", best["front"][0]["values"]["val_accuracy"])
+    for row in best["front"]:
+        assert list(row["values"]) == NAMES
+        assert row["values"] == trials[row["trial"]]["values"]
+        assert row["values"]["parameters"] == trials[row["trial"]]["parameters"]
+        assert 0 < row["values"]["latency_ms"] < 1000
+        assert trials[row["trial"]]["kept"]
 
 
 def test_report_and_list_name_the_objectives(tuner: Tuner) -> None:
-    """The front has a table and a sentence."""
+    """The report shows the front as a table and as a sentence."""
     report = tuner("report", "digits")
     listed = tuner("study", "list")
 
@@ -68,17 +68,17 @@ def test_report_and_list_name_the_objectives(tuner: Tuner) -> None:
 
 
 def test_every_trial_of_the_front_can_be_exported(tuner: Tuner, tmp_path: Path) -> None:
-    """Its weights are as many as the front says."""
-    for each in json.loads(tuner("study", "best", "digits", "--json").stdout)["front"]:
-        folder = tmp_path / str(each["trial"])
-        words = ("export", "digits", "-o", str(folder), "--trial", str(each["trial"]), "--format", "keras")
+    """The exported model has as many weights as the front says."""
+    for row in json.loads(tuner("study", "best", "digits", "--json").stdout)["front"]:
+        folder = tmp_path / str(row["trial"])
+        words = ("export", "digits", "-o", str(folder), "--trial", str(row["trial"]), "--format", "keras")
         exported = tuner(*words)
         assert exported.exit_code == 0, exported.stderr
-        assert keras.models.load_model(folder / "model.keras").count_params() == each["values"]["parameters"]
+        assert keras.models.load_model(folder / "model.keras").count_params() == row["values"]["parameters"]
 
 
-def test_the_study_goes_on_without_naming_them_again(tuner: Tuner) -> None:
-    """And refuses others."""
+def test_a_study_continues_without_naming_its_objectives_again(tuner: Tuner) -> None:
+    """Other objectives are refused."""
     again = tuner("study", "start", "digits", *QUICK)
     other = tuner("study", "start", "digits", *QUICK, "--objectives", "val_accuracy")
 
@@ -88,11 +88,11 @@ def test_the_study_goes_on_without_naming_them_again(tuner: Tuner) -> None:
 
 
 def test_reproduce_compares_the_first_objective(tuner: Tuner) -> None:
-    """The size follows from the parameters, and a time never comes again."""
-    found = json.loads(tuner("study", "reproduce", "digits", "--executor", "inline", "--json").stdout)
+    """The size follows from the parameters, and times are never reproducible."""
+    best = json.loads(tuner("study", "reproduce", "digits", "--executor", "inline", "--json").stdout)
 
-    assert found["objective"] == "val_accuracy"
-    assert found["reproduced"]
+    assert best["objective"] == "val_accuracy"
+    assert best["reproduced"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_reproduce_compares_the_first_objective(tuner: Tuner) -> None:
     ],
 )
 def test_impossible_objectives_are_refused(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    """Exit code 2, a hint, and nothing is made."""
+    """Exit code 2, a hint, and no file is created."""
     home = tmp_path / ".tuner"
     result = CliRunner().invoke(main, ["study", "start", "digits", *words, *QUICK[:4], "--home", str(home)])
 

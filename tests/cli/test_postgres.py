@@ -1,4 +1,4 @@
-"""The commands on PostgreSQL; the password of the URL is in no output, no table and no file."""
+"""The commands on PostgreSQL. The password in the URL appears in no output, no table and no file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.postgres import PASSWORD
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tuner.cli.main import main
-from tuner.cli.run import _command
+from tuner.cli.run import command_line
 
-SECRET = "s3cret"  # noqa: S105 - a part of it that no URL writes in another way
+SECRET = "s3cret"  # noqa: S105 - the part of the password that is the same in every spelling of a URL
 assert SECRET in PASSWORD
 
 
 def url_of(location: Location) -> str:
-    """Return the URL as a person would type it."""
+    """Return the URL as a user would type it."""
     return location.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -45,8 +45,8 @@ def rows_of(location: Location) -> str:
         )
 
 
-def test_the_verbs_that_look_work_on_a_server(postgres_location: Location, home: Path) -> None:
-    """As on a file, with a study that is there."""
+def test_the_commands_that_show_a_study_work_on_a_server(postgres_location: Location, home: Path) -> None:
+    """As they do on SQLite, with a finished study."""
     run_scripted(home, small_recipe(), location=postgres_location)
     storage = ("--storage", url_of(postgres_location), "--home", str(home))
 
@@ -77,7 +77,7 @@ def test_the_verbs_that_look_work_on_a_server(postgres_location: Location, home:
 )
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_command_that_fails_shows_no_password(url: str, code: int, debug: bool) -> None:
-    """Nor in a traceback; also where the URL is malformed (faults 11 and 12)."""
+    """Neither does a traceback, and neither does the error for a malformed URL (faults 11 and 12)."""
     command = [sys.executable, "-m", "tuner", *(["--debug"] if debug else []), "study", "list", "--storage", url]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -87,21 +87,23 @@ def test_a_command_that_fails_shows_no_password(url: str, code: int, debug: bool
     assert result.stderr.count("\n") <= 2 or debug
 
 
-def test_the_command_to_go_on_with_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the environment names the database, it need not be named again."""
+def test_the_command_that_continues_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the environment names the database, the command does not name it again."""
     url = "postgresql://ann:s3cret@host/team"
-    assert _command("study", "start", "digits", storage=url) == (
+    assert command_line("study", "start", "digits", storage=url) == (
         "tuner study start digits --storage postgresql://ann@host/team"
     )
-    assert _command("study", "start", "x", storage="sqlite:///a.db") == "tuner study start x --storage sqlite:///a.db"
+    assert (
+        command_line("study", "start", "x", storage="sqlite:///a.db") == "tuner study start x --storage sqlite:///a.db"
+    )
 
     monkeypatch.setenv("TUNER_STORAGE", url)
-    assert _command("study", "start", "digits", storage=url) == "tuner study start digits"
+    assert command_line("study", "start", "digits", storage=url) == "tuner study start digits"
 
 
 @pytest.mark.slow
 def test_a_real_study_leaves_the_password_nowhere(postgres_location: Location, home: Path) -> None:
-    """Not in what it prints, nor in the database, nor in a file."""
+    """It is not in the output, the database or any file."""
     environment = {**os.environ, "TUNER_HOME": str(home), "TUNER_STORAGE": url_of(postgres_location)}
     outputs = []
     for words in (

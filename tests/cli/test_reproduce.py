@@ -1,4 +1,4 @@
-"""``study reproduce``, as a shell sees it, and what ``study show`` tells of versions and devices."""
+"""``study reproduce``, and the versions and devices in ``study show``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tuner(home: Path) -> Tuner:
 
 @pytest.fixture
 def write(home: Path) -> Callable[[str], None]:
-    """Change the database; every test brings it back."""
+    """Change the database; every test undoes its change."""
 
     def run(statement: str) -> None:
         with sqlite3.connect(home / "studies.db") as connection:
@@ -41,8 +41,8 @@ def write(home: Path) -> Callable[[str], None]:
     return run
 
 
-def test_a_trial_that_comes_again_ends_with_0(tuner: Tuner) -> None:
-    """The comparison is on stdout, each epoch and the next command on stderr."""
+def test_a_reproduced_trial_ends_with_0(tuner: Tuner) -> None:
+    """The comparison is on stdout, the epochs and the next command are on stderr."""
     result = tuner("reproduce", "digits", "--executor", "inline")
 
     assert result.exit_code == 0, result.stderr
@@ -56,21 +56,21 @@ def test_a_trial_that_comes_again_ends_with_0(tuner: Tuner) -> None:
 
 
 def test_the_comparison_is_one_json_object(tuner: Tuner) -> None:
-    """Documented names, epochs counted from 0."""
+    """It has the documented keys; epochs count from 0."""
     result = tuner("reproduce", "digits", "--trial", "0", "--executor", "inline", "--json")
-    found = json.loads(result.stdout)
+    comparison = json.loads(result.stdout)
 
     assert result.exit_code == 0
-    assert set(found) == {
+    assert set(comparison) == {
         "study", "trial", "state", "label", "objective", "reproduced", "verdict", "value", "metrics", "best_epoch",
         "epochs", "trained", "first_difference", "reason", "changes",
     }  # fmt: skip
-    assert (found["reproduced"], found["verdict"], found["changes"]) == (True, "equal", {})
-    assert set(found["metrics"]["val_loss"]) == {"then", "now", "difference"}
+    assert (comparison["reproduced"], comparison["verdict"], comparison["changes"]) == (True, "equal", {})
+    assert set(comparison["metrics"]["val_loss"]) == {"then", "now", "difference"}
 
 
-def test_a_trial_that_does_not_come_again_ends_with_1(tuner: Tuner, write: Callable[[str], None]) -> None:
-    """The first epoch that differs, and what it may come from."""
+def test_a_trial_that_is_not_reproduced_ends_with_1(tuner: Tuner, write: Callable[[str], None]) -> None:
+    """The output names the first epoch that differs, and possible causes."""
     by = "UPDATE tuner_epoch SET metrics = json_set(metrics, '$.loss', json_extract(metrics, '$.loss') {} 0.5) "
     write(by.format("+") + "WHERE epoch = 1")
     result = tuner("reproduce", "digits", "--executor", "inline")
@@ -78,11 +78,11 @@ def test_a_trial_that_does_not_come_again_ends_with_1(tuner: Tuner, write: Calla
 
     assert result.exit_code == 1
     assert result.stdout.endswith("Not reproduced: epoch 2 of 2 is the first that differs by more than 0.0001.\n")
-    assert "Error: trial 0 of 'digits' was not reproduced\nHint:  the versions are those of then;" in result.stderr
+    assert "Error: trial 0 of 'digits' was not reproduced\nHint:  the versions are the same;" in result.stderr
 
 
 def test_a_version_that_differs_is_shown(tuner: Tuner, write: Callable[[str], None]) -> None:
-    """By `reproduce` in a line, by `show` among the settings; nothing where all is equal."""
+    """By `reproduce` in a line and by `show` among the settings, but only if it differs."""
     assert " then, " not in tuner("show", "digits").stdout
     assert json.loads(tuner("show", "digits", "--json").stdout)["changes"] == {}
     write("UPDATE tuner_study SET environment = json_set(environment, '$.keras', '3.0.0')")
@@ -93,8 +93,8 @@ def test_a_version_that_differs_is_shown(tuner: Tuner, write: Callable[[str], No
     assert list(json.loads(tuner("show", "digits", "--json").stdout)["changes"]) == ["keras"]
 
 
-def test_devices_are_shown_where_there_was_more_than_one(tuner: Tuner, write: Callable[[str], None]) -> None:
-    """A study that moved to another machine."""
+def test_devices_are_shown_if_there_are_several(tuner: Tuner, write: Callable[[str], None]) -> None:
+    """As after a study has moved to another machine."""
     assert "devices" not in tuner("show", "digits").stdout
     write(
         "INSERT INTO tuner_attempt (study_id, trial_number, attempt, owner, device, started, first_epoch) "
@@ -103,8 +103,8 @@ def test_devices_are_shown_where_there_was_more_than_one(tuner: Tuner, write: Ca
     assert "cpu, H200" in tuner("show", "digits").stdout
 
 
-def test_a_trial_that_is_not_there_ends_with_2(tuner: Tuner) -> None:
-    """Before anything is trained."""
+def test_an_unknown_trial_ends_with_2(tuner: Tuner) -> None:
+    """Nothing is trained."""
     result = tuner("reproduce", "digits", "--trial", "9")
     assert result.exit_code == 2
     assert result.stderr == "Error: study 'digits' has no trial 9\nHint:  number of trials: 1, counted from 0\n"

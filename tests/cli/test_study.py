@@ -1,4 +1,4 @@
-"""The verbs on studies, as a shell sees them: stdout, stderr, exit code."""
+"""The commands on studies: stdout, stderr and exit codes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tuner(home: Path) -> Tuner:
 
 
 def test_start_prints_the_best_configurations_and_the_next_commands(home: Path) -> None:
-    """Stdout is the result, stderr the progress."""
+    """The result is on stdout, the progress on stderr."""
     result = CliRunner().invoke(
         main, ["study", "start", "digits", "--name", "two", "--trials", "2", *QUICK, "--home", str(home)]
     )
@@ -50,23 +50,23 @@ def test_start_prints_the_best_configurations_and_the_next_commands(home: Path) 
 
 
 def test_start_prints_one_json_object(tuner: Tuner) -> None:
-    """A finished study is reported at once."""
+    """A finished study is reported without training."""
     result = tuner("study", "start", "digits", "--trials", "4", *QUICK, "--json")
-    found = json.loads(result.stdout)
+    report = json.loads(result.stdout)
 
     assert result.exit_code == 0
-    assert found["study"] == "digits"
-    assert found["trials"]["complete"] + found["trials"]["pruned"] == 4
-    assert found["test"]["accuracy"] > 0.3
+    assert report["study"] == "digits"
+    assert report["trials"]["complete"] + report["trials"]["pruned"] == 4
+    assert report["test"]["accuracy"] > 0.3
 
 
-def test_quiet_says_nothing_on_stderr_but_the_next_commands(tuner: Tuner) -> None:
+def test_quiet_with_json_prints_nothing_on_stderr(tuner: Tuner) -> None:
     """Scripts may keep stderr clean."""
     assert tuner("study", "start", "digits", "--trials", "4", *QUICK, "--json", "--quiet").stderr == ""
 
 
 def test_list_show_trials_and_best_agree(tuner: Tuner) -> None:
-    """Four views on one study."""
+    """All four show the same study."""
     listed = json.loads(tuner("study", "list", "--json").stdout)
     shown = json.loads(tuner("study", "show", "digits", "--json").stdout)
     trials = json.loads(tuner("study", "trials", "digits", "--json").stdout)
@@ -84,27 +84,27 @@ def test_list_show_trials_and_best_agree(tuner: Tuner) -> None:
     [("study", "list"), ("study", "show", "digits"), ("study", "trials", "digits"), ("study", "best", "digits"),
      ("report", "digits")],
 )  # fmt: skip
-def test_every_reporting_verb_prints_a_table(tuner: Tuner, words: tuple[str, ...]) -> None:
-    """People get tables, the same facts."""
+def test_every_reporting_command_prints_a_table(tuner: Tuner, words: tuple[str, ...]) -> None:
+    """Without `--json`, the output is a table."""
     result = tuner(*words)
     assert result.exit_code == 0, result.stderr
     assert "digits" in result.stdout or "configuration" in result.stdout
 
 
-def test_show_names_the_sampler_that_auto_came_to(tuner: Tuner) -> None:
-    """Nobody has to count configurations."""
+def test_show_names_the_sampler_that_auto_chose(tuner: Tuner) -> None:
+    """In parentheses after `auto`."""
     assert "auto (tpe)" in tuner("study", "show", "digits").stdout
 
 
-def test_trials_can_be_cut_to_the_best(tuner: Tuner) -> None:
-    """Best first."""
+def test_trials_can_be_limited_to_the_best(tuner: Tuner) -> None:
+    """The best comes first."""
     top = json.loads(tuner("study", "trials", "digits", "--top", "2", "--json").stdout)
     values = [trial["value"] for trial in top]
     assert values == sorted(values, reverse=True)
 
 
 def test_report_writes_every_trial_as_csv(tuner: Tuner, tmp_path: Path) -> None:
-    """One line per trial, with metrics and parameters."""
+    """The file has one line per trial, with metrics and parameters."""
     file = tmp_path / "trials.csv"
     result = tuner("report", "digits", "--csv", str(file))
     with file.open(encoding="utf-8", newline="") as lines:
@@ -115,20 +115,20 @@ def test_report_writes_every_trial_as_csv(tuner: Tuner, tmp_path: Path) -> None:
     assert {"val_accuracy", "learning_rate", "seconds", "parameters"} <= set(rows[0])
 
 
-def test_report_begins_with_a_reading_of_the_study(tuner: Tuner) -> None:
-    """People get it before the tables, programs under a key of its own; too few trials are said to be too few."""
-    printed, found = tuner("report", "digits"), json.loads(tuner("report", "digits", "--json").stdout)
+def test_report_begins_with_a_paragraph_about_the_study(tuner: Tuner) -> None:
+    """The JSON has it under its own key. With too few trials, a message says so."""
+    printed, report = tuner("report", "digits"), json.loads(tuner("report", "digits", "--json").stdout)
     paragraph = printed.stdout.partition("\n\n")[0]
 
-    assert found["reading"].split() == paragraph.split()
-    assert f"trial {found['trial']} " in paragraph.lower()
-    assert "What each parameter is worth cannot be said: it takes at least" in printed.stderr
-    assert found["importances"]["ped_anova"] == found["importances"]["fanova"] == found["regions"] == {}
-    assert len(found["top"]) <= 10
+    assert report["reading"].split() == paragraph.split()
+    assert f"trial {report['trial']} " in paragraph.lower()
+    assert "The importance of the parameters is unknown: it takes at least" in printed.stderr
+    assert report["importances"]["ped_anova"] == report["importances"]["fanova"] == report["regions"] == {}
+    assert len(report["top"]) <= 10
 
 
 def test_stop_says_when_nothing_runs(tuner: Tuner) -> None:
-    """And how to go on."""
+    """The command that continues the study follows."""
     result = tuner("study", "stop", "digits")
     assert result.exit_code == 0
     assert "'digits' is not running." in result.stderr
@@ -142,8 +142,8 @@ def test_an_unknown_study_is_named_with_the_nearest(tuner: Tuner) -> None:
         assert result.stderr == "Error: there is no study 'digts'\nHint:  did you mean 'digits'?\n"
 
 
-def test_without_a_database_reading_verbs_create_nothing(tuner: Tuner, tmp_path: Path) -> None:
-    """There is no study, and no file appears (fault 3)."""
+def test_without_a_database_reading_commands_create_nothing(tuner: Tuner, tmp_path: Path) -> None:
+    """They find no study, and no file appears (fault 3)."""
     empty = tmp_path / ".tuner"
     assert tuner("study", "list", "--json", home=empty).stdout == "[]\n"
     assert "There are no studies yet." in tuner("study", "list", home=empty).stderr
@@ -152,7 +152,7 @@ def test_without_a_database_reading_verbs_create_nothing(tuner: Tuner, tmp_path:
 
 
 def test_a_zero_byte_database_is_initialised_by_start_alone(tuner: Tuner, tmp_path: Path) -> None:
-    """Reading verbs say that there is no study (fault 3)."""
+    """Reading commands report that there is no study (fault 3)."""
     home = tmp_path / ".tuner"
     home.mkdir()
     (home / "studies.db").touch()
@@ -179,7 +179,7 @@ def test_a_zero_byte_database_is_initialised_by_start_alone(tuner: Tuner, tmp_pa
 def test_impossible_settings_are_refused_before_any_trial(
     tuner: Tuner, tmp_path: Path, option: str, value: str, message: str
 ) -> None:
-    """Exit code 2, the value seen, the nearest name (faults 27, 28, 36)."""
+    """Exit code 2, the wrong value, and the most similar name (faults 27, 28, 36)."""
     result = tuner("study", "start", "digits", option, value, *QUICK[:4], home=tmp_path / ".tuner")
     assert result.exit_code == 2
     assert message in result.stderr
@@ -187,7 +187,7 @@ def test_impossible_settings_are_refused_before_any_trial(
 
 
 def test_a_mistake_in_a_file_names_file_key_and_value(tuner: Tuner, tmp_path: Path) -> None:
-    """Nothing is run and nothing is created."""
+    """Nothing runs and no file is created."""
     file = tmp_path / "my.toml"
     file.write_text('data = "digits"\n[budget]\ntrails = 3\n[space]\nlearning_rate = 0.1\n', encoding="utf-8")
     for words in (("study", "start", str(file)), ("space", "check", str(file))):
@@ -198,20 +198,20 @@ def test_a_mistake_in_a_file_names_file_key_and_value(tuner: Tuner, tmp_path: Pa
         )
 
 
-def test_space_verbs_list_show_and_check(tmp_path: Path) -> None:
-    """What `show` prints is a file that `check` accepts."""
+def test_space_commands_list_show_and_check(tmp_path: Path) -> None:
+    """`check` accepts the output of `show`."""
     listed = json.loads(CliRunner().invoke(main, ["space", "list", "--json"]).stdout)
-    assert {"digits", "mnist", "fashion_mnist", "mnist_ladder"} <= {each["name"] for each in listed}
-    for each in listed:
-        file = tmp_path / f"{each['name']}.toml"
-        file.write_text(CliRunner().invoke(main, ["space", "show", each["name"]]).stdout, encoding="utf-8")
+    assert {"digits", "mnist", "fashion_mnist", "mnist_ladder"} <= {row["name"] for row in listed}
+    for row in listed:
+        file = tmp_path / f"{row['name']}.toml"
+        file.write_text(CliRunner().invoke(main, ["space", "show", row["name"]]).stdout, encoding="utf-8")
         checked = CliRunner().invoke(main, ["space", "check", str(file)])
         assert checked.exit_code == 0
         assert "is fine" in checked.stdout
 
 
 def test_delete_asks_and_then_removes(tuner: Tuner, home: Path) -> None:
-    """`--yes` answers for scripts."""
+    """`--yes` skips the question, for scripts."""
     tuner("study", "start", "digits", "--name", "gone", "--trials", "1", *QUICK)
     refused = CliRunner().invoke(main, ["study", "delete", "gone", "--home", str(home)], input="n\n")
     assert refused.exit_code == 1
@@ -220,7 +220,7 @@ def test_delete_asks_and_then_removes(tuner: Tuner, home: Path) -> None:
 
 
 def test_a_gpu_that_is_not_there_ends_the_run(tuner: Tuner, tmp_path: Path) -> None:
-    """Exit code 1 and how to go on without (fault 26)."""
+    """Exit code 1, and a hint how to run without one (fault 26)."""
     from tuner.training.runtime import prepare
 
     if prepare("auto") != "cpu":

@@ -1,4 +1,4 @@
-"""The CSV file holds every trial, is safe to open in a spreadsheet, and is whole or absent."""
+"""The CSV file has every trial, is safe to open in a spreadsheet, and is never partial."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_trial_is_a_line(tmp_path: Path) -> None:
-    """Facts, metrics and all parameters; what a trial lacks is empty; commas and quotes survive."""
+    """With metrics and all parameters. Missing values are empty; commas and quotes are preserved."""
     write_csv(tmp_path / "trials.csv", [TRIAL, FAILED])
     first, second = read(tmp_path / "trials.csv")
 
@@ -65,7 +65,7 @@ def test_every_trial_is_a_line(tmp_path: Path) -> None:
 
 
 def test_a_study_without_trials_has_a_header(tmp_path: Path) -> None:
-    """A script that reads the file finds its columns."""
+    """A script that reads the file can rely on the columns."""
     write_csv(tmp_path / "trials.csv", [])
 
     assert (tmp_path / "trials.csv").read_text().startswith("number,state,value,")
@@ -74,7 +74,7 @@ def test_a_study_without_trials_has_a_header(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_text_that_a_spreadsheet_would_run_is_escaped(tmp_path: Path, start: str) -> None:
-    """Labels come from files of others, reasons from exceptions; negative numbers stay numbers."""
+    """Labels and reasons may come from other people. Negative numbers stay numbers."""
     formula = f"{start}HYPERLINK(0)"
     write_csv(tmp_path / "trials.csv", [replace(TRIAL, label=formula, reason=formula, value=-0.5)])
     (row,) = read(tmp_path / "trials.csv")
@@ -84,7 +84,7 @@ def test_text_that_a_spreadsheet_would_run_is_escaped(tmp_path: Path, start: str
 
 
 def test_an_error_leaves_the_older_file(tmp_path: Path) -> None:
-    """Text that cannot be written ends the writing half-way; what was there stays, and nothing else."""
+    """If writing fails half-way, the older file stays, and no other file appears."""
     path = tmp_path / "trials.csv"
     path.write_text("older")
 
@@ -97,7 +97,7 @@ def test_an_error_leaves_the_older_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", [".", "file/trials.csv"])
 def test_a_path_that_cannot_be_written_is_an_input_error(tmp_path: Path, where: str) -> None:
-    """A folder, or something below a file: exit code 2 and the path."""
+    """A folder, or a path below a file: exit code 2, and the message names the path."""
     (tmp_path / "file").touch()
 
     with pytest.raises(UsageError, match=f"cannot write {tmp_path}") as caught:

@@ -1,4 +1,4 @@
-"""Short text says the same everywhere and is never misleading."""
+"""Formatting of numbers, parameters and curves as short text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_sparkline_has_a_block_per_value_and_shows_the_last_ones(values: list[
 
 
 def test_a_flat_curve_is_drawn_in_the_middle() -> None:
-    """It is neither good nor bad."""
+    """There is no highest or lowest value."""
     assert sparkline([0.5, 0.5]) == "▄▄"
     assert sparkline([]) == ""
 
@@ -42,7 +42,7 @@ def test_a_flat_curve_is_drawn_in_the_middle() -> None:
     ],
 )
 def test_a_duration_has_the_unit_that_fits(seconds: float, text: str) -> None:
-    """Rounding never shows sixty of anything."""
+    """Rounding never shows 60 seconds or 60 minutes."""
     assert duration(seconds) == text
 
 
@@ -60,8 +60,8 @@ def test_a_duration_has_the_unit_that_fits(seconds: float, text: str) -> None:
         ("adam", "adam"),
     ],
 )
-def test_a_number_has_the_digits_that_help(value: ParamValue | None, text: str) -> None:
-    """Four significant ones; flags are words."""
+def test_a_number_has_four_significant_digits(value: ParamValue | None, text: str) -> None:
+    """Four significant digits; flags become words."""
     assert number(value) == text
 
 
@@ -72,14 +72,14 @@ def test_a_metric_has_four_decimals() -> None:
 
 
 def test_a_network_is_its_widths() -> None:
-    """Softmax regression has none."""
+    """Softmax regression has no hidden layer."""
     assert network({"layers": 2, "units_0": 256, "units_1": 128, "dropout": 0.1}) == "256-128"
     assert network({f"units_{i}": i for i in range(11)}) == "0-1-2-3-4-5-6-7-8-9-10"
     assert network({"layers": 0}) == "-"
 
 
 def test_the_brief_form_tells_trials_apart() -> None:
-    """Network, optimizer and what usually matters, in a fixed order; what a trial lacks is left out."""
+    """Network, optimizer and the main parameters, in a fixed order. Missing parameters are left out."""
     params: dict[str, ParamValue] = {"batch_size": 64, "dropout": 0.25, "optimizer": "sgd", "learning_rate": 0.0123456}
 
     assert brief(params) == "sgd  lr 0.01235  drop 0.25  batch 64"

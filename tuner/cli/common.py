@@ -1,4 +1,4 @@
-"""What the verbs share: options, JSON on stdout, the next command on stderr."""
+"""Shared by the commands: options, JSON on stdout, and the next commands on stderr."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -16,9 +16,11 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PIPE_WIDTH = 140  # columns of a table where there is no terminal
+PIPE_WIDTH = 140  # columns of a table if stdout is not a terminal
 LINE_WIDTH = 100  # columns of a paragraph
-_JOINT = "\u2060"  # stands for a blank at which no line ends
+_NO_BREAK = "\u2060"  # replaces a blank where a line must not end
+
+study_name = click.argument("name", help="Name of the study; see `tuner study list`.")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
@@ -27,12 +29,12 @@ data_dir = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     envvar="TUNER_DATA",
     show_envvar=True,
-    help="Folder that is searched first for data sets (NAME.npz).",
+    help="Folder to search first for data sets (NAME.npz).",
 )
 
 
 def storage_options(command: Command) -> Command:
-    """Add ``--home`` and ``--storage``: where studies and models are kept."""
+    """Add ``--home`` and ``--storage``: the places of the studies and the models."""
     home = click.option(
         "--home",
         type=click.Path(path_type=Path, file_okay=False),
@@ -50,11 +52,11 @@ def storage_options(command: Command) -> Command:
     return home(storage(command))
 
 
-def be_silent(*streams: TextIO) -> None:
-    """Let what is written to these streams, now or when the program ends, go nowhere: their reader went away."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def discard_output(*streams: TextIO) -> None:
+    """Discard all further output of these streams, because the reader has closed its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
-        os.dup2(nowhere, stream.fileno())
+        os.dup2(null, stream.fileno())
 
 
 def print_json(value: object) -> None:
@@ -62,25 +64,29 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_next(commands: Sequence[tuple[str, str]]) -> None:
-    """Tell the next useful commands, with what each does, on stderr."""
+def print_next(*commands: tuple[str, str]) -> None:
+    """Print the next useful commands on stderr.
+
+    Args:
+        commands: Pairs of a command line and its purpose.
+    """
     click.echo("\nNext:", err=True)
     width = max(len(command) for command, _ in commands)
     for command, purpose in commands:
         click.echo(f"  {command:<{width}}   {purpose}", err=True)
 
 
-def print_words(paragraph: str) -> None:
-    """Print a paragraph on stdout, in lines that are easy to read; a command between backticks stays on one line."""
+def print_paragraph(text: str) -> None:
+    """Print a paragraph on stdout, wrapped; a command between backticks stays on one line."""
     width = min(shutil.get_terminal_size().columns, LINE_WIDTH) if sys.stdout.isatty() else LINE_WIDTH
-    joined = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _JOINT), paragraph)
+    joined = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _NO_BREAK), text)
     filled = textwrap.fill(joined, width, break_long_words=False, break_on_hyphens=False)
-    click.echo(filled.replace(_JOINT, " ") + "\n")
+    click.echo(filled.replace(_NO_BREAK, " ") + "\n")
 
 
 def print_rich(renderable: object) -> None:
     """Print a rich table on stdout."""
     from rich.console import Console
 
-    # A pipe has no width of its own: wide enough for every table.
+    # A pipe has no width, so use one that fits every table.
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(renderable)

@@ -1,4 +1,4 @@
-"""The verbs on data sets: list, fetch."""
+"""The commands ``tuner data list`` and ``fetch``, and the progress bar of a download."""
 
 from __future__ import annotations
 
@@ -13,37 +13,25 @@ from tuner.cli import common
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+    from tuner.data.catalog import CatalogEntry
+
 
 @click.group()
 def data() -> None:
-    """The data sets."""
+    """List and download data sets."""
 
 
 @data.command("list")
 @common.data_dir
 @common.as_json
 def list_command(*, data_dir: Path | None, as_json: bool) -> None:
-    """List the data sets by name, and where each was found."""
+    """List the data sets by name, with the place of each."""
     from tuner.data.catalog import CATALOG
     from tuner.data.lookup import find
 
-    found = [(entry, find(entry, data_dir)) for entry in CATALOG.values()]
+    places = [(entry, find(entry, data_dir)) for entry in CATALOG.values()]
     if as_json:
-        common.print_json(
-            [
-                {
-                    "name": entry.name,
-                    "description": entry.description,
-                    "train_rows": entry.train_rows,
-                    "test_rows": entry.test_rows,
-                    "classes": len(entry.class_names),
-                    "input_shape": list(entry.input_shape),
-                    "embedded": entry.embedded,
-                    "path": str(path) if path else None,
-                }
-                for entry, path in found
-            ]
-        )
+        common.print_json([_entry_json(entry, path) for entry, path in places])
         return
     from rich.console import Console
     from rich.table import Table
@@ -51,21 +39,21 @@ def list_command(*, data_dir: Path | None, as_json: bool) -> None:
     table = Table("name", "rows", "classes", "where", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
-    for entry, path in found:
+    for entry, path in places:
         where = "embedded" if entry.embedded else str(path or f"not here: tuner data fetch {entry.name}")
         table.add_row(entry.name, f"{entry.train_rows} + {entry.test_rows}", str(len(entry.class_names)), where)
     Console(markup=False, highlight=False).print(table)
-    common.print_next([("tuner study start digits", "search on the embedded data set")])
+    common.print_next(("tuner study start digits", "search on the embedded data set"))
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", help="A name from `tuner data list`, or an .npz file of your own.")
 @common.data_dir
 @common.as_json
 def fetch(*, name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Find or download the data set NAME.
+    """Find or download a data set and check it.
 
-    It is validated, and its place is printed. NAME may also be an .npz file of yours.
+    Prints the path of the data set.
     """
     from tuner.data.catalog import CATALOG
     from tuner.data.lookup import load_dataset
@@ -86,18 +74,29 @@ def fetch(*, name: str, data_dir: Path | None, as_json: bool) -> None:
         )
         return
     click.echo(dataset.source)
-    known = name in CATALOG
-    common.print_next(
-        [
-            (f"tuner study start {name}", "search for the best model")
-            if known
-            else ("tuner space show digits", f'a search to start your own from: set data = "{shlex.quote(name)}"')
-        ]
-    )
+    if name in CATALOG:
+        common.print_next((f"tuner study start {name}", "search for the best model"))
+    else:
+        setting = f'data = "{shlex.quote(name)}"'
+        common.print_next(("tuner space show digits > my.toml", f"a recipe to change: set {setting} in it"))
+
+
+def _entry_json(entry: CatalogEntry, path: Path | None) -> dict[str, object]:
+    """Return a data set of the catalogue as plain data."""
+    return {
+        "name": entry.name,
+        "description": entry.description,
+        "train_rows": entry.train_rows,
+        "test_rows": entry.test_rows,
+        "classes": len(entry.class_names),
+        "input_shape": list(entry.input_shape),
+        "embedded": entry.embedded,
+        "path": str(path) if path else None,
+    }
 
 
 class DownloadBar:
-    """A bar on stderr for each file that is downloaded; the progress of :mod:`tuner.data.download`."""
+    """Shows a progress bar on stderr for each downloaded file; implements :class:`tuner.data.download.Progress`."""
 
     def __init__(self) -> None:
         self._bar: RichProgress | None = None
@@ -114,12 +113,12 @@ class DownloadBar:
         self._bar.start()
 
     def advance(self, count: int) -> None:
-        """Fill the bar by so many bytes."""
+        """Advance the bar by ``count`` bytes."""
         if self._bar is not None:
             self._bar.advance(self._task, count)
 
     def finish(self) -> None:
-        """Leave the bar as it is and give the line free."""
+        """Stop drawing; the bar stays on the screen as it is."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -1,4 +1,4 @@
-"""The verbs that hand a model over: ``export``, and from the exported folder alone ``predict`` and ``evaluate``."""
+"""The commands ``export``, ``predict`` and ``evaluate``. The last two need nothing but the exported folder."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from tuner.delivery.evaluate import Evaluation
     from tuner.delivery.manifest import Manifest
 
-# Spelled out, because the table of formats imports NumPy and `tuner --help` has to be instant.
+# A copy of the names in tuner.delivery.formats, which imports NumPy: `tuner --help` must stay instant.
 FORMATS = ("keras", "saved-model", "onnx", "litert")
 DEFAULT_FORMATS = ("keras", "saved-model")
 
-_model = click.argument("model", type=click.Path(path_type=Path))
+_model = click.argument("model", type=click.Path(path_type=Path), help="The folder that `tuner export` wrote.")
 _runtime = click.option(
     "--runtime",
     type=click.Choice(["auto", *FORMATS]),
     default="auto",
     show_default=True,
-    help="Which of the exported formats computes; auto takes the one that starts quickest.",
+    help="The exported format to run the model with; auto takes the one that starts fastest.",
 )
 
 
 @click.command()
-@click.argument("name")
+@common.study_name
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the exported model.")
-@click.option("--trial", type=click.IntRange(min=0), help="Number of the trial.  [default: the best]")
+@click.option("--trial", type=click.IntRange(min=0), metavar="N", help="Number of the trial.  [default: the best one]")
 @click.option(
     "--format",
     "formats",
@@ -41,15 +41,15 @@ _runtime = click.option(
     multiple=True,
     default=DEFAULT_FORMATS,
     show_default=True,
-    help="May be given several times.",
+    help="Format of the model; repeat the option for several formats.",
 )
 @click.option(
     "--refit/--no-refit",
     default=None,
-    help="Take the model that was trained again on all rows, or the one that was validated.  "
-    "[default: the former, of the best trial if it has one]",
+    help="Export the refit (trained on all rows), or the model as it was validated.  [default: for the "
+    "best trial the refit, if there is one]",
 )
-@click.option("--force", is_flag=True, help="Replace an exported model that is already in the folder.")
+@click.option("--force", is_flag=True, help="Replace an exported model in the folder.")
 @common.storage_options
 @common.data_dir
 @common.as_json
@@ -66,10 +66,10 @@ def export(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Export the best model of study NAME.
+    """Export the best model of a study.
 
-    The folder needs neither the study nor tuner to be loaded. Each format is loaded again and compared with the
-    original on real rows. The folder appears when all is done.
+    The exported folder works without the study and without tuner. Each format is loaded again and its output is
+    compared with the original model on real rows. The folder appears only if everything succeeds.
     """
     from tuner.study import load_study
 
@@ -81,28 +81,35 @@ def export(
         refit=refit,
         on_step=lambda step: click.echo(f"{step} …", err=True),
     )
-    click.echo(f"exported: {_which(manifest)}", err=True)
+    click.echo(f"exported: {_describe_model(manifest)}", err=True)
     if as_json:
         common.print_json(manifest.model_dump(mode="json"))
         return
     click.echo(_export_table(manifest))
     folder = shlex.quote(str(output))
     common.print_next(
-        [
-            (f"tuner predict {folder} new.npz -o predictions.csv", "classify new rows"),
-            (f"tuner evaluate {folder} {shlex.quote(manifest.data.name)}", "measure it on the test split"),
-        ]
+        (f"tuner predict {folder} new.npz -o predictions.csv", "classify new rows"),
+        (f"tuner evaluate {folder} {shlex.quote(manifest.data.name)}", "measure it on the test split"),
     )
 
 
 @click.command()
 @_model
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to write, .csv or .json.  [default: stdout]"
+@click.argument(
+    "inputs",
+    metavar="INPUT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Rows to classify: .npy, .npz, .csv or .png files, or a folder of .png files.",
 )
-@click.option("--array", metavar="NAME", help="Array of .npz files.  [default: x_test, else x, else the only one]")
-@click.option("--invert", is_flag=True, help="Swap black and white in images: MNIST is white on black.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The .csv or .json file to write.  [default: stdout]"
+)
+@click.option(
+    "--array", metavar="NAME", help="Array to read from .npz files.  [default: x_test, else x, else the only one]"
+)
+@click.option("--invert", is_flag=True, help="Swap black and white in images. MNIST is white on black.")
 @_runtime
 @common.as_json
 def predict(
@@ -115,37 +122,37 @@ def predict(
     runtime: str,
     as_json: bool,
 ) -> None:
-    """Classify the rows of INPUT with a MODEL.
+    """Classify new rows with an exported model.
 
-    INPUT is .npy, .npz, .csv, .png or a folder of .png; MODEL is an exported folder. Prints CSV with the columns
-    prediction and p_<class>, or JSON.
+    Prints CSV with the column prediction and one column per class, such as p_0; or JSON.
     """
     from tuner.delivery.manifest import read_manifest
     from tuner.delivery.predict import predict as run
     from tuner.delivery.readers import load_rows
 
-    rows = load_rows(inputs, read_manifest(model), array=array, invert=invert)
+    manifest = read_manifest(model)
+    rows = load_rows(inputs, manifest, array=array, invert=invert)
     prediction = run(model, rows, runtime=runtime)
     if output is None:
         prediction.write(sys.stdout, as_json=as_json)
         return
     prediction.save(output, as_json=as_json or output.suffix.lower() == ".json")
     click.echo(f"{len(rows)} predictions written to {output} (runtime {prediction.runtime})", err=True)
+    command = f"tuner evaluate {shlex.quote(str(model))} {shlex.quote(manifest.data.name)}"
+    common.print_next((command, "measure the model on the test split"))
 
 
 @click.command()
 @_model
-@click.argument("data")
+@click.argument("data", help="A name from `tuner data list`, or an .npz file.")
 @common.data_dir
-@click.option(
-    "--split", type=click.Choice(["test"]), default="test", show_default=True, help="Part of the data to use."
-)
+@click.option("--split", type=click.Choice(["test"]), default="test", show_default=True, help="The rows to use.")
 @_runtime
 @common.as_json
 def evaluate(*, model: Path, data: str, data_dir: Path | None, split: str, runtime: str, as_json: bool) -> None:
-    """Measure a MODEL on a test split.
+    """Measure an exported model on a test split.
 
-    MODEL is an exported folder, DATA a name (see `tuner data list`) or an .npz file.
+    Prints accuracy, loss, and the recall of each class.
     """
     from tuner.data.lookup import load_dataset
     from tuner.delivery.evaluate import check_dataset
@@ -161,17 +168,19 @@ def evaluate(*, model: Path, data: str, data_dir: Path | None, split: str, runti
         common.print_json(dataclasses.asdict(evaluation))
     else:
         click.echo(_evaluation_table(evaluation))
+        command = f"tuner predict {shlex.quote(str(model))} new.npz -o predictions.csv"
+        common.print_next((command, "classify new rows"))
 
 
-def _which(manifest: Manifest) -> str:
-    """Name the model that was exported."""
+def _describe_model(manifest: Manifest) -> str:
+    """Return which model was exported."""
     if manifest.refit is None:
         return f"trial {manifest.trial}, as it was validated"
     return f"trial {manifest.trial}, trained again on all {manifest.refit.rows} rows"
 
 
 def _export_table(manifest: Manifest) -> str:
-    """Lay out each format with its size and its distance from the original."""
+    """Return one line per format: its size, and how much its output differs from the original model."""
     lines = [f"{'format':<12} {'path':<14} {'size':>10}   max difference"]
     for name, saved in manifest.formats.items():
         inside = f"{saved.path}/"
@@ -181,6 +190,7 @@ def _export_table(manifest: Manifest) -> str:
 
 
 def _evaluation_table(evaluation: Evaluation) -> str:
+    """Return accuracy and loss, then one line per class."""
     width = max(5, *(len(name) for name in evaluation.recall))
     lines = [
         f"rows      {evaluation.rows}",

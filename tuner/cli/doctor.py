@@ -1,4 +1,4 @@
-"""``tuner doctor``: is everything in order?"""
+"""The command ``tuner doctor``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tuner.cli import common
 if TYPE_CHECKING:
     from tuner.doctor import Examination
 
+_FIX = "tuner doctor --fix"
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
-_SHOWN = 10  # cases of one check
+_MAX_CASES = 10  # shown per check
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Remove files that no row names, and rows that lead nowhere.")
-@click.option("--quick", is_flag=True, help="Skip the checksums of the models, and the look for a GPU.")
+@click.option("--fix", is_flag=True, help="Remove files that belong to no study, and rows that refer to nothing.")
+@click.option("--quick", is_flag=True, help="Skip the slow checks: the checksums of the models, and the GPU.")
 @common.as_json
 @common.data_dir
 @common.storage_options
@@ -33,23 +34,24 @@ def doctor(
     home: Path | None,
     storage: str | None,
 ) -> None:
-    """Look at database, models, data, devices and versions.
+    """Check database, models, data, devices and versions.
 
-    Nothing is changed without --fix, and nothing of a study that is being run. Exit code 1 if there is a problem.
+    Changes nothing without --fix, and never a study that is running. The exit code is 1 if there is a problem.
     """
     from storage import locate
     from tuner.doctor import examine
 
-    found = examine(locate(storage, home), data_dir, quick=quick, fix=fix)
+    examination = examine(locate(storage, home), data_dir, quick=quick, fix=fix)
     if as_json:
-        common.print_json(found.as_json())
+        common.print_json(examination.as_json())
     else:
-        _print(found)
-        common.print_next(_next(found))
-    ctx.exit(1 if found.problems else 0)
+        _print(examination)
+        _print_next(examination)
+    ctx.exit(1 if examination.problems else 0)
 
 
-def _print(found: Examination) -> None:
+def _print(examination: Examination) -> None:
+    """Print one row per check, and what was removed."""
     from rich.text import Text
 
     from tuner.report.tables import new_table
@@ -57,21 +59,24 @@ def _print(found: Examination) -> None:
     table = new_table()
     table.add_column("check")
     table.add_column("result")
-    table.add_column("what was found", overflow="fold")
-    for check in found.checks:
+    table.add_column("details", overflow="fold")
+    for check in examination.checks:
         lines = [check.message]
         if check.status != "ok":
-            lines += [f"  {case}" for case in check.cases[:_SHOWN]]
-            lines += [f"  and {len(check.cases) - _SHOWN} more: --json shows all"] if len(check.cases) > _SHOWN else []
+            lines += [f"  {case}" for case in check.cases[:_MAX_CASES]]
+            more = len(check.cases) - _MAX_CASES
+            lines += [f"  and {more} more: --json lists all"] if more > 0 else []
             lines += [f"Hint: {check.hint}"] if check.hint else []
         table.add_row(check.name, Text(check.status, style=_STYLES[check.status]), Text("\n".join(lines)))
     common.print_rich(table)
-    for line in found.removed:
+    for line in examination.removed:
         click.echo(f"removed {line}", err=True)
 
 
-def _next(found: Examination) -> list[tuple[str, str]]:
-    hints = [check.hint for check in found.checks if check.hint == "tuner doctor --fix"]
-    if hints:
-        return [("tuner doctor --fix", "remove what leads nowhere")]
-    return [("tuner storage backup copy.db", "a copy of the database"), ("tuner study list", "the studies")]
+def _print_next(examination: Examination) -> None:
+    if any(check.hint == _FIX for check in examination.checks):
+        common.print_next((_FIX, "remove what belongs to no study"))
+    else:
+        common.print_next(
+            ("tuner storage backup copy.db", "copy the database"), ("tuner study list", "list the studies")
+        )

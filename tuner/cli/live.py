@@ -1,4 +1,4 @@
-"""A run on the terminal: one live table on stderr, or plain lines where stderr is no terminal."""
+"""Shows a run on stderr: as a live table on a terminal, else as one line per trial."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from tuner.run.progress import Ended, Plan, RunView
 
 
 def announce(plan: Plan) -> str:
-    """Return what a run is about to do, in a line."""
+    """Return one line that says what a run will do, and roughly how long it takes."""
     if plan.finished >= plan.limit:
-        return f"{plan.study}: all {plan.limit} trials are done; --trials N adds more."
+        return f"{plan.study}: all {plan.limit} trials are done; use a larger --trials to add more."
     done = f" ({plan.finished} done)" if plan.finished else ""
-    bound = f", at most {duration(plan.timeout)}" if plan.timeout is not None else ""
+    limit = f", at most {duration(plan.timeout)}" if plan.timeout is not None else ""
     return (
         f"{plan.study}: {plan.limit} trials{done} of up to {plan.epochs} epochs, {plan.workers} at a time; "
-        f"roughly {duration(plan.seconds)}{bound}."
+        f"roughly {duration(plan.seconds)}{limit}."
     )
 
 
 class Lines:
-    """One line per finished trial."""
+    """Prints one line per finished trial; implements :class:`tuner.run.progress.Progress`."""
 
     def planned(self, plan: Plan) -> None:
-        """Print what is to come."""
+        """Print the plan of the run."""
         click.echo(announce(plan), err=True)
 
     def update(self, view: RunView) -> None:
-        """Say nothing between trials."""
+        """Print nothing between trials."""
 
     def ended(self, end: Ended, view: RunView) -> None:
-        """Print the line of a trial that has ended."""
+        """Print one line for a trial that has ended."""
         value = f"{view.objective} {metric(end.value)}" if end.value is not None else (end.reason or "")
         done = view.counts.ended + view.counts.paused
         best = f", best {metric(view.best[1])} of trial {view.best[0]}" if view.best else ""
@@ -54,47 +54,47 @@ class Lines:
 
 
 class LiveTable:
-    """The whole run as one table that is drawn again several times per second."""
+    """Draws the run as a table, several times per second; implements :class:`tuner.run.progress.Progress`."""
 
     def __init__(self) -> None:
         self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
-        """Begin to draw."""
+        """Start drawing."""
         self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove the table, so that the result stands alone."""
+        """Remove the table, so that only the result remains."""
         with contextlib.suppress(OSError):  # the terminal was closed
             self._live.stop()
 
     def planned(self, plan: Plan) -> None:
-        """Print what is to come above the table."""
+        """Print the plan of the run above the table."""
         self._live.console.print(Text(announce(plan)))
 
     def update(self, view: RunView) -> None:
-        """Draw the run as it stands."""
+        """Draw the current state of the run."""
         self._live.update(render(view))
 
     def ended(self, end: Ended, view: RunView) -> None:
-        """Draw the run as it stands; reasons of failures stay above the table."""
+        """Draw the current state; if the trial failed, print the reason above the table."""
         if end.reason is not None:
             self._live.console.print(Text(f"trial {end.number} {end.outcome}: {end.reason}", style="red"))
         self.update(view)
 
 
 def progress_display(*, quiet: bool) -> Lines | LiveTable | None:
-    """Choose what suits the terminal; ``None`` when nothing shall be shown."""
+    """Return the display for this terminal, or ``None`` if ``quiet``."""
     if quiet:
         return None
     return LiveTable() if sys.stderr.isatty() else Lines()
 
 
 def render(view: RunView) -> Group:
-    """Draw a run: what is done, the best so far, the trials that train now."""
+    """Return the state of a run: counts of trials, the best trial, and the running trials."""
     counts = view.counts
     done = counts.ended + counts.paused
     head = Table.grid(padding=(0, 2))
@@ -121,6 +121,7 @@ def render(view: RunView) -> Group:
 
 
 def _running(view: RunView) -> Table:
+    """Return one row per running trial."""
     table = new_table()
     for name, justify in (("trial", "right"), ("epoch", "right"), (view.objective, "right"), ("", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]

@@ -1,24 +1,25 @@
-"""The ``tuner`` command: the groups of verbs and the one boundary where errors become exit codes."""
+"""The ``tuner`` command: all subcommands, and the one place where errors become exit codes."""
 
 from __future__ import annotations
 
 import sys
 
 import click
+import cloup
 
 from tuner import __version__
 from tuner.cli import dashboard, data, delivery, doctor, report, space, storage, study
-from tuner.cli.common import be_silent
+from tuner.cli.common import discard_output
 from tuner.errors import TunerError
 
 INTERRUPTED = 130
 
 
-class ErrorBoundary(click.Group):
-    """TrialQueue errors into one line, a hint and an exit code; a traceback only with ``--debug``."""
+class ErrorBoundary(cloup.Group):
+    """Turns an error into one line, a hint and an exit code; with ``--debug``, into a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; see the class."""
+        """Run the command and handle its errors."""
         try:
             return super().invoke(ctx)
         except TunerError as error:
@@ -32,32 +33,29 @@ class ErrorBoundary(click.Group):
             click.echo("Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            # The reader of our output went away (`tuner study list | head -1`): not an error of ours.
-            be_silent(sys.stdout)
+            # The reader closed our stdout, as in `tuner study list | head -1`. That is no error of ours.
+            discard_output(sys.stdout)
             ctx.exit(0)
 
 
-@click.group(cls=ErrorBoundary, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@cloup.group(
+    cls=ErrorBoundary,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    sections=[
+        cloup.Section("Search", [study.study, space.space, data.data]),
+        cloup.Section("Look at the results", [report.report, dashboard.dashboard]),
+        cloup.Section("Use the model", [delivery.export, delivery.predict, delivery.evaluate]),
+        cloup.Section("Maintenance", [doctor.doctor, storage.storage]),
+    ],
+)
 @click.version_option(__version__, prog_name="tuner")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="If a command fails, show the traceback.")
 def main(debug: bool) -> None:
     """Find, train and hand over the best Keras MLP for a data set.
 
     \b
-    tuner study start digits         search (embedded data, under a minute)
-    tuner dashboard                  browse every trial
-    tuner export digits -o model/    the best model, ready for prediction
-    tuner predict model/ new.npz     use it
+    tuner study start digits         search on built-in data, under a minute
+    tuner report digits              read what the search found
+    tuner export digits -o model/    save the best model
+    tuner predict model/ new.npz     classify new rows with it
     """
-
-
-main.add_command(study.study)
-main.add_command(report.report)
-main.add_command(dashboard.dashboard)
-main.add_command(delivery.export)
-main.add_command(delivery.predict)
-main.add_command(delivery.evaluate)
-main.add_command(space.space)
-main.add_command(data.data)
-main.add_command(storage.storage)
-main.add_command(doctor.doctor)

@@ -1,4 +1,4 @@
-"""What a study found, printed: the best configurations, the best trial, the next commands."""
+"""Prints the results of a study: the best trials, the Pareto front, the confirmations, the next commands."""
 
 from __future__ import annotations
 
@@ -13,63 +13,61 @@ if TYPE_CHECKING:
     from tuner.study import Study
 
 
-def print_result(opened: Study) -> None:
-    """Print what a run leaves behind."""
+def print_result(study: Study) -> None:
+    """Print the results at the end of a run."""
     from tuner.report.tables import trials_table
     from tuner.results.trials import ranked
 
-    top = ranked(opened.trials(), opened.recipe)[:5]
+    top = ranked(study.trials(), study.recipe)[:5]
     if not top:
         click.echo("No trial is complete yet.", err=True)
+        print_next((f"tuner study trials {shlex.quote(study.name)} --attempts", "how its trials ended"))
         return
-    print_rich(trials_table(top, opened.recipe, "The best trials"))
-    print_front(opened)
-    print_standings(opened)
-    print_best(opened)
-    print_next_of(opened)
+    print_rich(trials_table(top, study.recipe, "The best trials"))
+    print_front(study)
+    print_standings(study)
+    print_best(study)
+    print_next_steps(study)
 
 
-def print_front(opened: Study) -> None:
-    """Print the Pareto front, where there are several objectives."""
-    from tuner.report.front import front_table
+def print_front(study: Study) -> None:
+    """Print the Pareto front, if there are several objectives."""
+    from tuner.report.pareto import front_table
 
-    if front := opened.front():
-        title = f"The Pareto front of '{opened.name}': export any of these with --trial N"
-        print_rich(front_table(front, opened.recipe.objective, title))
-
-
-def print_standings(opened: Study) -> None:
-    """Print how the best configurations did with further seeds, where any was trained again."""
-    from tuner.report.winner import lead_in_words, standings_table
-
-    found = opened.standings()
-    if found:
-        print_rich(standings_table(found, opened.trials(), opened.recipe))
-        click.echo(f"{lead_in_words(found, opened.recipe)}\n".lstrip())
+    if front := study.front():
+        title = f"The Pareto front of '{study.name}': export any of these with --trial N"
+        print_rich(front_table(front, study.recipe.objective, title))
 
 
-def print_best(opened: Study) -> None:
+def print_standings(study: Study) -> None:
+    """Print the standings, if any configuration was confirmed."""
+    from tuner.report.confirmation import describe_lead, standings_table
+
+    if standings := study.standings():
+        print_rich(standings_table(standings, study.trials(), study.recipe))
+        click.echo(f"{describe_lead(standings, study.recipe)}\n".lstrip())
+
+
+def print_best(study: Study) -> None:
     """Print the best trial: its parameters, and its accuracy and loss on the validation and the test rows."""
+    from tuner.report.confirmation import describe_refit
     from tuner.report.tables import params_table
     from tuner.report.text import metric
-    from tuner.report.winner import refit_in_words
 
-    trial = opened.best()
-    print_rich(params_table(trial.all_params, f"Trial {trial.number}, the best of '{opened.name}'"))
-    shown = {**trial.metrics, **{f"test {name}": value for name, value in (trial.test or {}).items()}}
+    trial = study.best()
+    print_rich(params_table(trial.all_params, f"Trial {trial.number}, the best of '{study.name}'"))
+    metrics = {**trial.metrics, **{f"test {name}": value for name, value in (trial.test or {}).items()}}
     names = ("val_accuracy", "val_loss", "test accuracy", "test loss")
-    click.echo("   ".join(f"{name} {metric(shown[name])}" for name in names if name in shown))
-    if (refit := opened.refit()) is not None:
-        click.echo(refit_in_words(refit))
+    click.echo("   ".join(f"{name} {metric(metrics[name])}" for name in names if name in metrics))
+    if (refit := study.refit()) is not None:
+        click.echo(describe_refit(refit))
 
 
-def print_next_of(opened: Study) -> None:
-    """Tell what can be done with a study that has a best trial."""
-    name = shlex.quote(opened.name)
+def print_next_steps(study: Study) -> None:
+    """Print the next commands for a study that has a best trial."""
+    name = shlex.quote(study.name)
     print_next(
-        [
-            (f"tuner report {name}", "what the search found"),
-            ("tuner dashboard", "browse every trial"),
-            (f"tuner export {name} -o model/", "the best model, ready for prediction"),
-        ]
+        (f"tuner report {name}", "what the search found"),
+        ("tuner dashboard", "browse every trial"),
+        (f"tuner export {name} -o model/", "save the best model, ready for prediction"),
     )

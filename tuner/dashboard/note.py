@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from tuner.config.objectives import Objective
 from tuner.config.recipe import Recipe
-from tuner.report.front import cells, front_in_words
+from tuner.report.pareto import cells, describe_front
 from tuner.report.text import brief, duration, metric, number
 from tuner.results.trials import TrialResult, front_of, ranked
 
@@ -87,7 +87,7 @@ def _front(trials: Sequence[TrialResult], recipe: Recipe) -> list[str]:
     table = _table(
         ("trial", *objective.names, "configuration"), ((*cells(trial, objective), _config(trial)) for trial in front)
     )
-    return ["## The Pareto front", front_in_words(front, objective), table]
+    return ["## The Pareto front", describe_front(front, objective), table]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

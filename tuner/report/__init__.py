@@ -1,1 +1,1 @@
-"""Tables and files that tell people and programs what a study found."""
+"""The results of a study as text, tables and files."""

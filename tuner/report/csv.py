@@ -1,4 +1,4 @@
-"""Every trial of a study as a CSV file."""
+"""Writes all trials of a study to a CSV file."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from tuner.errors import UsageError
 from tuner.files import atomic_path
 from tuner.results.trials import TrialResult
 
-_FACTS = ("number", "state", "value", "best_epoch", "epochs", "seconds", "parameters", "label", "reason")
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS = ("number", "state", "value", "best_epoch", "epochs", "seconds", "parameters", "label", "reason")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(path: Path, trials: Sequence[TrialResult]) -> None:
-    """Write one line per trial: facts, metrics of its best epoch, further objectives, every parameter.
+    """Write one line per trial: state and value, metrics of its best epoch, further objectives, parameters.
 
-    The file is whole or absent. Text that a spreadsheet would run as a formula is written with a leading apostrophe.
+    An error leaves no partial file. Text that a spreadsheet would run as a formula gets a leading apostrophe.
 
     Raises:
         UsageError: If the file cannot be written.
     """
     metrics = sorted({name for trial in trials for name in trial.metrics})
-    objectives = sorted({name for trial in trials for name in trial.values} - {*_FACTS, *metrics})
+    objectives = sorted({name for trial in trials for name in trial.values} - {*_COLUMNS, *metrics})
     params = sorted({name for trial in trials for name in trial.all_params})
     try:
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow([*_FACTS, *metrics, *objectives, *params])
+            writer.writerow([*_COLUMNS, *metrics, *objectives, *params])
             for trial in trials:
                 writer.writerow(_safe(cell) for cell in _cells(trial, metrics, objectives, params))
     except OSError as error:
@@ -38,11 +38,13 @@ def write_csv(path: Path, trials: Sequence[TrialResult]) -> None:
 def _cells(
     trial: TrialResult, metrics: Sequence[str], objectives: Sequence[str], params: Sequence[str]
 ) -> Iterator[object]:
-    yield from (getattr(trial, fact) for fact in _FACTS)
+    """Yield the cells of one trial; a missing value is ``None``."""
+    yield from (getattr(trial, name) for name in _COLUMNS)
     yield from (trial.metrics.get(name) for name in metrics)
     yield from (trial.values.get(name) for name in objectives)
     yield from (trial.all_params.get(name) for name in params)
 
 
 def _safe(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_DANGEROUS) else cell
+    """Return a cell that no spreadsheet runs as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

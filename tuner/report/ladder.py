@@ -1,4 +1,4 @@
-"""The ladder: classic networks with published test accuracies, beside ours."""
+"""Compares classic networks with the test accuracies that a book published for them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LadderRow = tuple[str, float | None, float | None]  # label, published and own t
 
 
 def ladder_rows(recipe: Recipe, trials: list[TrialResult]) -> list[LadderRow]:
-    """Return one row per rung in the recipe's order; ours is ``None`` where a rung was not trained and tested.
+    """Return one row per network, in the order of the recipe; our accuracy is ``None`` if it was not tested.
 
     Args:
-        recipe: A recipe whose ``[[start]]`` configurations have references.
-        trials: Those of its study; none where it was never run.
+        recipe: A recipe whose ``[[start]]`` configurations have a ``reference``.
+        trials: The trials of its study; empty if it was never run.
     """
     tested = {trial.label: trial.test.get("accuracy") for trial in trials if trial.test}
     return [(start.label, start.reference, tested.get(start.label)) for start in recipe.start]

@@ -1,4 +1,4 @@
-"""Studies and trials as rich tables."""
+"""Tables of studies, trials, attempts, settings and times."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tuner.report.text import brief, duration, metric, number, shown
+from tuner.report.text import brief, duration, metric, number, objective_value
 
-if TYPE_CHECKING:  # results bring Optuna along, which the list of studies does without
+if TYPE_CHECKING:  # tuner.results imports Optuna, which `tuner study list` must not load
     from storage.copies import Attempt
     from tuner.config.recipe import Recipe
     from tuner.results.overview import StudySummary
     from tuner.results.trials import TrialResult
 
+LADDER_TOLERANCE = 0.3  # percentage points below the book that count as equal
 _STYLES = {
     "complete": "green",
     "pruned": "yellow",
@@ -29,7 +30,7 @@ _STYLES = {
 
 
 def new_table(title: str | None = None) -> Table:
-    """Return an empty table in the house's look."""
+    """Return an empty table in the style of all tables."""
     return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
 
 
@@ -44,18 +45,19 @@ def studies_table(studies: Iterable[StudySummary]) -> Table:
     for study in studies:
         best = (metric(study.best[1]), str(study.best[0])) if study.best else ("", "")
         counts = study.counts
-        shown = (counts.complete, counts.pruned, counts.paused, counts.failed, study.limit)
-        about = (Text(study.name), study.data, ", ".join(study.objectives))
-        table.add_row(*about, *best, *(str(count) for count in shown), study.running or "")
+        numbers = (counts.complete, counts.pruned, counts.paused, counts.failed, study.limit)
+        names = (Text(study.name), study.data, ", ".join(study.objectives))
+        table.add_row(*names, *best, *(str(count) for count in numbers), study.running or "")
     return table
 
 
 def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | None = None) -> Table:
-    """Return one row per trial, in the order given; a label takes the place of the parameters."""
+    """Return one row per trial, in the order given; a label replaces the parameters."""
     table = new_table(title)
     table.add_column("trial", justify="right")
     table.add_column("state")
-    others = [name for name in recipe.objective.also if name not in {"seconds", "parameters"}]  # these two are there
+    # Seconds and parameters have columns already.
+    others = [name for name in recipe.objective.also if name not in {"seconds", "parameters"}]
     for name in (recipe.objective.metric, *others, "epochs", "time", "weights"):
         table.add_column(name, justify="right")
     table.add_column("configuration", overflow="fold")
@@ -64,17 +66,17 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
             str(trial.number),
             Text(trial.state, style=_STYLES[trial.state]),
             metric(trial.value),
-            *(shown(name, trial.values[name]) if trial.values else "" for name in others),
+            *(objective_value(name, trial.values[name]) if trial.values else "" for name in others),
             str(trial.epochs),
             duration(trial.seconds) if trial.seconds else "",
             f"{trial.parameters:,}" if trial.parameters else "",
-            Text(trial.reason or trial.label or _again(trial) + brief(trial.all_params)),
+            Text(trial.reason or trial.label or _origin(trial) + brief(trial.all_params)),
         )
     return table
 
 
-def _again(trial: TrialResult) -> str:
-    """Say whose configuration it is, and where it went on after a pause."""
+def _origin(trial: TrialResult) -> str:
+    """Return after how many epochs a trial was promoted, or of which trial it is another seed."""
     promoted = "" if trial.promoted is None else f"promoted after {trial.promoted}: "
     return promoted if trial.repeats is None else f"trial {trial.repeats} with another seed: "
 
@@ -88,17 +90,17 @@ def attempts_table(attempts: Sequence[Attempt]) -> Table:
         table.add_column(name, justify="right")
     for name in ("outcome", "device", "owner", "reason"):
         table.add_column(name, overflow="fold")
-    for each in attempts:
-        took = "" if each.ended is None else duration((each.ended - each.started).total_seconds())
-        outcome = each.outcome or "running"
-        numbers = (str(each.number), str(each.attempt), f"{each.started:%m-%d %H:%M:%S}", took, str(each.first_epoch))
-        owner = each.owner.rsplit(":", 1)[0]
-        table.add_row(*numbers, Text(outcome, style=_STYLES.get(outcome, "")), each.device or "", owner, each.reason)
+    for row in attempts:
+        took = "" if row.ended is None else duration((row.ended - row.started).total_seconds())
+        outcome = row.outcome or "running"
+        numbers = (str(row.number), str(row.attempt), f"{row.started:%m-%d %H:%M:%S}", took, str(row.first_epoch))
+        owner = row.owner.rsplit(":", 1)[0]
+        table.add_row(*numbers, Text(outcome, style=_STYLES.get(outcome, "")), row.device or "", owner, row.reason)
     return table
 
 
 def params_table(params: Mapping[str, object], title: str) -> Table:
-    """Return names and values, two columns."""
+    """Return a table with two columns: names and values."""
     table = new_table(title)
     table.add_column("parameter")
     table.add_column("value", justify="right")
@@ -108,7 +110,7 @@ def params_table(params: Mapping[str, object], title: str) -> Table:
 
 
 def timing_table(timing: Mapping[str, Any]) -> Table:
-    """Return where the seconds went, those of the trainers first; ``timing`` is that of :mod:`tuner.run.timing`."""
+    """Return where the time went, the trainers first; ``timing`` comes from :mod:`tuner.run.timing`."""
     table = new_table("Where the time went")
     table.add_column("")
     table.add_column("seconds", justify="right")
@@ -116,7 +118,7 @@ def timing_table(timing: Mapping[str, Any]) -> Table:
     table.add_column("")
     sides = (
         (f"trainers ({timing['slots']} at a time)", "trainers", "green"),
-        ("coordinator, beside them", "coordinator", "cyan"),
+        ("coordinator, at the same time", "coordinator", "cyan"),
     )
     for title, side, colour in sides:
         whole = sum(timing[side].values()) or 1.0
@@ -130,7 +132,7 @@ def timing_table(timing: Mapping[str, Any]) -> Table:
 
 
 def ladder_table(rows: Sequence[tuple[str, float | None, float | None]]) -> Table:
-    """Return published and own test accuracies side by side; ``rows`` are label, published, ours."""
+    """Return one row per network: its name, the published test accuracy, our accuracy, and the difference."""
     table = new_table("The ladder: test accuracy")
     table.add_column("network")
     table.add_column("book", justify="right")
@@ -138,7 +140,7 @@ def ladder_table(rows: Sequence[tuple[str, float | None, float | None]]) -> Tabl
     table.add_column("points", justify="right")
     for label, published, ours in rows:
         gain = 100 * (ours - published) if ours is not None and published is not None else None
-        style = "" if gain is None else "green" if gain >= -LADDER_SLACK else "red"
+        style = "" if gain is None else "green" if gain >= -LADDER_TOLERANCE else "red"
         table.add_row(
             label,
             "" if published is None else f"{100 * published:.2f} %",
@@ -146,6 +148,3 @@ def ladder_table(rows: Sequence[tuple[str, float | None, float | None]]) -> Tabl
             Text("" if gain is None else f"{gain:+.2f}", style=style),
         )
     return table
-
-
-LADDER_SLACK = 0.3  # points below the book that count as equal

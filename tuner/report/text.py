@@ -1,4 +1,4 @@
-"""Numbers, parameters and curves as short text, the same everywhere."""
+"""Formats numbers, parameters and curves as short text."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from tuner.records import ParamValue
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_SHORT = {"learning_rate": "lr ", "dropout": "drop ", "batch_size": "batch "}
 
 
 def sparkline(values: Sequence[float], width: int = 12) -> str:
-    """Return the last ``width`` values as blocks, the lowest and the highest of them at the ends of the scale."""
-    shown = list(values)[-width:]
-    if not shown:
+    """Return the last ``width`` values as blocks; the scale runs from the lowest to the highest of them."""
+    recent = list(values)[-width:]
+    if not recent:
         return ""
-    low, high = min(shown), max(shown)
+    low, high = min(recent), max(recent)
     if high == low:
-        return _BLOCKS[3] * len(shown)
-    return "".join(_BLOCKS[round((value - low) / (high - low) * (len(_BLOCKS) - 1))] for value in shown)
+        return _BLOCKS[3] * len(recent)
+    return "".join(_BLOCKS[round((value - low) / (high - low) * (len(_BLOCKS) - 1))] for value in recent)
 
 
 def duration(seconds: float) -> str:
@@ -30,7 +31,7 @@ def duration(seconds: float) -> str:
 
 
 def number(value: ParamValue | None) -> str:
-    """Return a value with as many digits as help: four significant ones, none for whole numbers."""
+    """Return a value; a float has four significant digits, and a flag is ``yes`` or ``no``."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -39,7 +40,7 @@ def number(value: ParamValue | None) -> str:
 
 
 def rough(value: float) -> str:
-    """Return where a value lies: three significant digits, none after the point for whole numbers."""
+    """Return an approximate value: three significant digits for a float, all digits for an integer."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -48,8 +49,8 @@ def metric(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def shown(name: str, value: float) -> str:
-    """Return the value of an objective as people read it."""
+def objective_value(name: str, value: float) -> str:
+    """Return the value of an objective in the format that suits it."""
     if name == "parameters":
         return f"{value:,.0f}"
     if name == "seconds":
@@ -58,17 +59,19 @@ def shown(name: str, value: float) -> str:
 
 
 def network(params: Mapping[str, ParamValue]) -> str:
-    """Return the hidden layers as ``256-128``, ``-`` where there are none."""
+    """Return the widths of the hidden layers as ``256-128``, or ``-`` if there are none."""
     widths = [params[f"units_{i}"] for i in range(len(params)) if f"units_{i}" in params]
     return "-".join(str(width) for width in widths) or "-"
 
 
 def brief(params: Mapping[str, ParamValue]) -> str:
-    """Return the parameters that tell one trial from another at a glance."""
-    shown = [network(params)] if "layers" in params or "units_0" in params else []
+    """Return the main parameters of a trial in one short line."""
+    parts = [network(params)] if "layers" in params or "units_0" in params else []
     names = ("optimizer", "learning_rate", "dropout", "batch_size", "activation")
-    shown += [f"{_SHORT.get(name, '')}{number(params[name])}" for name in names if name in params]
-    return "  ".join(shown)
+    parts += [f"{_SHORT.get(name, '')}{number(params[name])}" for name in names if name in params]
+    return "  ".join(parts)
 
 
-_SHORT = {"learning_rate": "lr ", "dropout": "drop ", "batch_size": "batch "}
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

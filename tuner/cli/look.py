@@ -1,0 +1,165 @@
+"""The commands that show studies: ``list``, ``show``, ``best`` and ``trials``."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options, study_name
+from tuner.cli.result import print_best, print_front, print_next_steps
+
+if TYPE_CHECKING:
+    from tuner.study import Study
+
+
+@click.command("list")
+@as_json
+@storage_options
+def list_command(as_json: bool, home: Path | None, storage: str | None) -> None:
+    """List the studies."""
+    from storage import locate
+    from tuner.results.overview import list_studies
+
+    studies = list_studies(locate(storage, home))
+    if as_json:
+        print_json([study.as_json() for study in studies])
+    elif studies:
+        from tuner.report.tables import studies_table
+
+        print_rich(studies_table(studies))
+        print_next(
+            (f"tuner study show {shlex.quote(studies[0].name)}", "its settings and progress"),
+            ("tuner dashboard", "browse every trial"),
+        )
+    else:
+        click.echo("There are no studies yet.", err=True)
+        print_next(("tuner study start digits", "search on built-in data, under a minute"))
+
+
+@click.command()
+@study_name
+@as_json
+@storage_options
+def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> None:
+    """Show the settings and the progress of a study."""
+    from tuner.study import load_study
+
+    study = load_study(name, storage=storage, home=home)
+    if as_json:
+        print_json(_as_json(study))
+        return
+    from tuner.report.tables import params_table, studies_table
+
+    print_rich(studies_table([study.summary()]))
+    print_rich(params_table(_settings(study), "Settings"))
+    quoted = shlex.quote(name)
+    print_next((f"tuner study trials {quoted}", "every trial"), (f"tuner report {quoted}", "the report"))
+
+
+@click.command()
+@study_name
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="List only the best N complete trials, in order.")
+@click.option("--attempts", is_flag=True, help="List every attempt at each trial: who, where, when, how it ended.")
+@as_json
+@storage_options
+def trials(
+    name: str, *, top: int | None, attempts: bool, as_json: bool, home: Path | None, storage: str | None
+) -> None:
+    """List the trials of a study."""
+    from tuner.results.trials import ranked
+    from tuner.study import load_study
+
+    study = load_study(name, storage=storage, home=home)
+    if attempts:
+        _print_attempts(study, as_json=as_json)
+        return
+    results = study.trials()
+    if top is not None:
+        results = ranked(results, study.recipe)[:top]
+    if as_json:
+        print_json([trial.as_json() for trial in results])
+        return
+    from tuner.report.tables import trials_table
+
+    print_rich(trials_table(results, study.recipe))
+    quoted = shlex.quote(name)
+    print_next((f"tuner study best {quoted}", "the best trial"), (f"tuner report {quoted}", "the report"))
+
+
+@click.command()
+@study_name
+@as_json
+@storage_options
+def best(name: str, as_json: bool, home: Path | None, storage: str | None) -> None:
+    """Show the best trial of a study.
+
+    With several objectives, list the Pareto front too.
+    """
+    from tuner.study import load_study
+
+    study = load_study(name, storage=storage, home=home)
+    if as_json:
+        study.best()  # raises if there is no complete trial, as without --json
+        print_json(study.as_json())
+    else:
+        print_front(study)
+        print_best(study)
+        print_next_steps(study)
+
+
+def _as_json(study: Study) -> dict[str, object]:
+    """Return the summary, the lease, the changes of the environment and the recipe as plain data."""
+    holder = study.holding()
+    return {
+        **study.summary().as_json(),
+        "learned_from": study.learned_from(),
+        "lease": None if holder is None else {key: str(value) for key, value in asdict(holder).items()},
+        "changes": {change.name: {"then": change.then, "now": change.now} for change in study.changes()},
+        "devices": study.devices(),
+        "recipe": study.recipe.model_dump(mode="json"),
+    }
+
+
+def _settings(study: Study) -> dict[str, object]:
+    """Return the rows of the table of settings; rows that say nothing are left out."""
+    from tuner.report.text import duration
+
+    budget, search = study.recipe.budget, study.recipe.search
+    sources = [f"{earlier} ({use})" for earlier, use in study.learned_from().items()]
+    holder, devices = study.holding(), study.devices()
+    return {
+        "started": f"{study.summary().created:%Y-%m-%d %H:%M} UTC",
+        "sampler": search.shown,
+        "pruner": search.pruner,
+        "seed": search.seed,
+        "epochs": budget.epochs,
+        "timeout": duration(budget.timeout) if budget.timeout else "none",
+        "validation": study.recipe.validation,
+        **({"learned from": ", ".join(sources)} if sources else {}),
+        "run by": "nobody" if holder is None else str(holder),
+        "last run": study.last_run(),
+        **({"devices": ", ".join(devices)} if len(devices) > 1 else {}),
+        **{change.name: f"{change.then} then, {change.now} now" for change in study.changes()},
+    }
+
+
+def _print_attempts(study: Study, *, as_json: bool) -> None:
+    """Print the attempts at all trials."""
+    attempts = study.attempts()
+    if as_json:
+        print_json([{key: _plain(value) for key, value in asdict(attempt).items()} for attempt in attempts])
+        return
+    from tuner.report.tables import attempts_table
+
+    print_rich(attempts_table(attempts))
+    print_next((f"tuner study trials {shlex.quote(study.name)}", "the trials with their values"))
+
+
+def _plain(value: object) -> object:
+    """Return a time as ISO 8601 text in UTC, and any other value unchanged."""
+    return f"{value.isoformat(timespec='seconds')}Z" if isinstance(value, datetime) else value

@@ -1,0 +1,182 @@
+"""The command ``tuner study start``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import cloup
+
+from tuner.cli.common import as_json, data_dir, discard_output, print_json, storage_options
+from tuner.cli.result import print_result
+from tuner.cli.run import EXIT_CODES, command_line, leave, load_data, open_display, workers_option
+
+
+def _split_names(_context: click.Context, _option: click.Parameter, names: str | None) -> list[str] | None:
+    """Return the names of a list that is separated by commas."""
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+_common = cloup.option_group(
+    "Common options",
+    click.option(
+        "--trials", type=int, metavar="N", help="Trials of the study in total. Start it again with more to add trials."
+    ),
+    click.option("--epochs", type=int, metavar="N", help="Maximum number of epochs per trial."),
+    click.option("--timeout", metavar="TIME", help="Maximum time of this run, such as 90s, 10m or 1h30m."),
+    workers_option,
+    click.option("--name", help="Name of the study.  [default: the name in the recipe]"),
+)
+_budget = cloup.option_group(
+    "Budget",
+    click.option("--target", type=float, help="Stop when the first objective is as good as this value."),
+    click.option("--plateau", type=int, metavar="N", help="Stop after N trials without improvement."),
+    click.option("--patience", type=int, metavar="N", hidden=True, help="The old name of --plateau."),
+    click.option("--trial-timeout", metavar="TIME", help="Fail a trial if one attempt takes longer than TIME."),
+    click.option(
+        "--retries", type=int, metavar="N", help="Further attempts at a trial if its worker dies.  [default: 2]"
+    ),
+)
+_search = cloup.option_group(
+    "Search",
+    click.option(
+        "--sampler",
+        metavar="NAME",
+        help="The sampler, which proposes configurations: auto, tpe, gp, random, qmc, cmaes, grid or nsga2. auto means "
+        "grid if the trials cover the whole search space, else tpe.",
+    ),
+    click.option(
+        "--pruner",
+        metavar="NAME",
+        help="The pruner, which ends weak trials early: asha or hyperband (both pause trials and may continue them "
+        "later), none, or Optuna's median, percentile, sha, patient, threshold or optuna-hyperband.",
+    ),
+    click.option(
+        "--threshold", type=float, help="For --pruner threshold: prune trials whose objective is worse than this."
+    ),
+    click.option(
+        "--objectives",
+        metavar="NAMES",
+        help="What to optimize, separated by commas: val_accuracy or val_loss, then up to two of val_accuracy, "
+        "val_loss, parameters, latency_ms and seconds.",
+    ),
+    click.option("--max-parameters", type=int, metavar="N", help="Refuse models with more than N weights."),
+    click.option(
+        "--from",
+        "learn_from",
+        metavar="STUDIES",
+        callback=_split_names,
+        help="Learn from these earlier studies, separated by commas.",
+    ),
+    click.option("--seed", type=int, metavar="N", help="Seed of all random numbers.  [default: 0]"),
+)
+_winner = cloup.option_group(
+    "Winner",
+    click.option(
+        "--confirm",
+        type=int,
+        metavar="K",
+        help="After the search, train the best K configurations again with further seeds. The best mean wins.",
+    ),
+    click.option("--seeds", type=int, metavar="S", help="Number of further seeds for --confirm.  [default: 2]"),
+    click.option(
+        "--refit/--no-refit",
+        default=None,
+        help="At the end, train the winner once more, on the training and validation rows together.",
+    ),
+)
+_data = cloup.option_group(
+    "Data",
+    click.option(
+        "--validation", type=float, help="Validation rows: a share (0.2) or a number (5000) of the training rows."
+    ),
+    data_dir,
+)
+_machine = cloup.option_group(
+    "Machine",
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where to train."
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "inline"]),
+        default="local",
+        show_default=True,
+        help="Train in worker processes, or inline in this process for debugging.",
+    ),
+)
+_study = cloup.option_group(
+    "Study and storage",
+    click.option("--fresh", is_flag=True, help="Delete the study first, if it exists."),
+    click.option(
+        "--take-over",
+        is_flag=True,
+        help="If another run holds the study but hangs or died, wait until its lease expires, then continue.",
+    ),
+    storage_options,
+)
+_output = cloup.option_group("Output", as_json, click.option("--quiet", is_flag=True, help="Show no progress."))
+
+
+@cloup.command()
+@click.argument(
+    "search", help="A built-in search (see `tuner space list`), a TOML file, or the name of an existing study."
+)
+@_common
+@_budget
+@_search
+@_winner
+@_data
+@_machine
+@_study
+@_output
+def start(  # noqa: PLR0917 - one parameter per option
+    search: str,
+    name: str | None,
+    device: Any,
+    executor: Any,
+    patience: int | None,
+    quiet: bool,
+    as_json: bool,
+    data_dir: Path | None,
+    home: Path | None,
+    storage: str | None,
+    **settings: Any,
+) -> None:
+    """Start a search, or continue it.
+
+    \b
+    tuner study start digits
+    tuner study start mnist --trials 12 --epochs 5
+    tuner study start my.toml --timeout 15m --workers 2
+    """
+    from tuner.study import open_study
+
+    settings["plateau"] = _plateau(settings["plateau"], patience)
+    study = open_study(search, name=name, storage=storage, home=home, data_dir=data_dir)
+    load_data(study)
+    with ExitStack() as stack:
+        display = open_display(stack, quiet=quiet)
+        result = study.run(progress=display, device=device, executor=executor, **settings)
+    if result.stopped_by == "hangup":  # the terminal is closed, so nobody can read any output
+        discard_output(sys.stdout, sys.stderr)
+        raise SystemExit(EXIT_CODES["hangup"])
+    if as_json:
+        print_json(study.as_json())
+    else:
+        print_result(study)
+    again = command_line("study", "start", search, name=name, trials=settings["trials"], home=home, storage=storage)
+    leave(result.stopped_by, again)
+
+
+def _plateau(plateau: int | None, patience: int | None) -> int | None:
+    """Return the value of ``--plateau``, which may also be given by its old name, ``--patience``."""
+    if patience is None:
+        return plateau
+    if plateau is not None:
+        raise click.UsageError("--patience is the old name of --plateau: give --plateau alone")
+    click.echo("--patience is now called --plateau; the old name still works.", err=True)
+    return patience
