@@ -48,14 +48,14 @@ def test_the_package_runs_as_a_module() -> None:
     assert "study" in help_text
 
 
-def test_reading_verbs_import_no_tensorflow(home: Path) -> None:
+def test_reading_commands_import_no_tensorflow(home: Path) -> None:
     """Commands that show a study never import TensorFlow, and the list does not even import Optuna."""
     run_scripted(home, small_recipe())
     here = ["--home", str(home)]
     assert "optuna" not in loaded_by([["study", "list", *here]])["study list"]
-    verbs = [["study", "show", "small"], ["study", "trials", "small"], ["study", "best", "small"], ["report", "small"],
+    shown = [["study", "show", "small"], ["study", "trials", "small"], ["study", "best", "small"], ["report", "small"],
              ["storage", "check"], ["doctor", "--quick"],
              ["study", "export-archive", "small", str(home / "small.zip")]]  # fmt: skip
-    loaded = loaded_by([*([*words, *here] for words in verbs), ["space", "list"], ["data", "list"]])
+    loaded = loaded_by([*([*words, *here] for words in shown), ["space", "list"], ["data", "list"]])
     for words, modules in loaded.items():
         assert modules.isdisjoint({"tensorflow", "keras", "jax"}), words

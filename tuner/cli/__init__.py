@@ -1,1 +1,1 @@
-"""The command line: Click parses, the facade works, and one module per group of verbs prints."""
+"""The command line: Click parses, :mod:`tuner.study` does the work, and these modules print the results."""

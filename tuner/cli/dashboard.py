@@ -31,5 +31,5 @@ def dashboard(port: int, home: Path | None, storage: str | None) -> None:
 
     with suppress(KeyboardInterrupt), DashboardServer(locate(storage, home), port) as server:
         click.echo(server.address)
-        click.echo("Open this address in a browser on this machine. Ctrl-C ends the dashboard.", err=True)
+        click.echo("The dashboard is open on this machine only. Ctrl-C ends it.", err=True)
         server.serve()
