@@ -69,7 +69,7 @@ def test_a_missing_model_file_is_an_error_of_the_run(export: Exporter, tmp_path:
         export(tmp_path / "model", model=tmp_path / "gone.keras")
 
 
-def test_a_folder_with_anything_in_it_is_left_alone(export: Exporter, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(export: Exporter, tmp_path: Path) -> None:
     """Without force, only a new or an empty folder is accepted."""
     (tmp_path / "notes.txt").write_text("mine")
 

@@ -94,7 +94,7 @@ def test_a_refit_that_is_not_there_is_refused(study: Study, plain: Study, tmp_pa
     assert plain.export(tmp_path / "model", formats=("keras",)).refit is None
 
 
-def test_a_refit_of_another_trial_than_the_best_is_not_taken_unasked(study: Study, tmp_path: Path) -> None:
+def test_a_refit_of_another_trial_than_the_best_is_not_the_default(study: Study, tmp_path: Path) -> None:
     """If a continued search finds a better trial, the refit of the earlier one is not exported by default."""
     with studies.existing(study.location, "digits") as (store, _, record):
         before = store.refit(record.id)

@@ -41,11 +41,8 @@ def examine_data(examination: Examination, data_dir: Path | None, database: Data
     needed = set() if database is None else {str(line.recipe.get("data")) for line in read_lines(database)}
     missing = sorted(name for name in needed if name not in available and not Path(name).expanduser().is_file())
     if missing:
-        hint = (
-            f"tuner data fetch {missing[0]}"
-            if missing[0] in CATALOG
-            else "restore the file, or name its folder with --data-dir"
-        )
+        restore = "restore the file, or name its folder with --data-dir"
+        hint = f"tuner data fetch {missing[0]}" if missing[0] in CATALOG else restore
         message = f"studies need {', '.join(missing)}, which is not on this machine"
         examination.add("data", "warning", message, hint, lines)
     else:
