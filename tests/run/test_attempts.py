@@ -7,58 +7,17 @@ import json
 import os
 import signal
 import sqlite3
-import time
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from storage import locate
-from storage.lease import Lease
 from tests.recipes import always, small_recipe
 from tests.runs import SETUP, Recorder, epochs_of, rows, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
-from tuner import studies
 from tuner.cli.main import main
-from tuner.errors import RunError
 from tuner.executors import LocalExecutor
 from tuner.run.progress import RunView
-
-
-def test_the_thread_that_renews_the_lease_notices_when_it_is_lost(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that writes nothing ends too. The lease is renewed while a trial takes long."""
-    monkeypatch.setattr("storage.lease.RENEWAL", 0.05)
-    run_scripted(home, small_recipe())
-    with studies.existing(locate(home=home), "small") as (store, _, record), store.lease(record.id, "small") as lease:
-        first = rows(home, "SELECT expires FROM tuner_lease")
-        time.sleep(0.3)
-        assert rows(home, "SELECT expires FROM tuner_lease") > first
-        assert lease.check() is False
-        assert store.request_stop(record.id)
-        time.sleep(0.3)
-        assert lease.check() is True
-        with sqlite3.connect(home / "studies.db", timeout=10) as connection:
-            connection.execute("UPDATE tuner_lease SET owner = 'elsewhere:1:1'")
-        time.sleep(0.3)
-        with pytest.raises(RunError, match="was taken over by another run"):
-            lease.check()
-    assert rows(home, "SELECT owner FROM tuner_lease") == [("elsewhere:1:1",)]
-
-
-def test_taking_over_waits_until_the_lease_has_expired(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If its machine is gone, a run keeps the study no longer than its lease lasts."""
-    run_scripted(home, small_recipe())
-    monkeypatch.setattr("storage.lease.DURATION", timedelta(seconds=1.5))
-    with studies.existing(locate(home=home), "small") as (store, _, record):
-        gone = Lease(store.database, record.id, "small")
-        gone.owner = "elsewhere:1:1"
-        gone.acquire()
-        with pytest.raises(RunError, match="is being run by process 1 on elsewhere") as error:
-            store.lease(record.id, "small").acquire()
-        assert "--take-over" in str(error.value.hint)
-        with store.lease(record.id, "small", wait=True) as lease:
-            assert rows(home, "SELECT owner FROM tuner_lease") == [(lease.owner,)]
 
 
 @pytest.mark.slow

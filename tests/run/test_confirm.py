@@ -15,7 +15,7 @@ from tuner.study import Study, load_study
 
 
 def recipe_of(**winner: Any) -> Recipe:
-    """Return a search of six trials with rungs, whose best two are confirmed with two further seeds each."""
+    """Return a search of six trials with rungs, whose best two configurations are confirmed with two further seeds."""
     return small_recipe(
         budget={"trials": 6, "epochs": 4},
         search={"sampler": "random", "pruner": "asha"},
@@ -171,3 +171,22 @@ def test_enough_trials_are_promoted_to_be_confirmed(home: Path) -> None:
     run_scripted(home, recipe)
 
     assert len(study_of(home).standings()) == 2
+
+
+def test_the_best_model_is_evaluated_once(home: Path) -> None:
+    """Only the incumbent is evaluated on the test split."""
+    recipe = small_recipe()
+    run_scripted(home, recipe)
+    tested = [t for t in trials_of(home, recipe) if t.test]
+
+    assert [(t.value, t.test) for t in tested] == [
+        (max(t.value or 0 for t in trials_of(home, recipe)), {"loss": 0.1, "accuracy": 0.9})
+    ]
+
+
+def test_all_kept_models_are_evaluated_on_request(home: Path) -> None:
+    """A comparison of fixed networks needs the test accuracy of all of them."""
+    recipe = small_recipe(budget={"trials": 3, "epochs": 2})
+    run_scripted(home, recipe, test_all=True)
+
+    assert [t.test is not None for t in trials_of(home, recipe)] == [True] * 3

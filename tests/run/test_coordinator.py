@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from storage import locate
-from storage.lease import Lease
 from tests.recipes import always, small_recipe
 from tests.runs import SETUP, Recorder, rows, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
@@ -100,8 +99,8 @@ def test_a_pruned_trial_ends_after_the_epoch_at_which_it_was_pruned(home: Path) 
         assert not trial.kept
 
 
-def test_only_the_best_models_stay_on_disk(home: Path) -> None:
-    """Rows and files agree, and the best trial's model is among them."""
+def test_only_the_best_models_are_kept(home: Path) -> None:
+    """The rows name these models, and no other model file exists."""
     recipe = small_recipe(budget={"trials": 8, "epochs": 2, "keep": 3})
     run_scripted(home, recipe)
     kept = {t.number for t in trials_of(home, recipe) if t.kept}
@@ -109,17 +108,6 @@ def test_only_the_best_models_stay_on_disk(home: Path) -> None:
 
     assert kept == {t.number for t in best}
     assert {int(path.stem.removeprefix("trial-")) for path in home.rglob("*.keras")} == kept
-
-
-def test_the_best_model_is_evaluated_once(home: Path) -> None:
-    """The test split is read by the final evaluation alone."""
-    recipe = small_recipe()
-    run_scripted(home, recipe)
-    tested = [t for t in trials_of(home, recipe) if t.test]
-
-    assert [(t.value, t.test) for t in tested] == [
-        (max(t.value or 0 for t in trials_of(home, recipe)), {"loss": 0.1, "accuracy": 0.9})
-    ]
 
 
 def test_failing_trials_end_the_study_with_the_most_common_reason(home: Path) -> None:
@@ -219,51 +207,15 @@ def test_a_killed_trainer_costs_one_attempt_of_one_trial(home: Path) -> None:
     ]
 
 
-def test_a_run_that_lost_its_lease_ends(home: Path) -> None:
-    """There are never two writers: who was asleep for too long writes nothing more (fault 19)."""
-    queries = ["SELECT * FROM tuner_epoch", "SELECT * FROM tuner_attempt", "SELECT * FROM tuner_run"]
-    queries += ["SELECT * FROM trials", "SELECT * FROM trial_intermediate_values", "SELECT * FROM tuner_lease"]
-    left: list[object] = []
-
-    def steal(view: RunView) -> None:
-        if view.counts.complete == 2 and not left:
-            with sqlite3.connect(home / "studies.db", timeout=10) as connection:
-                connection.execute("UPDATE tuner_lease SET owner = 'elsewhere:1:1'")
-            left.extend(rows(home, query) for query in queries)
-
-    with pytest.raises(RunError, match="was taken over by another run"):
-        run_scripted(home, small_recipe(), recorder=Recorder(on_update=steal))
-    assert [rows(home, query) for query in queries] == left
-
-
-def test_a_second_run_is_told_who_holds_the_study(home: Path) -> None:
-    """Exactly one of two goes on (fault 21)."""
-    run_scripted(home, small_recipe())
-    with studies.existing(locate(home=home), "small") as (store, _, record):
-        other = Lease(store.database, record.id, "small")
-        other.owner = "elsewhere:1:1"
-        other.acquire()
-        with pytest.raises(RunError, match="is being run by process 1 on elsewhere"):
-            store.lease(record.id, "small").acquire()
-
-
 def test_start_configurations_run_first_with_their_own_epochs(home: Path) -> None:
     """The configurations of the recipe come before those of the sampler."""
-    start = [{"label": "known", "epochs": 2, "params": {"learning_rate": 0.25}}]
+    start = [{"label": "mine", "epochs": 2, "params": {"learning_rate": 0.25}}]
     recipe = small_recipe(start=start, budget={"trials": 2, "epochs": 4})
     run_scripted(home, recipe)
     first, second = trials_of(home, recipe)
 
-    assert (first.label, first.epochs, first.params) == ("known", 2, {"learning_rate": 0.25})
+    assert (first.label, first.epochs, first.params) == ("mine", 2, {"learning_rate": 0.25})
     assert (second.label, second.epochs) == (None, 4)
-
-
-def test_all_kept_models_are_evaluated_on_request(home: Path) -> None:
-    """A comparison of fixed networks needs the test accuracy of each."""
-    recipe = small_recipe(budget={"trials": 3, "epochs": 2})
-    run_scripted(home, recipe, test_all=True)
-
-    assert [t.test is not None for t in trials_of(home, recipe)] == [True] * 3
 
 
 def test_a_trainer_that_cannot_start_ends_the_run_with_its_reason(home: Path) -> None:

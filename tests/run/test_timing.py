@@ -84,7 +84,7 @@ def test_the_timing_of_a_study_is_that_of_all_its_runs(home: Path) -> None:
 
 
 def test_the_reason_why_a_run_stopped_is_stored(home: Path) -> None:
-    """A run that is asked to terminate stores that as its stop reason."""
+    """A run that receives a signal stores its name."""
     run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 3}), stop=lambda: "terminate")
     with studies.existing(locate(home=home), "small") as (store, _, record):
         assert [run.stopped_by for run in store.runs(record.id)] == ["terminate"]
