@@ -1,4 +1,4 @@
-"""AskTell asks Optuna, numbers what it gets, and gives back what was interrupted; on a real SQLite study."""
+"""AskTell on a real SQLite study: which trials it returns, in which order, and what Optuna stores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Starter = Callable[..., AskTell]
 
 @pytest.fixture
 def start(store: Store) -> Starter:
-    """Begin or resume a study, as a new process would."""
+    """A function that creates or resumes a study, as a new process would."""
 
     def begin(recipe: Recipe, name: str = "study") -> AskTell:
         return AskTell(studies.create_or_resume(store, name, recipe, "0" * 64).study, recipe)
@@ -44,71 +44,71 @@ def start(store: Store) -> Starter:
 
 
 def recipe_for(sampler: str = "random", **changes: Any) -> Recipe:
-    """Return a recipe over the conditional space."""
+    """Return a search over the conditional space."""
     search = {"sampler": sampler, "pruner": "none", "seed": 7}
     return small_recipe(**{"space": CONDITIONAL, "search": search, "budget": {"trials": 40}} | changes)
 
 
 def ask(ask_tell: AskTell) -> TrialSpec:
-    """Ask for a trial that is known to come."""
-    asked = ask_tell.ask()
-    assert asked is not None
-    return asked
+    """Return the next trial; the test fails if there is none."""
+    spec = ask_tell.ask()
+    assert spec is not None
+    return spec
 
 
 def report(ask_tell: AskTell, number: int, epoch: int, value: float) -> bool:
-    """Write the objective after an epoch as the store does, and tell whether the trial should end or pause."""
+    """Write the objective after an epoch as the store does; returns whether the trial shall end or pause."""
     ask_tell._storage.set_trial_intermediate_value(ask_tell.trial_id(number), epoch, value)
     return ask_tell.report(number, value) in {Instruction.PRUNE, Instruction.PAUSE}
 
 
-def finish(ask_tell: AskTell) -> TrialSpec:
-    """Run one trial, whose value depends on its parameters alone."""
-    asked = ask(ask_tell)
-    value = 1.0 - float(asked.params["learning_rate"]) - len(asked.params) / 100
-    report(ask_tell, asked.number, 0, value)
-    ask_tell.tell(asked.number, Outcome.COMPLETE, value)
-    return asked
+def run_trial(ask_tell: AskTell) -> TrialSpec:
+    """Run one trial to its end; its value depends on its parameters alone."""
+    spec = ask(ask_tell)
+    value = 1.0 - float(spec.params["learning_rate"]) - len(spec.params) / 100
+    report(ask_tell, spec.number, 0, value)
+    ask_tell.tell(spec.number, Outcome.COMPLETE, value)
+    return spec
 
 
-def drawn(ask_tell: AskTell, number: int) -> dict[str, ParamValue]:
-    """Return what Optuna knows of a trial's parameters."""
+def stored_params(ask_tell: AskTell, number: int) -> dict[str, ParamValue]:
+    """Return the parameters of a trial in Optuna's tables."""
     return dict(ask_tell._study.trials[number].params)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_conditional_parameters_are_drawn_only_where_they_hold(start: Starter, sampler: str) -> None:
-    """Every sampler gives momentum to SGD alone, and as many widths as there are layers."""
+def test_conditional_parameters_are_drawn_only_if_their_condition_holds(start: Starter, sampler: str) -> None:
+    """With every sampler, only SGD has a momentum, and there are as many widths as layers."""
     ask_tell = start(recipe_for(sampler))
     for number in range(6):
-        params = finish(ask_tell).params
-        known = drawn(ask_tell, number)
+        params = run_trial(ask_tell).params
+        stored = stored_params(ask_tell, number)
 
-        assert ("momentum" in known) == (known["optimizer"] == "sgd")
-        assert sum(name.startswith("units_") for name in known) == known["layers"]
-        assert known.items() <= params.items()
+        assert ("momentum" in stored) == (stored["optimizer"] == "sgd")
+        assert sum(name.startswith("units_") for name in stored) == stored["layers"]
+        assert stored.items() <= params.items()
         assert params["batch_size"] == 128
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_same_seed_asks_the_same_parameters_also_after_a_resume(start: Starter, sampler: str) -> None:
-    """A run in one go, and one that is made anew before each trial, propose the same; another seed does not."""
-    recipe, count = recipe_for(sampler), 12 if sampler in {"auto", "tpe", "gp"} else 4  # they learn from the first ten
+def test_the_same_seed_gives_the_same_trials_even_if_the_study_is_resumed(start: Starter, sampler: str) -> None:
+    """A study in one run equals one that is resumed before every trial. Another seed gives other parameters."""
+    recipe, count = recipe_for(sampler), 12 if sampler in {"auto", "tpe", "gp"} else 4  # these learn from the first ten
     whole = start(recipe, "whole")
-    in_one_go = [finish(whole) for _ in range(count)]
-    resumed = [finish(start(recipe, "resumed")) for _ in range(count)]
+    in_one_go = [run_trial(whole) for _ in range(count)]
+    resumed = [run_trial(start(recipe, "resumed")) for _ in range(count)]
     other = start(recipe.changed(search={"seed": 8}), "other")
 
     assert resumed == in_one_go
-    assert [finish(other).params for _ in range(4)] != [asked.params for asked in in_one_go[:4]]
+    assert [run_trial(other).params for _ in range(4)] != [spec.params for spec in in_one_go[:4]]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_trial_that_a_dead_run_left_behind_comes_back_unchanged(start: Starter, sampler: str) -> None:
-    """Its number, parameters and seed are the same, and nothing is skipped or repeated."""
+def test_a_trial_that_a_dead_run_left_running_is_returned_again_unchanged(start: Starter, sampler: str) -> None:
+    """Its number, parameters and seed are the same, and no number is skipped or used twice."""
     recipe = recipe_for(sampler)
     for _ in range(2):
-        finish(start(recipe))
+        run_trial(start(recipe))
     lost = ask(start(recipe))
     ask_tell = start(recipe)
 
@@ -117,26 +117,26 @@ def test_a_trial_that_a_dead_run_left_behind_comes_back_unchanged(start: Starter
     assert ask_tell.queue.counts().waiting == 1
     assert ask(ask_tell) == lost
     ask_tell.recover(2, Outcome.INTERRUPTED)
-    assert [finish(ask_tell).number for _ in range(3)] == [2, 3, 4]
+    assert [run_trial(ask_tell).number for _ in range(3)] == [2, 3, 4]
 
 
-def test_a_configuration_that_comes_again_is_another_seed_of_it(start: Starter) -> None:
-    """It names the first trial that had it, also after the study went on; trying a trial again repeats nothing."""
+def test_a_repeated_configuration_names_the_first_trial_that_had_it(start: Starter) -> None:
+    """The repeating trial is another seed of the configuration. This holds after the study is resumed, too."""
     space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32]}}
     recipe = small_recipe(space=space, budget={"trials": 8, "epochs": 2})
     ask_tell = start(recipe)
-    asked = [finish(ask_tell) for _ in range(4)]
-    asked += [finish(start(recipe)) for _ in range(4)]
+    specs = [run_trial(ask_tell) for _ in range(4)]
+    specs += [run_trial(start(recipe)) for _ in range(4)]
 
     first: dict[object, int] = {}
-    for each in asked:
-        expected = first.setdefault(each.params["batch_size"], each.number)
-        assert each.repeats == (expected if expected != each.number else None)
-    assert len({each.seed for each in asked}) == 8
+    for spec in specs:
+        expected = first.setdefault(spec.params["batch_size"], spec.number)
+        assert spec.repeats == (expected if expected != spec.number else None)
+    assert len({spec.seed for spec in specs}) == 8
 
 
 def test_seeds_differ_between_trials_and_studies() -> None:
-    """They are valid for NumPy and TensorFlow, and depend on nothing but the two numbers."""
+    """They are valid for NumPy and TensorFlow, and depend only on the study's seed and the trial's number."""
     seeds = {trial_seed(study, number) for study in range(20) for number in range(50)}
 
     assert len(seeds) == 1000
@@ -145,15 +145,15 @@ def test_seeds_differ_between_trials_and_studies() -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_any_seed_is_good_for_any_sampler(start: Starter, sampler: str) -> None:
-    """Optuna takes 32 bits, people type what they like."""
+def test_every_sampler_accepts_any_seed(start: Starter, sampler: str) -> None:
+    """Optuna accepts 32 bits only. Users may type larger numbers."""
     ask_tell = start(recipe_for(sampler, search={"sampler": sampler, "pruner": "none", "seed": 2**40}))
 
-    assert finish(ask_tell).number == 0
+    assert run_trial(ask_tell).number == 0
 
 
-def test_trials_that_wait_come_first_under_their_own_number(start: Starter) -> None:
-    """An interrupted trial is given out again before any new one; the others keep their numbers."""
+def test_waiting_trials_come_first_and_keep_their_numbers(start: Starter) -> None:
+    """Interrupted trials are returned again, in order of their numbers, before any new one."""
     ask_tell = start(recipe_for())
     first, second, third = ask(ask_tell), ask(ask_tell), ask(ask_tell)
     ask_tell.tell(second.number, Outcome.INTERRUPTED, None)
@@ -164,20 +164,20 @@ def test_trials_that_wait_come_first_under_their_own_number(start: Starter) -> N
 
 
 def test_the_number_of_trials_is_a_total(start: Starter) -> None:
-    """Starting again tops up; a finished study asks for nothing more."""
+    """A resumed study gets trials until it has as many as requested. A finished study returns none."""
     for trials, new in ((3, 3), (3, 0), (5, 2), (2, 0)):
         ask_tell = start(recipe_for(budget={"trials": trials}))
         assert ask_tell.queue.exhausted == (new == 0)
         for _ in range(new):
-            finish(ask_tell)
+            run_trial(ask_tell)
 
         assert ask_tell.ask() is None
         assert ask_tell.queue.exhausted
     assert ask_tell.queue.counts().total == 5
 
 
-def test_failed_and_pruned_trials_count_and_a_waiting_one_is_still_asked(start: Starter) -> None:
-    """The budget is spent on attempts, not on successes; what was begun is finished even beyond it."""
+def test_failed_and_pruned_trials_count_and_a_waiting_one_still_runs(start: Starter) -> None:
+    """The budget counts all trials, whatever their outcome. A trial that has begun is finished even beyond it."""
     ask_tell = start(recipe_for(budget={"trials": 3}))
     ask_tell.tell(ask(ask_tell).number, Outcome.FAILED, None)
     ask_tell.tell(ask(ask_tell).number, Outcome.PRUNED, None)
@@ -194,106 +194,112 @@ def test_failed_and_pruned_trials_count_and_a_waiting_one_is_still_asked(start: 
 
 
 def test_start_configurations_come_first(start: Starter) -> None:
-    """With their label and their own epochs; what they leave open is sampled; then the sampler takes over."""
+    """They have their label and their own epochs. The sampler draws the parameters that they leave open."""
     recipe = recipe_for(
         budget={"trials": 4, "epochs": 9},
         start=[
-            {"label": "known", "epochs": 3, "params": {"units": [16, 8], "optimizer": "adam", "learning_rate": 0.01}},
+            {"label": "whole", "epochs": 3, "params": {"units": [16, 8], "optimizer": "adam", "learning_rate": 0.01}},
             {"label": "open", "params": {"optimizer": "sgd", "momentum": 0.9}},
         ],
     )
-    known, half_open = finish(start(recipe)), finish(start(recipe))
+    whole, half_open = run_trial(start(recipe)), run_trial(start(recipe))
     ask_tell = start(recipe)
-    sampled = finish(ask_tell)
+    sampled = run_trial(ask_tell)
 
-    assert (known.label, known.epochs) == ("known", 3)
-    assert drawn(ask_tell, 0) == {"layers": 2, "units_0": 16, "units_1": 8, "optimizer": "adam", "learning_rate": 0.01}
+    assert (whole.label, whole.epochs) == ("whole", 3)
+    assert stored_params(ask_tell, 0) == {
+        "layers": 2,
+        "units_0": 16,
+        "units_1": 8,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+    }
     assert (half_open.label, half_open.epochs) == ("open", 9)
     assert (half_open.params["optimizer"], half_open.params["momentum"]) == ("sgd", 0.9)
-    assert set(drawn(ask_tell, 1)) >= {"layers", "learning_rate"}
+    assert set(stored_params(ask_tell, 1)) >= {"layers", "learning_rate"}
     assert (sampled.label, sampled.epochs) == (None, 9)
 
 
 @pytest.mark.parametrize("sampler", ["auto", "tpe", pytest.param("gp", marks=NO_TORCH)])
-def test_the_first_trials_are_points_of_one_sequence(start: Starter, sampler: str) -> None:
-    """Until ten have ended from which the sampler learns, also when some fail; what is fixed stays fixed."""
+def test_the_first_trials_are_points_of_one_sobol_sequence(start: Starter, sampler: str) -> None:
+    """Until the sampler can learn from ten finished trials; failed ones do not count. Fixed parameters stay fixed."""
     half_open = {"layers": 1, "units_0": 16}
     recipe = recipe_for(sampler, start=[{"label": "half open", "params": half_open}])
     ask_tell = start(recipe)
     for number in range(12):
-        asked = ask(ask_tell)
-        ask_tell.tell(asked.number, *((Outcome.FAILED, None) if number in {2, 5} else (Outcome.COMPLETE, 0.5)))
-    found = [drawn(ask_tell, number) for number in range(12)]
-    finish(ask_tell)
+        spec = ask(ask_tell)
+        ask_tell.tell(spec.number, *((Outcome.FAILED, None) if number in {2, 5} else (Outcome.COMPLETE, 0.5)))
+    params = [stored_params(ask_tell, number) for number in range(12)]
+    run_trial(ask_tell)
 
-    assert found == [sobol_point(recipe, number, {} if number else half_open) for number in range(12)]
-    assert found[0].items() >= half_open.items()
-    assert drawn(ask_tell, 12) != sobol_point(recipe, 12, {})
+    assert params == [sobol_point(recipe, number, {} if number else half_open) for number in range(12)]
+    assert params[0].items() >= half_open.items()
+    assert stored_params(ask_tell, 12) != sobol_point(recipe, 12, {})
 
 
 def test_the_grid_visits_every_configuration_once(start: Starter) -> None:
-    """In an order of its own, across a resume, and then it is exhausted whatever the budget says."""
+    """In a shuffled order, even if the study is resumed. Then the search is exhausted, whatever the budget."""
     recipe = recipe_for("grid", space={**CONDITIONAL, "layers": 1, "units": {"type": "int", "low": 8, "high": 9}})
     grid = list(recipe.search_space.grid())
     ask_tell = start(recipe)
     for _ in range(3):
-        finish(ask_tell)
+        run_trial(ask_tell)
     ask_tell = start(recipe.changed(budget={"trials": 1000}))
     while ask_tell.ask():
         pass
-    found = [drawn(ask_tell, number) for number in range(len(grid))]
+    visited = [stored_params(ask_tell, number) for number in range(len(grid))]
 
     assert ask_tell.queue.limit == len(grid) == ask_tell.queue.counts().total
     assert ask_tell.queue.exhausted
-    assert found != grid
-    assert sorted(found, key=repr_of) == sorted(grid, key=repr_of)
+    assert visited != grid
+    assert sorted(visited, key=repr_of) == sorted(grid, key=repr_of)
 
 
 def test_the_grid_skips_no_configuration_for_the_start_configurations(start: Starter) -> None:
-    """One that lies on the grid is not visited again, one between its points is visited beside it."""
+    """A start configuration on the grid is visited once. One between the points is visited in addition."""
     space = {"units": {"type": "int", "low": 8, "high": 64, "log": True}, "layers": 1}
     starts = [{"label": "on", "params": {"units_0": 32}}, {"label": "between", "params": {"units_0": 20}}]
     recipe = small_recipe(space=space, start=starts, search={"sampler": "grid", "pruner": "none"})
     ask_tell = start(recipe)
     visited = []
-    while asked := ask_tell.ask():
-        visited.append(asked.params["units_0"])
+    while spec := ask_tell.ask():
+        visited.append(spec.params["units_0"])
 
     assert visited[:2] == [32, 20]
     assert sorted(visited) == [8, 16, 20, 32, 64]
 
 
-def test_auto_is_a_grid_where_the_trials_suffice(start: Starter) -> None:
-    """It tries every configuration once and then stops, whatever the budget says."""
+def test_auto_is_a_grid_if_the_budget_covers_the_space(start: Starter) -> None:
+    """It tries every configuration once and then stops, even if the budget allows more trials."""
     space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32, 64]}}
     ask_tell = start(small_recipe(space=space, search={"sampler": "auto", "pruner": "none"}))
     visited = []
-    while asked := ask_tell.ask():
-        visited.append(asked.params["batch_size"])
+    while spec := ask_tell.ask():
+        visited.append(spec.params["batch_size"])
 
     assert sorted(visited) == [16, 32, 64]
     assert ask_tell.queue.exhausted
 
 
 @pytest.mark.parametrize("pruner", get_args(PrunerName))
-def test_every_pruner_answers(start: Starter, pruner: str) -> None:
-    """After some good trials comes one that learns nothing: every pruner ends it, but for the one that never does."""
+def test_every_pruner_ends_a_trial_that_learns_nothing(start: Starter, pruner: str) -> None:
+    """After some good trials, every pruner ends or pauses it, except the pruner `none`."""
     search = {"sampler": "random", "pruner": pruner, "threshold": 0.5}
     ask_tell = start(recipe_for(search=search, budget={"trials": 12, "epochs": 8}))
     for _ in range(6):
-        asked = ask(ask_tell)
+        good = ask(ask_tell)
         for epoch in range(8):
-            report(ask_tell, asked.number, epoch, 0.8 + epoch / 100)
-        ask_tell.tell(asked.number, Outcome.COMPLETE, 0.87)
+            report(ask_tell, good.number, epoch, 0.8 + epoch / 100)
+        ask_tell.tell(good.number, Outcome.COMPLETE, 0.87)
     bad = ask(ask_tell)
-    verdicts = [report(ask_tell, bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
+    should_end = [report(ask_tell, bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
 
-    assert any(verdicts) == (pruner != "none")
+    assert any(should_end) == (pruner != "none")
 
 
 @pytest.mark.parametrize(("metric", "bad"), [("val_accuracy", 0.1), ("val_loss", 3.0)])
-def test_the_threshold_is_the_worst_value_that_may_live(start: Starter, metric: str, bad: float) -> None:
-    """Accuracy must not stay below it, loss not above it; the first epoch is forgiven."""
+def test_the_threshold_pruner_ends_trials_with_a_worse_value(start: Starter, metric: str, bad: float) -> None:
+    """An accuracy must not stay below the threshold, a loss not above it. The first epoch does not count."""
     search = {"sampler": "random", "pruner": "threshold", "threshold": 0.5 if metric == "val_accuracy" else 1.0}
     ask_tell = start(recipe_for(search=search, objective={"metric": metric}))
     number = ask(ask_tell).number
@@ -303,7 +309,7 @@ def test_the_threshold_is_the_worst_value_that_may_live(start: Starter, metric: 
 
 
 def test_a_pruned_trial_keeps_its_last_reported_value(start: Starter) -> None:
-    """It is a result for the sampler, and none for the list of the best."""
+    """The sampler learns from it. It does not count among the values of complete trials."""
     ask_tell = start(recipe_for())
     number = ask(ask_tell).number
     for epoch, value in enumerate((0.25, 0.5)):
@@ -316,7 +322,7 @@ def test_a_pruned_trial_keeps_its_last_reported_value(start: Starter) -> None:
 
 
 def test_a_failed_trial_has_no_value(start: Starter) -> None:
-    """Whatever it reported before it failed."""
+    """Even if it reported values before it failed."""
     ask_tell = start(recipe_for())
     number = ask(ask_tell).number
     report(ask_tell, number, 0, 0.5)
@@ -325,8 +331,8 @@ def test_a_failed_trial_has_no_value(start: Starter) -> None:
     assert (ask_tell._study.trials[number].state, ask_tell.values()) == (TrialState.FAIL, {})
 
 
-def test_importing_sampling_silences_optuna() -> None:
-    """Its log lines would tear the live table apart."""
+def test_importing_ask_tell_silences_optuna() -> None:
+    """Log lines of Optuna would break the live table."""
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
 
 

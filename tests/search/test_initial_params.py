@@ -1,4 +1,4 @@
-"""InitialParams: which trials begin with what was decided before any sampler is asked."""
+"""Which trials get their parameters without the sampler, and which parameters."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SPACE: dict[str, Any] = {
 
 
 def recipe_for(sampler: str = "tpe", metric: str = "val_accuracy", **changes: Any) -> Recipe:
-    """Return a recipe with three dimensions."""
+    """Return a search over three dimensions."""
     search = {"sampler": sampler, "pruner": "none", "seed": 3}
     return small_recipe(**{"space": SPACE, "search": search, "objective": {"metric": metric}} | changes)
 
 
-def openings(recipe: Recipe, values: list[float], confirms: dict[int, int] | None = None) -> InitialParams:
-    """Return the openings of a study with a complete trial per value: points of the Sobol sequence."""
+def initial_params_of(recipe: Recipe, values: list[float], confirms: dict[int, int] | None = None) -> InitialParams:
+    """Return the initial parameters of a study with one complete trial per value, at points of the Sobol sequence."""
     study = optuna.create_study(direction="maximize" if recipe.objective.maximize else "minimize")
     for number, value in enumerate(values):
         params = sobol_point(recipe, number, {})
@@ -42,60 +42,63 @@ def openings(recipe: Recipe, values: list[float], confirms: dict[int, int] | Non
 
 
 def differences(one: dict[str, ParamValue], other: Any) -> set[str]:
+    """Return the names of the parameters whose values differ."""
     return {name for name in one if one[name] != other[name]}
 
 
 @pytest.mark.parametrize(("metric", "best"), [("val_accuracy", 11), ("val_loss", 0)])
 def test_every_fourth_trial_is_a_neighbour_of_the_best(metric: str, best: int) -> None:
-    """TPE asks for no other choice where the good trials agree in one: so the search does."""
+    """If the good trials agree in a choice, TPE hardly proposes another one. So the search does."""
     recipe = recipe_for(metric=metric)
-    found = openings(recipe, [number / 100 for number in range(12)])
+    initial_params = initial_params_of(recipe, [number / 100 for number in range(12)])
 
     for number in (13, 17, 21, 25):
-        changed = differences(sobol_point(recipe, best, {}), found.params(number))
+        changed = differences(sobol_point(recipe, best, {}), initial_params.params(number))
         assert changed in ({"batch_norm"}, {"activation"})
 
 
-def test_every_eighth_trial_goes_on_covering_the_space_and_the_model_proposes_the_others() -> None:
+def test_every_eighth_trial_covers_the_space_and_the_sampler_proposes_the_others() -> None:
     recipe = recipe_for()
-    found = openings(recipe, [number / 100 for number in range(12)])
+    initial_params = initial_params_of(recipe, [number / 100 for number in range(12)])
 
-    assert [found.params(number) for number in (15, 23)] == [sobol_point(recipe, number, {}) for number in (15, 23)]
-    assert [found.params(number) for number in (12, 14, 16, 18, 19, 20, 22)] == [None] * 7
+    assert [initial_params.params(number) for number in (15, 23)] == [
+        sobol_point(recipe, number, {}) for number in (15, 23)
+    ]
+    assert [initial_params.params(number) for number in (12, 14, 16, 18, 19, 20, 22)] == [None] * 7
 
 
 def test_the_first_trials_cover_the_space() -> None:
     recipe = recipe_for()
-    found = openings(recipe, [0.5] * (STARTUP - 1))
+    initial_params = initial_params_of(recipe, [0.5] * (STARTUP - 1))
 
-    assert found.params(STARTUP - 1) == sobol_point(recipe, STARTUP - 1, {})
+    assert initial_params.params(STARTUP - 1) == sobol_point(recipe, STARTUP - 1, {})
 
 
-def test_neighbours_that_were_all_tried_are_left_to_the_model() -> None:
+def test_if_all_neighbours_were_tried_the_sampler_proposes_the_trial() -> None:
     recipe = recipe_for(space={"layers": 0, "batch_norm": SPACE["batch_norm"], "activation": SPACE["activation"]})
 
-    assert openings(recipe, [number / 100 for number in range(12)]).params(13) is None
+    assert initial_params_of(recipe, [number / 100 for number in range(12)]).params(13) is None
 
 
-def test_a_sampler_that_learns_nothing_is_left_alone() -> None:
-    assert openings(recipe_for("random"), [0.5] * 12).params(13) is None
+def test_a_sampler_that_does_not_learn_proposes_every_trial() -> None:
+    assert initial_params_of(recipe_for("random"), [0.5] * 12).params(13) is None
 
 
-def test_trials_that_confirm_another_one_take_no_place() -> None:
-    """Trials 12 and 13 are further seeds: trial 15 is the fourteenth of the search."""
+def test_confirmations_do_not_count_in_the_sequence() -> None:
+    """Trials 12 and 13 are confirmations, so trial 15 is the fourteenth of the search."""
     recipe = recipe_for()
-    found = openings(recipe, [number / 100 for number in range(12)], {12: 0, 13: 0})
+    initial_params = initial_params_of(recipe, [number / 100 for number in range(12)], {12: 0, 13: 0})
 
-    assert len(differences(sobol_point(recipe, 11, {}), found.params(15))) == 1
-    assert found.params(17) == sobol_point(recipe, 15, {})
+    assert len(differences(sobol_point(recipe, 11, {}), initial_params.params(15))) == 1
+    assert initial_params.params(17) == sobol_point(recipe, 15, {})
 
 
-def test_what_the_recipe_names_comes_before_everything_else() -> None:
+def test_start_configurations_come_before_the_sobol_points() -> None:
     params: dict[str, ParamValue] = {"activation": "elu", "batch_norm": True, "dropout": 0.25}
-    found = openings(recipe_for(start=[{"label": "mine", "params": params}]), [])
-    start = found.start(0)
+    initial_params = initial_params_of(recipe_for(start=[{"label": "mine", "params": params}]), [])
+    start = initial_params.start(0)
 
-    assert found.params(0) == params
+    assert initial_params.params(0) == params
     assert start is not None
     assert start.label == "mine"
-    assert found.start(1) is None
+    assert initial_params.start(1) is None

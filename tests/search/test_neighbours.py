@@ -1,4 +1,4 @@
-"""Neighbours of a configuration: what a search tries beside what its model proposes."""
+"""Neighbours of a configuration: they differ from it in one choice."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ BEST: dict[str, ParamValue] = {"layers": 2, "units_0": 100, "units_1": 200, "opt
 
 
 def names_that_differ(other: dict[str, ParamValue]) -> set[str]:
+    """Return the parameters in which a configuration differs from ``BEST``."""
     return {name for name in {*BEST, *other} if BEST.get(name) != other.get(name)}
 
 
 @given(seed=st.integers(0, 2**31 - 1))
-def test_a_neighbour_differs_in_one_choice_and_in_what_follows_from_it(seed: int) -> None:
-    found = list(neighbours(SPACE, BEST, seed))
-    differences = {frozenset(names_that_differ(each)) for each in found}
+def test_a_neighbour_differs_in_one_choice_and_in_the_parameters_that_depend_on_it(seed: int) -> None:
+    candidates = list(neighbours(SPACE, BEST, seed))
+    differences = {frozenset(names_that_differ(candidate)) for candidate in candidates}
 
-    assert len(found) == 3
+    assert len(candidates) == 3
     assert differences == {
-        frozenset({"layers", "units_1"}),  # one layer: there is no second width
-        frozenset({"layers", "units_2"}),  # three: the third is drawn
+        frozenset({"layers", "units_1"}),  # with one layer there is no second width
+        frozenset({"layers", "units_2"}),  # with three layers the third width is drawn
         frozenset({"optimizer", "momentum"}),
     }
 
 
 @given(seed=st.integers(0, 2**31 - 1), u=st.floats(0, 1, exclude_max=True))
-def test_neighbours_in_the_space_for_mnist_could_have_been_drawn(seed: int, u: float) -> None:
-    """They have just the parameters that exist with their choices, each in its range."""
+def test_neighbours_in_the_search_space_of_mnist_are_valid_draws(seed: int, u: float) -> None:
+    """They have exactly the parameters that exist with their choices, and all values are in range."""
     space = load_recipe("mnist").search_space
 
     def check(name: str, dim: AnyDimension) -> ParamValue:
@@ -55,9 +56,10 @@ def test_neighbours_in_the_space_for_mnist_could_have_been_drawn(seed: int, u: f
         assert space.draw(check) == neighbour
 
 
-def test_every_parameter_is_exchanged_once_before_any_again() -> None:
+def test_every_parameter_is_changed_once_before_any_is_changed_again() -> None:
     space = SearchSpace({"a": Choice(choices=(1, 2, 3)), "b": Choice(choices=(1, 2, 3)), "c": Choice(choices=(1,))})
-    changed = [next(n for n in "ab" if each[n] != 1) for each in neighbours(space, {"a": 1, "b": 1, "c": 1}, 0)]
+    candidates = neighbours(space, {"a": 1, "b": 1, "c": 1}, 0)
+    changed = [next(name for name in "ab" if candidate[name] != 1) for candidate in candidates]
 
     assert [set(changed[:2]), set(changed[2:])] == [{"a", "b"}, {"a", "b"}]
 
@@ -68,12 +70,12 @@ def test_the_order_follows_from_the_seed() -> None:
 
 
 @pytest.mark.parametrize("missing", range(3))
-def test_what_was_tried_is_not_tried_again(missing: int) -> None:
-    found = list(neighbours(SPACE, BEST, 0))
-    tried = {identity(each) for each in found if each is not found[missing]}
+def test_a_neighbour_that_was_tried_is_not_returned_again(missing: int) -> None:
+    candidates = list(neighbours(SPACE, BEST, 0))
+    tried = {identity(candidate) for candidate in candidates if candidate is not candidates[missing]}
 
-    assert untried_neighbour(SPACE, BEST, 0, tried=tried) == found[missing]
-    assert untried_neighbour(SPACE, BEST, 0, tried={*tried, identity(found[missing])}) is None
+    assert untried_neighbour(SPACE, BEST, 0, tried=tried) == candidates[missing]
+    assert untried_neighbour(SPACE, BEST, 0, tried={*tried, identity(candidates[missing])}) is None
 
 
 def test_a_space_without_choices_has_no_neighbours() -> None:

@@ -1,4 +1,4 @@
-"""The first trials cover the space, `auto` stays what it was, and samplers that must not run here are refused."""
+"""Samplers: the first trials cover the space, how `auto` is resolved, and how TPE is set up."""
 
 from __future__ import annotations
 
@@ -49,46 +49,46 @@ RATES: dict[str, Any] = {
 
 
 def recipe_for(sampler: str, space: dict[str, Any], trials: int = 20, seed: int = 0) -> Recipe:
-    """Return a recipe with a sampler over a space."""
+    """Return a search with this sampler over this space."""
     search = {"sampler": sampler, "pruner": "none", "seed": seed}
     return small_recipe(space=space, search=search, budget={"trials": trials, "epochs": 4})
 
 
 def first_points(count: int, seed: int) -> Any:
-    """Return the first trials over a flat space, in shares of its ranges, shape ``(count, dimensions)``."""
+    """Return the first trials over ``FLAT``, scaled to [0, 1], shape ``(count, dimensions)``."""
     recipe = recipe_for("tpe", FLAT, seed=seed)
     points = [sobol_point(recipe, number, {}) for number in range(count)]
     return np.array([[float(point[name]) * 2 for name in FLAT] for point in points])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_of_eight_trials_each_quarter_of_a_dimension_is_hit_twice(seed: int) -> None:
-    """Whatever the seed: random trials leave quarters out."""
+def test_eight_trials_hit_every_quarter_of_a_dimension_twice(seed: int) -> None:
+    """With any seed. Random trials leave quarters out."""
     for column in first_points(8, seed).T:
         assert Counter(int(u * 4) for u in column) == {0: 2, 1: 2, 2: 2, 3: 2}
 
 
 def test_ten_trials_cover_the_space_better_than_random_ones() -> None:
-    """Their discrepancy, the largest of twenty seeds, is below that of 95 % of random designs."""
+    """Their discrepancy, the largest of 20 seeds, is below that of 95 % of random designs."""
     sobol = [qmc.discrepancy(first_points(10, seed)) for seed in range(20)]
-    chance = [qmc.discrepancy(np.random.default_rng(seed).random((10, len(FLAT)))) for seed in range(200)]
+    random = [qmc.discrepancy(np.random.default_rng(seed).random((10, len(FLAT)))) for seed in range(200)]
 
-    assert max(sobol) < np.quantile(chance, 0.05)
+    assert max(sobol) < np.quantile(random, 0.05)
 
 
 def test_a_point_follows_from_seed_and_number_alone() -> None:
-    """Not from the order of the file, the budget or what was asked before; another seed gives other points."""
+    """The order of the recipe, the budget and earlier calls do not matter. Another seed gives other points."""
     recipe = load_recipe("mnist")
-    backwards = recipe.changed(recipe={"space": dict(reversed(recipe.model_dump(mode="json")["space"].items()))})
-    later = sobol_point(recipe, 7, {})
+    reordered = recipe.changed(recipe={"space": dict(reversed(recipe.model_dump(mode="json")["space"].items()))})
+    point = sobol_point(recipe, 7, {})
 
-    assert sobol_point(backwards.changed(budget={"trials": 99}), 7, {}) == later
-    assert sobol_point(recipe, 6, {}) != later
-    assert sobol_point(recipe.changed(search={"seed": 1}), 7, {}) != later
+    assert sobol_point(reordered.changed(budget={"trials": 99}), 7, {}) == point
+    assert sobol_point(recipe, 6, {}) != point
+    assert sobol_point(recipe.changed(search={"seed": 1}), 7, {}) != point
 
 
-def test_what_is_fixed_changes_no_other_coordinate() -> None:
-    """A start configuration that leaves something open gets the rest of the point, for as many layers as it has."""
+def test_a_fixed_parameter_changes_no_other_coordinate() -> None:
+    """A start configuration gets its open parameters from the point, the widths of all its layers included."""
     recipe = load_recipe("mnist")
     free, fixed = sobol_point(recipe, 3, {}), sobol_point(recipe, 3, {"layers": 3, "optimizer": "sgd"})
 
@@ -96,8 +96,8 @@ def test_what_is_fixed_changes_no_other_coordinate() -> None:
     assert all(fixed[name] == value for name, value in free.items() if name not in {"layers", "optimizer"})
 
 
-def test_a_space_without_a_choice_has_one_point() -> None:
-    """Nothing is drawn where everything is fixed."""
+def test_a_space_without_dimensions_has_an_empty_point() -> None:
+    """If every parameter is fixed, nothing is drawn."""
     assert sobol_point(recipe_for("tpe", {"layers": 1}), 5, {}) == {}
 
 
@@ -111,8 +111,8 @@ def test_a_space_without_a_choice_has_one_point() -> None:
         ({"layers": 1}, 1, "grid"),
     ],
 )
-def test_auto_is_a_grid_where_the_trials_suffice_for_all(space: dict[str, Any], trials: int, expected: str) -> None:
-    """Only where the grid is everything: a logarithmic range has more numbers than its grid."""
+def test_auto_is_a_grid_if_the_budget_covers_the_whole_space(space: dict[str, Any], trials: int, expected: str) -> None:
+    """The grid must hold every value. A logarithmic range has more values than its grid."""
     recipe = recipe_for("auto", space, trials)
 
     assert recipe.sampler == expected
@@ -121,19 +121,19 @@ def test_auto_is_a_grid_where_the_trials_suffice_for_all(space: dict[str, Any], 
 
 
 @pytest.mark.parametrize(("trials", "expected"), [(FEW_COUNT, "grid"), (3, "tpe")])
-def test_auto_stays_what_it_was_when_a_study_goes_on(trials: int, expected: str) -> None:
-    """With more or fewer trials, and through its snapshot; one that begins anew is looked at anew."""
+def test_auto_keeps_its_sampler_when_a_study_is_continued(trials: int, expected: str) -> None:
+    """Even with more or fewer trials. If the study starts again, the sampler is chosen again."""
     before = recipe_for("auto", FEW, trials).with_sampler_chosen(None)
     for now in (2, 100):
-        goes_on = recipe_for("auto", FEW, now).continuing(Recipe.model_validate(before.model_dump(mode="json")))
-        settled = goes_on.with_sampler_chosen(before)
+        continued = recipe_for("auto", FEW, now).continuing(Recipe.model_validate(before.model_dump(mode="json")))
+        chosen = continued.with_sampler_chosen(before)
 
-        assert (settled.sampler, settled.budget.trials) == (expected, now)
-        assert settled.with_sampler_chosen(None).sampler == ("tpe" if now == 2 else "grid")
+        assert (chosen.sampler, chosen.budget.trials) == (expected, now)
+        assert chosen.with_sampler_chosen(None).sampler == ("tpe" if now == 2 else "grid")
 
 
 def test_auto_after_another_sampler_is_tpe() -> None:
-    """Trial n of a grid is its configuration n: those before would never be tried."""
+    """Trial n of a grid is its configuration n, so a grid would skip the configurations of the trials so far."""
     random = recipe_for("random", FEW).with_sampler_chosen(None)
     explicit = (
         recipe_for("auto", FEW).with_sampler_chosen(None).changed(search={"sampler": "tpe"}).with_sampler_chosen(None)
@@ -146,18 +146,18 @@ def test_auto_after_another_sampler_is_tpe() -> None:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Studies that run in this process follow a script instead of training."""
+    """Studies that train in this process use the scripted trainer."""
     monkeypatch.setattr("tuner.study.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer))
 
 
 def study_for(recipe: Recipe, location: Location) -> Study:
-    """Return a study that was not opened by its name, for its recipe."""
+    """Return the study 'small' with a recipe that no file holds."""
     return Study("small", recipe, location, None)
 
 
 @pytest.mark.usefixtures("scripted")
-def test_a_study_shows_what_auto_came_to_and_keeps_it(home: Path) -> None:
-    """It is settled by the trials of the first run, written down, and the second run only tops up."""
+def test_a_study_stores_and_shows_the_sampler_that_auto_chose(home: Path) -> None:
+    """The budget of the first run decides. Later runs keep the choice unless the study starts again."""
     location = locate(home=home)
     study = study_for(recipe_for("auto", FEW, 40), location)
     study.run(trials=5, executor="inline")
@@ -173,9 +173,9 @@ def test_a_study_shows_what_auto_came_to_and_keeps_it(home: Path) -> None:
 
 
 def test_without_torch_gp_is_refused_before_anything_is_written(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says what is missing, the hint how to get it."""
-    found = importlib.util.find_spec
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else found(name))
+    """The message says what is missing, the hint how to install it."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else find_spec(name))
     with pytest.raises(RecipeError, match="sampler 'gp' needs torch, not installed here") as caught:
         study_for(small_recipe(), locate(home=home)).run(sampler="gp", executor="inline")
 
@@ -192,10 +192,10 @@ def test_without_torch_gp_is_refused_before_anything_is_written(home: Path, monk
         ("auto", "postgresql://ann@host/team", False, False),
     ],
 )
-def test_cmaes_trusts_a_shared_database_only_when_asked(
+def test_cmaes_uses_a_shared_database_only_if_it_is_requested(
     sampler: str, server: str | None, requested: bool, refused: bool
 ) -> None:
-    """A file is its owner's; on a server others may have written what CMA-ES would run."""
+    """On a server, other people may have written pickles that CMA-ES would run. A file belongs to its user."""
     recipe = recipe_for(sampler, RATES)
     if not refused:
         check_sampler(recipe, server=server, requested=requested)
@@ -207,7 +207,7 @@ def test_cmaes_trusts_a_shared_database_only_when_asked(
 
 @pytest.mark.usefixtures("scripted")
 def test_a_recipe_with_cmaes_writes_nothing_on_a_server(postgres_location: Location) -> None:
-    """Not even tables; asked for explicitly it runs, and the next run has to ask again."""
+    """Not even tables. If CMA-ES is requested it runs, and the next run must request it again."""
     recipe = recipe_for("cmaes", RATES, trials=3)
     with pytest.raises(RecipeError, match="sampler 'cmaes'"):
         study_for(recipe, postgres_location).run(executor="inline")
@@ -221,8 +221,8 @@ def test_a_recipe_with_cmaes_writes_nothing_on_a_server(postgres_location: Locat
 
 
 @pytest.mark.usefixtures("scripted")
-def test_what_a_stranger_left_for_cmaes_is_never_run(postgres_location: Location, tmp_path: Path) -> None:
-    """Not with a recipe that names another sampler, not with --fresh; but that it would be, is no empty fear."""
+def test_pickles_of_others_are_run_only_if_cmaes_is_requested(postgres_location: Location, tmp_path: Path) -> None:
+    """Neither another sampler nor `--fresh` runs them. The last run shows that the danger is real."""
     recipe = recipe_for("cmaes", RATES, trials=4)
     study_for(recipe, postgres_location).run(sampler="cmaes", executor="inline")
     trap = tmp_path / "trap"
@@ -243,7 +243,7 @@ def test_what_a_stranger_left_for_cmaes_is_never_run(postgres_location: Location
 
 
 def plant(location: Location, trap: Path) -> None:
-    """Write a pickle that makes the folder ``trap`` where CMA-ES keeps its state, as any user of the server could."""
+    """Write a pickle where CMA-ES keeps its state, as any user of a server could. It creates the folder ``trap``."""
     state = f"cos\nmkdir\n(V{trap}\ntR.".encode().hex()
     statement = text(
         "INSERT INTO trial_system_attributes (trial_id, key, value_json)"
@@ -267,8 +267,8 @@ def rows_of(location: Location) -> list[str]:
         return sorted(row for name in tables for row in session.scalars(text(f'SELECT t::text FROM "{name}" AS t')))
 
 
-def test_tpe_is_fitted_to_enough_trials_and_never_to_half_of_them() -> None:
-    """Two points say little about a dozen parameters; the share of the good ones falls as trials come."""
+def test_tpe_treats_a_falling_share_of_the_trials_as_good() -> None:
+    """The number grows with the trials up to 25, and is never more than half of them."""
     counts = [good_trials(n) for n in range(1, 1000)]
 
     assert counts == sorted(counts)
@@ -276,12 +276,12 @@ def test_tpe_is_fitted_to_enough_trials_and_never_to_half_of_them() -> None:
     assert all(count <= 1 or count <= n / 2 for n, count in enumerate(counts, 1))
 
 
-def test_tpe_asks_how_many_trials_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Optuna's argument for it is on its way out; we set what it sets."""
-    asked: list[int] = []
+def test_tpe_uses_our_number_of_good_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optuna's argument for it is deprecated, so we set the attribute that the argument sets."""
+    finished: list[int] = []
 
     def one(trials: int) -> int:
-        asked.append(trials)
+        finished.append(trials)
         return 1
 
     monkeypatch.setattr("tuner.search.samplers.good_trials", one)
@@ -294,4 +294,4 @@ def test_tpe_asks_how_many_trials_are_good(monkeypatch: pytest.MonkeyPatch) -> N
         )
     study.ask().suggest_float("x", 0, 1)
 
-    assert set(asked) == {10}
+    assert set(finished) == {10}

@@ -1,4 +1,4 @@
-"""Rungs: trials pause, come back when they have become the best, and are given up when they cannot any more."""
+"""Rungs: when trials pause, when they are promoted, and when they are given up."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from hypothesis import strategies as st
 from tuner.search.successive_halving import REDUCTION, Rungs, rung_levels
 
 
-def rungs(epochs: int = 9, *, limit: int = 100, brackets: bool = False) -> Rungs:
-    """Return rungs that maximise; of 9 epochs: after 1 and 3."""
+def rungs_of(epochs: int = 9, *, limit: int = 100, brackets: bool = False) -> Rungs:
+    """Return rungs that maximise. With 9 epochs they come after 1 and 3 epochs."""
     return Rungs(epochs, limit=limit, maximize=True, brackets=brackets)
 
 
-def reach(found: Rungs, number: int, value: float, epochs: int = 1) -> bool:
-    """Let a trial come to a rung, and pause there if it must."""
-    goes_on = found.reach(number, [value] * epochs)
-    assert goes_on is not None
-    if not goes_on:
-        found.pause(number)
-    return goes_on
+def reach(rungs: Rungs, number: int, value: float, epochs: int = 1) -> bool:
+    """Let a trial reach a rung, and pause it unless it continues; returns whether it continues."""
+    continues = rungs.reach(number, [value] * epochs)
+    assert continues is not None
+    if not continues:
+        rungs.pause(number)
+    return continues
 
 
 @given(epochs=st.integers(0, 10_000))
 @example(epochs=4)
 @example(epochs=5)
 def test_rungs_lie_between_the_first_and_the_last_epoch(epochs: int) -> None:
-    """They rise, there are two from five epochs on, at most two before, and the last epoch is none."""
+    """They rise. From five epochs on there are two, with fewer epochs at most two. The last epoch is no rung."""
     levels = rung_levels(epochs)
 
     assert list(levels) == sorted(set(levels))
@@ -38,66 +38,66 @@ def test_rungs_lie_between_the_first_and_the_last_epoch(epochs: int) -> None:
     assert len(levels) == 2 or epochs < 5
 
 
-def test_a_trial_goes_on_if_it_is_among_the_best_third_of_its_rung() -> None:
-    """The first ones pause, as there is nobody to beat; equals do not overtake."""
-    found = rungs()
+def test_a_trial_continues_if_it_is_among_the_best_third_of_its_rung() -> None:
+    """The first two pause, because a third of two trials is none. An equal trial ranks behind the earlier one."""
+    rungs = rungs_of()
 
-    assert [reach(found, number, value) for number, value in enumerate((0.5, 0.4, 0.6, 0.7, 0.6))] == [
+    assert [reach(rungs, number, value) for number, value in enumerate((0.5, 0.4, 0.6, 0.7, 0.6))] == [
         False,
         False,
         True,
         True,
         False,
     ]
-    assert found.paused == {0, 1, 4}
+    assert rungs.paused == {0, 1, 4}
 
 
-def test_a_paused_trial_is_promoted_once_it_has_become_one_of_the_best() -> None:
-    """Because worse ones came after it; the one at the highest rung comes first."""
-    found = rungs()
-    reach(found, 0, 0.9)
-    assert found.promotable() is None
-    reach(found, 1, 0.8)
-    reach(found, 2, 0.1)
+def test_a_paused_trial_is_promoted_when_it_enters_the_best_third() -> None:
+    """It enters the best third because worse trials follow. Then it runs to the next rung."""
+    rungs = rungs_of()
+    reach(rungs, 0, 0.9)
+    assert rungs.promotable() is None
+    reach(rungs, 1, 0.8)
+    reach(rungs, 2, 0.1)
 
-    assert found.promotable() == 0
-    assert found.promote(0) == 1
-    assert found.promotable() is None
-    assert found.ahead(0) == (3,)
-    assert not reach(found, 0, 0.9, epochs=3)
-    assert found.standing(0) == (3, 0.9)
+    assert rungs.promotable() == 0
+    assert rungs.promote(0) == 1
+    assert rungs.promotable() is None
+    assert rungs.ahead(0) == (3,)
+    assert not reach(rungs, 0, 0.9, epochs=3)
+    assert rungs.standing(0) == (3, 0.9)
 
 
 def test_a_rung_compares_the_best_value_so_far() -> None:
-    """As a trial's value is that of its best epoch; smaller is better for a loss."""
-    found = Rungs(9, limit=10, maximize=False)
+    """The value of a trial is that of its best epoch. For a loss, smaller is better."""
+    rungs = Rungs(9, limit=10, maximize=False)
     for number, losses in enumerate(([0.2, 0.9, 0.9], [0.3, 0.3, 0.3])):
-        found.reach(number, losses)
+        rungs.reach(number, losses)
 
-    assert found.standing(0) == (3, 0.2)
-    assert found.reach(2, [0.1, 0.5, 0.5])
+    assert rungs.standing(0) == (3, 0.2)
+    assert rungs.reach(2, [0.1, 0.5, 0.5])
 
 
-def test_only_trials_that_nothing_can_promote_are_hopeless() -> None:
-    """Of nine trials three are promoted at most: who is fourth now will never be third."""
-    found = rungs(limit=9)
+def test_only_trials_that_cannot_be_promoted_any_more_are_hopeless() -> None:
+    """At most three of nine trials are promoted, so a trial in fourth place can never be promoted."""
+    rungs = rungs_of(limit=9)
     for number, value in enumerate((0.5, 0.6, 0.7)):
-        reach(found, number, value)
-    assert found.hopeless() == []
-    reach(found, 3, 0.8)
-    assert found.hopeless() == [0]
-    found.give_up(0)
-    assert found.hopeless() == []
-    assert 0 not in found.paused
+        reach(rungs, number, value)
+    assert rungs.hopeless() == []
+    reach(rungs, 3, 0.8)
+    assert rungs.hopeless() == [0]
+    rungs.give_up(0)
+    assert rungs.hopeless() == []
+    assert 0 not in rungs.paused
 
 
 @given(steps=st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
-def test_giving_hopeless_trials_up_promotes_the_same_ones(steps: list[tuple[float, bool]]) -> None:
-    """It frees their checkpoints, and changes nothing else, in whatever order trials arrive."""
-    kept, freed = rungs(limit=len(steps)), rungs(limit=len(steps))
+def test_giving_up_hopeless_trials_does_not_change_which_trials_are_promoted(steps: list[tuple[float, bool]]) -> None:
+    """In any order of trials and promotions. It only keeps the number of paused trials small."""
+    kept, freed = rungs_of(limit=len(steps)), rungs_of(limit=len(steps))
     for number, (value, slot_is_free) in enumerate(steps):
-        for found in (kept, freed):
-            reach(found, number, value)
+        for rungs in (kept, freed):
+            reach(rungs, number, value)
         for hopeless in freed.hopeless():
             freed.give_up(hopeless)
         if slot_is_free:
@@ -109,64 +109,64 @@ def test_giving_hopeless_trials_up_promotes_the_same_ones(steps: list[tuple[floa
 
 
 @given(values=st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=9), min_size=1, max_size=20))
-def test_rungs_are_restored_from_the_curves(values: list[list[float]]) -> None:
-    """A run that goes on knows who has been where, who waits, and who comes next."""
-    lived, restored = rungs(), rungs()
+def test_rungs_are_restored_from_the_values_of_the_trials(values: list[list[float]]) -> None:
+    """A run that continues a study knows which trials are paused and which one is promoted next."""
+    original, restored = rungs_of(), rungs_of()
     for number, curve in enumerate(values):
         trained = []
         paused = False
         for epoch in range(len(curve)):
             trained = curve[: epoch + 1]
-            paused = lived.reach(number, trained) is False
+            paused = original.reach(number, trained) is False
             if paused:
-                lived.pause(number)
+                original.pause(number)
                 break
         if len(trained) == 9:
-            lived.complete(number, trained)
+            original.complete(number, trained)
         restored.restore(number, trained, paused=paused, complete=len(trained) == 9)
 
-    assert restored.paused == lived.paused
-    assert restored.promotable() == lived.promotable()
-    assert [restored.ahead(number) for number in range(20)] == [lived.ahead(number) for number in range(20)]
+    assert restored.paused == original.paused
+    assert restored.promotable() == original.promotable()
+    assert [restored.ahead(number) for number in range(20)] == [original.ahead(number) for number in range(20)]
 
 
 def test_a_trial_that_stopped_early_counts_in_the_rungs_above() -> None:
-    """It is complete: those that come there are compared with it."""
-    found = rungs()
-    found.complete(0, [0.9, 0.95])
+    """It is complete, so later trials are compared with it at every rung."""
+    rungs = rungs_of()
+    rungs.complete(0, [0.9, 0.95])
 
-    assert found.standing(0) == (3, 0.95)
-    assert found.reach(1, [0.5]) is False
-    assert found.reach(2, [0.91]) is True
+    assert rungs.standing(0) == (3, 0.95)
+    assert rungs.reach(1, [0.5]) is False
+    assert rungs.reach(2, [0.91]) is True
 
 
-def test_brackets_deal_trials_as_hyperband_does_and_compare_within_them_alone() -> None:
-    """Most are judged early, some late, some never; a round deals all of them in their shares."""
-    found = rungs(brackets=True)
-    first = Counter(found.ahead(number) for number in range(1000))
+def test_brackets_have_the_shares_of_hyperband_and_compare_their_own_trials_only() -> None:
+    """Most trials are judged early, some late, some never."""
+    rungs = rungs_of(brackets=True)
+    shares = Counter(rungs.ahead(number) for number in range(1000))
 
-    assert set(first) == {(1, 3), (3,), ()}
-    assert first[1, 3] > first[3,] > first[()] > 0
-    early = next(number for number in range(20) if found.ahead(number) == (1, 3))
-    late = next(number for number in range(20) if found.ahead(number) == (3,))
-    reach(found, early, 0.1)
-    assert found.reach(late, [0.9]) is None
-    assert reach(found, late, 0.9, epochs=3) is False  # alone in its bracket
+    assert set(shares) == {(1, 3), (3,), ()}
+    assert shares[1, 3] > shares[3,] > shares[()] > 0
+    early = next(number for number in range(20) if rungs.ahead(number) == (1, 3))
+    late = next(number for number in range(20) if rungs.ahead(number) == (3,))
+    reach(rungs, early, 0.1)
+    assert rungs.reach(late, [0.9]) is None
+    assert reach(rungs, late, 0.9, epochs=3) is False  # it is the only trial of its bracket
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
-def test_without_epochs_to_compare_nobody_pauses(epochs: int) -> None:
-    """A search over single epochs has no rungs."""
-    found = rungs(epochs)
+def test_without_epochs_to_compare_no_trial_pauses(epochs: int) -> None:
+    """If trials train one epoch, there are no rungs."""
+    rungs = rungs_of(epochs)
 
-    assert found.reach(0, [0.5]) is None
-    assert (found.ahead(0), found.paused, found.promotable(), found.standing(0)) == ((), set(), None, None)
+    assert rungs.reach(0, [0.5]) is None
+    assert (rungs.ahead(0), rungs.paused, rungs.promotable(), rungs.standing(0)) == ((), set(), None, None)
 
 
-def test_an_exempt_trial_is_compared_with_nobody() -> None:
-    """It has epochs of its own."""
-    found = rungs()
-    found.exempt(0)
+def test_an_exempt_trial_has_no_rungs() -> None:
+    """It trains to its end, however bad it is."""
+    rungs = rungs_of()
+    rungs.exempt(0)
 
-    assert found.ahead(0) == ()
-    assert found.reach(0, [0.1]) is None
+    assert rungs.ahead(0) == ()
+    assert rungs.reach(0, [0.1]) is None
