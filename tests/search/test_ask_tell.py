@@ -2,78 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, get_args
+from typing import get_args
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from storage import Store
 from tests.recipes import small_recipe
-from tuner import studies
-from tuner.config.recipe import Recipe
-from tuner.config.tables import PrunerName, SamplerName
-from tuner.jobs import Instruction, TrialSpec
-from tuner.records import Outcome, ParamValue
-from tuner.search.ask_tell import AskTell
+from tests.search.conftest import Starter, ask, recipe_for, run_trial, stored_params
+from tuner.config.tables import SamplerName
+from tuner.records import Outcome
 from tuner.search.samplers import sobol_point, trial_seed
 
 NO_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch of the extra 'gp', over 4 GB")
 SAMPLERS = [pytest.param(name, marks=NO_TORCH) if name == "gp" else name for name in get_args(SamplerName)]
-CONDITIONAL: dict[str, Any] = {
-    "layers": {"type": "int", "low": 0, "high": 2},
-    "units": {"type": "int", "low": 8, "high": 64, "log": True},
-    "optimizer": {"type": "choice", "choices": ["adam", "sgd"]},
-    "momentum": {"type": "float", "low": 0.5, "high": 0.9, "step": 0.2, "when": {"optimizer": "sgd"}},
-    "learning_rate": {"type": "choice", "choices": [0.1, 0.01]},
-}
-
-Starter = Callable[..., AskTell]
-
-
-@pytest.fixture
-def start(store: Store) -> Starter:
-    """A function that creates or resumes a study, as a new process would."""
-
-    def begin(recipe: Recipe, name: str = "study") -> AskTell:
-        return AskTell(studies.create_or_resume(store, name, recipe, "0" * 64).study, recipe)
-
-    return begin
-
-
-def recipe_for(sampler: str = "random", **changes: Any) -> Recipe:
-    """Return a search over the conditional space."""
-    search = {"sampler": sampler, "pruner": "none", "seed": 7}
-    return small_recipe(**{"space": CONDITIONAL, "search": search, "budget": {"trials": 40}} | changes)
-
-
-def ask(ask_tell: AskTell) -> TrialSpec:
-    """Return the next trial; the test fails if there is none."""
-    spec = ask_tell.ask()
-    assert spec is not None
-    return spec
-
-
-def report(ask_tell: AskTell, number: int, epoch: int, value: float) -> bool:
-    """Write the objective after an epoch as the store does; returns whether the trial shall end or pause."""
-    ask_tell._storage.set_trial_intermediate_value(ask_tell.trial_id(number), epoch, value)
-    return ask_tell.report(number, value) in {Instruction.PRUNE, Instruction.PAUSE}
-
-
-def run_trial(ask_tell: AskTell) -> TrialSpec:
-    """Run one trial to its end; its value depends on its parameters alone."""
-    spec = ask(ask_tell)
-    value = 1.0 - float(spec.params["learning_rate"]) - len(spec.params) / 100
-    report(ask_tell, spec.number, 0, value)
-    ask_tell.tell(spec.number, Outcome.COMPLETE, value)
-    return spec
-
-
-def stored_params(ask_tell: AskTell, number: int) -> dict[str, ParamValue]:
-    """Return the parameters of a trial in Optuna's tables."""
-    return dict(ask_tell._study.trials[number].params)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -237,105 +180,6 @@ def test_the_first_trials_are_points_of_one_sobol_sequence(start: Starter, sampl
     assert stored_params(ask_tell, 12) != sobol_point(recipe, 12, {})
 
 
-def test_the_grid_visits_every_configuration_once(start: Starter) -> None:
-    """In a shuffled order, even if the study is resumed. Then the search is exhausted, whatever the budget."""
-    recipe = recipe_for("grid", space={**CONDITIONAL, "layers": 1, "units": {"type": "int", "low": 8, "high": 9}})
-    grid = list(recipe.search_space.grid())
-    ask_tell = start(recipe)
-    for _ in range(3):
-        run_trial(ask_tell)
-    ask_tell = start(recipe.changed(budget={"trials": 1000}))
-    while ask_tell.ask():
-        pass
-    visited = [stored_params(ask_tell, number) for number in range(len(grid))]
-
-    assert ask_tell.queue.limit == len(grid) == ask_tell.queue.counts().total
-    assert ask_tell.queue.exhausted
-    assert visited != grid
-    assert sorted(visited, key=repr_of) == sorted(grid, key=repr_of)
-
-
-def test_the_grid_skips_no_configuration_for_the_start_configurations(start: Starter) -> None:
-    """A start configuration on the grid is visited once. One between the points is visited in addition."""
-    space = {"units": {"type": "int", "low": 8, "high": 64, "log": True}, "layers": 1}
-    starts = [{"label": "on", "params": {"units_0": 32}}, {"label": "between", "params": {"units_0": 20}}]
-    recipe = small_recipe(space=space, start=starts, search={"sampler": "grid", "pruner": "none"})
-    ask_tell = start(recipe)
-    visited = []
-    while spec := ask_tell.ask():
-        visited.append(spec.params["units_0"])
-
-    assert visited[:2] == [32, 20]
-    assert sorted(visited) == [8, 16, 20, 32, 64]
-
-
-def test_auto_is_a_grid_if_the_budget_covers_the_space(start: Starter) -> None:
-    """It tries every configuration once and then stops, even if the budget allows more trials."""
-    space = {"layers": 1, "units": 8, "batch_size": {"type": "choice", "choices": [16, 32, 64]}}
-    ask_tell = start(small_recipe(space=space, search={"sampler": "auto", "pruner": "none"}))
-    visited = []
-    while spec := ask_tell.ask():
-        visited.append(spec.params["batch_size"])
-
-    assert sorted(visited) == [16, 32, 64]
-    assert ask_tell.queue.exhausted
-
-
-@pytest.mark.parametrize("pruner", get_args(PrunerName))
-def test_every_pruner_ends_a_trial_that_learns_nothing(start: Starter, pruner: str) -> None:
-    """After some good trials, every pruner ends or pauses it, except the pruner `none`."""
-    search = {"sampler": "random", "pruner": pruner, "threshold": 0.5}
-    ask_tell = start(recipe_for(search=search, budget={"trials": 12, "epochs": 8}))
-    for _ in range(6):
-        good = ask(ask_tell)
-        for epoch in range(8):
-            report(ask_tell, good.number, epoch, 0.8 + epoch / 100)
-        ask_tell.tell(good.number, Outcome.COMPLETE, 0.87)
-    bad = ask(ask_tell)
-    should_end = [report(ask_tell, bad.number, epoch, 0.1 - epoch / 100) for epoch in range(8)]
-
-    assert any(should_end) == (pruner != "none")
-
-
-@pytest.mark.parametrize(("metric", "bad"), [("val_accuracy", 0.1), ("val_loss", 3.0)])
-def test_the_threshold_pruner_ends_trials_with_a_worse_value(start: Starter, metric: str, bad: float) -> None:
-    """An accuracy must not stay below the threshold, a loss not above it. The first epoch does not count."""
-    search = {"sampler": "random", "pruner": "threshold", "threshold": 0.5 if metric == "val_accuracy" else 1.0}
-    ask_tell = start(recipe_for(search=search, objective={"metric": metric}))
-    number = ask(ask_tell).number
-
-    assert [report(ask_tell, number, epoch, bad) for epoch in range(2)] == [False, True]
-    assert not report(ask_tell, number, 2, 0.9)
-
-
-def test_a_pruned_trial_keeps_its_last_reported_value(start: Starter) -> None:
-    """The sampler learns from it. It does not count among the values of complete trials."""
-    ask_tell = start(recipe_for())
-    number = ask(ask_tell).number
-    for epoch, value in enumerate((0.25, 0.5)):
-        report(ask_tell, number, epoch, value)
-    ask_tell.tell(number, Outcome.PRUNED, 0.9)
-    trial = ask_tell._study.trials[number]
-
-    assert (trial.state, trial.value) == (TrialState.PRUNED, 0.5)
-    assert ask_tell.values() == {}
-
-
-def test_a_failed_trial_has_no_value(start: Starter) -> None:
-    """Even if it reported values before it failed."""
-    ask_tell = start(recipe_for())
-    number = ask(ask_tell).number
-    report(ask_tell, number, 0, 0.5)
-    ask_tell.tell(number, Outcome.FAILED, 0.5)
-
-    assert (ask_tell._study.trials[number].state, ask_tell.values()) == (TrialState.FAIL, {})
-
-
 def test_importing_ask_tell_silences_optuna() -> None:
     """Log lines of Optuna would break the live table."""
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
-
-
-def repr_of(params: dict[str, ParamValue]) -> str:
-    """Return a key that sorts configurations of different shapes."""
-    return repr(sorted(params.items()))
