@@ -35,7 +35,7 @@ def several(*names: str, trials: int = 15, sampler: str = "random", pruner: str 
 
 
 def complete(trials: list[TrialResult]) -> list[TrialResult]:
-    """Return the complete ones of these trials."""
+    """Return those of the trials that are complete."""
     return [trial for trial in trials if trial.state == "complete"]
 
 
