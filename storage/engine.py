@@ -80,7 +80,7 @@ class Database:
     def __init__(self, location: Location) -> None:
         self.location = location
         self.engine = make_engine(location)
-        self.retry = Retry(location)  # storage.lease sets its patience
+        self.retry = Retry(location)  # storage.lease sets its max_wait
         self._reader = self.engine.execution_options(reads=True)
 
     @contextmanager

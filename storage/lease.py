@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from storage.engine import Database
 from storage.fence import install_fence
 from storage.owner import describe_owner, is_alive, is_local, this_owner
-from storage.retry import PATIENCE
+from storage.retry import MAX_WAIT
 from storage.tables import LeaseRow, StudyRow
 from tuner.errors import RunError, StorageError
 
@@ -96,7 +96,7 @@ class Lease:
     def __enter__(self) -> Self:
         """Acquire the lease and begin to renew it. Within the block, calls wait while the database is away."""
         self._acquire_in_time()
-        self._database.retry.patience = PATIENCE
+        self._database.retry.max_wait = MAX_WAIT
         self._database.retry.guard = self._renew
         self._remove_fence = install_fence(self._engines, self._study_id, self.owner, self._lost)
         threading.Thread(target=self._keep, name="tuner-lease", daemon=True).start()
@@ -111,14 +111,14 @@ class Lease:
         """
         self._released.set()
         self._remove_fence()
-        self._database.retry.patience = 0.0
+        self._database.retry.max_wait = 0.0
         ours = True
         with contextlib.suppress(StorageError):
             ours = self.release()
         if not ours and isinstance(error, Exception) and not isinstance(error, RunError):
             raise self._lost() from error
 
-    def check(self) -> bool:
+    def stop_was_requested(self) -> bool:
         """Return whether a stop of this run was requested, as of the last renewal. Does not read the database.
 
         Raises:
@@ -146,7 +146,7 @@ class Lease:
                 if not self._wait:
                     raise
                 if time.monotonic() > deadline:
-                    raise LeaseHeldError(f"{error}, and renews its lease", hint=error.hint) from None
+                    raise LeaseHeldError(f"{error}, which keeps renewing its lease", hint=error.hint) from None
                 _log.warning("%s: waiting for its lease to expire", error)
             time.sleep(1.0)
 

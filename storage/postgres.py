@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from storage.faults import CommitUnknownError
 
-PATIENCE = 60.0  # seconds to wait for a server that went away during a commit
+MAX_WAIT = 60.0  # seconds to wait for a server that went away during a commit
 _PARAMETERS = {
     "application_name": "tuner",
     "connect_timeout": 10,
@@ -73,7 +73,7 @@ class Connection(psycopg.Connection[Any]):
     def _happened(self, transaction: str, lost: psycopg.OperationalError) -> bool:
         """Wait for the server to come back, and return whether it has committed a transaction."""
         args, kwargs = self._arguments
-        deadline, pause = time.monotonic() + PATIENCE, 0.05
+        deadline, pause = time.monotonic() + MAX_WAIT, 0.05
         while time.monotonic() < deadline:
             with (
                 contextlib.suppress(psycopg.OperationalError),

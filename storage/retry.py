@@ -15,7 +15,7 @@ from storage.location import Location
 
 Result = TypeVar("Result")
 
-PATIENCE = 60.0  # seconds that a run waits for its database
+MAX_WAIT = 60.0  # seconds that a run waits for its database
 _GROWING = wait_exponential(multiplier=0.1, max=5.0)  # seconds
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Retry:
         location: The database, named in the warning.
 
     Attributes:
-        patience: Seconds to keep trying after the first failure. With 0, a call fails at once, as commands that only
+        max_wait: Seconds to keep trying after the first failure. With 0, a call fails at once, as commands that only
             read should.
         guard: Called before each new try. It raises if this run may no longer write, for example because another run
             took the study over during the outage.
@@ -39,16 +39,16 @@ class Retry:
     def __init__(self, location: Location) -> None:
         self._location = location
         self._busy = False
-        self.patience = 0.0
+        self.max_wait = 0.0
         self.guard: Callable[[], object] = lambda: None
 
     def __call__(self, call: Callable[[], Result]) -> Result:
         """Return the result of ``call``. If calls are nested, only the outermost is repeated.
 
         Raises:
-            Exception: The last error of ``call``, if it is not transient or the patience is over.
+            Exception: The last error of ``call``, if it is not transient or the time is over.
         """
-        if not self.patience or self._busy:
+        if not self.max_wait or self._busy:
             return call()
         self._busy = True
         try:
@@ -59,7 +59,7 @@ class Retry:
     def _persist(self, call: Callable[[], Result]) -> Result:
         tries = Retrying(
             retry=retry_if_exception(is_transient),
-            stop=_StopAfterFirstFailure(self.patience),
+            stop=_StopAfterFirstFailure(self.max_wait),
             wait=_jittered_pause,
             before_sleep=self._warn_once,
             reraise=True,
@@ -74,24 +74,24 @@ class Retry:
     def _warn_once(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
         if state.attempt_number == 1 and error is not None:
-            _log.warning("%s; trying again for %.0f s", explain(self._location, error), self.patience)
+            _log.warning("%s; trying again for %.0f s", explain(self._location, error), self.max_wait)
 
 
 class _StopAfterFirstFailure:
-    """Stops ``patience`` seconds after the first failure.
+    """Stops ``max_wait`` seconds after the first failure.
 
     Tenacity's ``stop_after_delay`` counts from the start of the first call. That call may already have waited for
     SQLite's lock for a minute, and would then never be repeated.
     """
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, max_wait: float) -> None:
+        self._max_wait = max_wait
         self._deadline: float | None = None
 
     def __call__(self, _state: RetryCallState) -> bool:
         now = time.monotonic()
         if self._deadline is None:
-            self._deadline = now + self._patience
+            self._deadline = now + self._max_wait
         return now >= self._deadline
 
 

@@ -33,7 +33,7 @@ class Run:
         self._database = database
         self._id = database.retry(lambda: _add(database, RunRow(study_id=study_id, owner=owner, workers=workers)))
 
-    def note(self, timing: Mapping[str, Any], device: str | None) -> None:
+    def save_timing(self, timing: Mapping[str, Any], device: str | None) -> None:
         """Record the timing so far, so that it is kept if the run is killed."""
         self._update(timing=dict(timing), device=device)
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from storage import locate
 from tuner import open_study
-from tuner.archive.read import read_archive
+from tuner.archive.read import import_archive
 from tuner.cli.main import main
 from tuner.data.split import split_rows
 from tuner.delivery.evaluate import evaluate
@@ -155,7 +155,7 @@ def test_paused_trials_continue_from_their_checkpoints(landed: Path) -> None:
 def test_the_archive_gives_the_same_study(landed: Path, tmp_path: Path) -> None:
     """Imported into a fresh home, it has the trials, the curves and the JSON of the database."""
     fresh = tmp_path / "fresh"
-    name, _ = read_archive(FOLDER / "archive.zip", locate(home=fresh))
+    name, _ = import_archive(FOLDER / "archive.zip", locate(home=fresh))
     imported, original = load_study(name, home=fresh), load_study("landed", home=landed)
 
     assert name == "landed"

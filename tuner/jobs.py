@@ -230,7 +230,7 @@ End = TrialEnd | TestEnd | RefitEnd  # how a job ended, whatever its kind
 
 
 @dataclass(frozen=True, slots=True)
-class TrainerLost:
+class WorkerLost:
     """A worker died or could not start. ``number`` is the trial of its job, if it had one."""
 
     number: int | None
@@ -238,11 +238,11 @@ class TrainerLost:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainerRefused:
+class TrainerUnavailable:
     """No trainer can start because the data or the device is missing. The run ends with this message and hint."""
 
     message: str
     hint: str | None = None
 
 
-Event = TrainerReady | EpochEnd | End | TrainerLost | TrainerRefused
+Event = TrainerReady | EpochEnd | End | WorkerLost | TrainerUnavailable

@@ -17,7 +17,7 @@ from storage.tables import StudyRow
 from storage.transfer import Arrival, clear_dead
 from tuner import studies
 from tuner.archive import read
-from tuner.archive.read import read_archive
+from tuner.archive.read import import_archive
 from tuner.errors import RunError, TunerError
 from tuner.results.overview import list_studies
 
@@ -46,7 +46,7 @@ def test_an_import_that_fails_leaves_nothing(
 
     monkeypatch.setattr(optuna.Study if step == "add_trials" else read, step, fail)
     with pytest.raises(RunError, match="No space left on device"):
-        read_archive(exported, locate(home=other))
+        import_archive(exported, locate(home=other))
 
     assert calls
     assert _contents(other) == ([], [], 0)
@@ -62,7 +62,7 @@ def test_a_transaction_that_fails_leaves_nothing(exported: Path, tmp_path: Path,
         connection.execute(f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
         connection.commit()
     with pytest.raises(TunerError, match="full"):
-        read_archive(exported, locate(home=other))
+        import_archive(exported, locate(home=other))
 
     names, files, ours = _contents(other)
     assert (names, ours) == ([], 0)
@@ -79,7 +79,7 @@ def test_the_next_import_removes_what_a_crashed_one_left(exported: Path, tmp_pat
         dead = f"tuner-import {socket.gethostname()}:1:never {'1' * 32}"
         optuna.create_study(storage=store.optuna, study_name=dead)
         assert clear_dead(store) == [dead]  # the process of the other host may still run
-    read_archive(exported, locate(home=other))
+    import_archive(exported, locate(home=other))
 
     assert _contents(other)[0] == [f"tuner-import nobody:1:1 {token}", "small"]
 
@@ -90,7 +90,7 @@ def test_a_crash_during_an_import_leaves_no_visible_study(exported: Path, tmp_pa
     script = (
         "import os; from pathlib import Path; from storage import locate; from tuner.archive import read\n"
         "read.settle = lambda *_: os._exit(9)\n"
-        f"read.read_archive(Path({str(exported)!r}), locate(home=Path({str(other)!r})))"
+        f"read.import_archive(Path({str(exported)!r}), locate(home=Path({str(other)!r})))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
 
@@ -98,7 +98,7 @@ def test_a_crash_during_an_import_leaves_no_visible_study(exported: Path, tmp_pa
     assert (len(names), ours) == (1, 0)
     assert len([name for name in files if name.endswith(".keras")]) == 3 + 1  # kept models and the refit
     assert list_studies(locate(home=other)) == []
-    read_archive(exported, locate(home=other))
+    import_archive(exported, locate(home=other))
     names, files, ours = _contents(other)
     assert (names, ours) == (["small"], 1)
     assert len([name for name in files if name.endswith(".keras")]) == 3 + 1  # kept models and the refit

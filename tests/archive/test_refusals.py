@@ -15,7 +15,7 @@ from tests.archive.conftest import Change, manifest_of, recipe, tampered
 from tests.runs import trials_of
 from tuner import studies
 from tuner.archive import read
-from tuner.archive.read import read_archive
+from tuner.archive.read import import_archive
 from tuner.errors import RunError, TunerError, UsageError
 
 
@@ -23,7 +23,7 @@ def refused(file: Path, tmp_path: Path, kind: type[TunerError] = UsageError) -> 
     """Import an invalid archive, check that nothing is created, and return the error message."""
     home = tmp_path / "other"
     with pytest.raises(kind) as caught:
-        read_archive(file, locate(home=home))
+        import_archive(file, locate(home=home))
     assert not home.exists()
     assert "\n" not in str(caught.value)
     assert caught.value.hint
@@ -45,7 +45,7 @@ def test_an_existing_name_is_refused(exported: Path, home: Path) -> None:
     """The existing study is not changed, and the hint names the option for another name."""
     before = trials_of(home, recipe())
     with pytest.raises(UsageError, match="there is a study 'small' already") as caught:
-        read_archive(exported, locate(home=home))
+        import_archive(exported, locate(home=home))
 
     assert "--name NEW" in str(caught.value.hint)
     assert trials_of(home, recipe()) == before
@@ -55,7 +55,7 @@ def test_an_existing_name_is_refused(exported: Path, home: Path) -> None:
 def test_an_invalid_name_is_refused(exported: Path, tmp_path: Path, name: str) -> None:
     """The rule is the same as for every study (fault 36)."""
     with pytest.raises(UsageError, match="a study's name"):
-        read_archive(exported, locate(home=tmp_path / "other"), name)
+        import_archive(exported, locate(home=tmp_path / "other"), name)
     assert not (tmp_path / "other").exists()
 
 
@@ -88,7 +88,7 @@ def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> Non
     for position in sorted({*range(0, len(content), max(1, len(content) // 60)), *ends}):
         flipped.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
         try:
-            read_archive(flipped, locate(home=tmp_path / f"home-{position}"))
+            import_archive(flipped, locate(home=tmp_path / f"home-{position}"))
         except TunerError:
             assert not (tmp_path / f"home-{position}").exists()
         else:
@@ -172,7 +172,7 @@ def test_pickles_of_a_sampler_are_not_imported(exported: Path, tmp_path: Path) -
     def plant(manifest: dict[str, Any]) -> None:
         manifest["trials"][0]["system_attrs"]["cma:optimizer:0"] = "80049503000000000000004b012e"
 
-    read_archive(tampered(exported, plant), locate(home=tmp_path / "other"))
+    import_archive(tampered(exported, plant), locate(home=tmp_path / "other"))
     with studies.existing(locate(home=tmp_path / "other"), "small") as stored:
         assert not any("cma" in key for trial in stored.study.trials for key in trial.system_attrs)
 

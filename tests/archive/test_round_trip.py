@@ -24,7 +24,7 @@ from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tuner import studies
 from tuner.archive import manifest as m
-from tuner.archive.read import read_archive
+from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.errors import UsageError
 from tuner.files import sha256_of
@@ -47,7 +47,7 @@ def test_exported_imported_and_exported_is_the_same(exported: Path, tmp_path: Pa
     """The two archives have the same bytes: trials, epochs, attempts, runs, attributes and models."""
     assert {trial["state"] for trial in manifest_of(exported)["trials"]} >= {"COMPLETE", "FAIL"}
     other = tmp_path / "other"
-    name, _ = read_archive(exported, locate(home=other))
+    name, _ = import_archive(exported, locate(home=other))
 
     assert name == "small"
     assert export(other, tmp_path / "again.zip").read_bytes() == exported.read_bytes()
@@ -56,7 +56,7 @@ def test_exported_imported_and_exported_is_the_same(exported: Path, tmp_path: Pa
 def test_the_imported_study_reads_like_the_original(exported: Path, home: Path, tmp_path: Path) -> None:
     """Numbers, values, metrics, curves and kept models are the same."""
     other = tmp_path / "other"
-    read_archive(exported, locate(home=other))
+    import_archive(exported, locate(home=other))
 
     assert trials_of(other, recipe()) == trials_of(home, recipe())
     with studies.existing(locate(home=home), "small") as one, studies.existing(locate(home=other), "small") as two:
@@ -76,7 +76,7 @@ def test_the_refit_is_imported(exported: Path, home: Path, tmp_path: Path) -> No
     """Its rows, metrics and file are the same; the path of the file fits the other database."""
     other = tmp_path / "other"
     run_scripted(other, small_recipe(), name="before")  # so that the imported rows get other numbers
-    read_archive(exported, locate(home=other))
+    import_archive(exported, locate(home=other))
     with studies.existing(locate(home=home), "small") as one, studies.existing(locate(home=other), "small") as two:
         first, second = one.store.refit(one.record.id), two.store.refit(two.record.id)
         assert first is not None
@@ -105,7 +105,7 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
     assert (damaged.refit, damaged.models, damaged.left_out) == (False, 3, ())
     assert (without.refit, without.models) == (None, 3)
     assert (tmp_path / "damaged.zip").read_bytes() == (tmp_path / "without.zip").read_bytes()
-    read_archive(tmp_path / "damaged.zip", locate(home=tmp_path / "other"))
+    import_archive(tmp_path / "damaged.zip", locate(home=tmp_path / "other"))
     with studies.existing(locate(home=tmp_path / "other"), "small") as stored:
         assert stored.store.refit(stored.record.id) is None
 
@@ -120,7 +120,7 @@ def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_pa
         assert manifest.pop("refit") is None
         manifest["archive_version"] = 1
 
-    read_archive(tampered(exported, older), locate(home=tmp_path / "other"))
+    import_archive(tampered(exported, older), locate(home=tmp_path / "other"))
     assert trials_of(tmp_path / "other", recipe()) == trials_of(home, recipe())
 
 
@@ -128,7 +128,7 @@ def test_an_imported_study_can_be_continued(exported: Path, tmp_path: Path) -> N
     """New trials are numbered after the imported ones, and other studies are not changed."""
     other = tmp_path / "other"
     run_scripted(other, small_recipe(), name="before")  # so that the imported rows get other numbers
-    read_archive(exported, locate(home=other))
+    import_archive(exported, locate(home=other))
     larger = recipe().changed(budget={"trials": 15})
     run_scripted(other, larger)
 
@@ -138,7 +138,7 @@ def test_an_imported_study_can_be_continued(exported: Path, tmp_path: Path) -> N
 
 def test_an_import_under_another_name_makes_a_second_study(exported: Path, home: Path) -> None:
     """Both studies are in the same database, and have files of their own."""
-    name, _ = read_archive(exported, locate(home=home), "copy")
+    name, _ = import_archive(exported, locate(home=home), "copy")
 
     assert name == "copy"
     assert trials_of(home, recipe(), "copy") == trials_of(home, recipe())
@@ -156,7 +156,7 @@ def test_trials_that_have_not_ended_are_queued_again(home: Path, tmp_path: Path)
         trial.report(0.5, 0)
     file = export(home, tmp_path / "small.zip")
     other = tmp_path / "other"
-    read_archive(file, locate(home=other))
+    import_archive(file, locate(home=other))
 
     with studies.existing(locate(home=other), "small") as stored:
         last = stored.study.get_trials()[-1]
@@ -210,7 +210,7 @@ def test_missing_and_changed_models_are_left_out(home: Path, tmp_path: Path) -> 
 
     assert written.models == 1
     assert {f"trial-{number:05d}.keras" for number in written.left_out} == {gone.name, changed.name}
-    read_archive(tmp_path / "small.zip", locate(home=tmp_path / "other"))
+    import_archive(tmp_path / "small.zip", locate(home=tmp_path / "other"))
 
 
 def test_an_existing_file_is_replaced_only_with_force(exported: Path, home: Path) -> None:

@@ -13,7 +13,7 @@ from tests.recipes import small_recipe
 from tests.run.test_several import SPACE
 from tests.runs import run_scripted, trials_of
 from tuner import studies
-from tuner.archive.read import read_archive
+from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.config.recipe import Recipe
 from tuner.errors import UsageError
@@ -42,7 +42,7 @@ def archive(home: Path, tmp_path: Path) -> Path:
 def test_exported_imported_and_exported_is_the_same(archive: Path, home: Path, tmp_path: Path) -> None:
     """Directions, values and models are the same, and so are the bytes of the two archives."""
     other = locate(home=tmp_path / "other")
-    read_archive(archive, other)
+    import_archive(archive, other)
     with studies.existing(other, "small") as stored:
         write_archive(stored, tmp_path / "again.zip")
         assert [direction.name for direction in stored.study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
@@ -53,7 +53,7 @@ def test_exported_imported_and_exported_is_the_same(archive: Path, home: Path, t
 
 def test_an_imported_study_can_be_continued(archive: Path, tmp_path: Path) -> None:
     """A run adds the missing trials."""
-    read_archive(archive, locate(home=tmp_path / "other"))
+    import_archive(archive, locate(home=tmp_path / "other"))
     run_scripted(tmp_path / "other", recipe(trials=15))
 
     assert len(trials_of(tmp_path / "other", recipe())) == 15
@@ -66,5 +66,5 @@ def test_a_trial_with_too_few_values_is_refused(archive: Path, tmp_path: Path) -
         manifest["trials"][0]["values"].pop()
 
     with pytest.raises(UsageError, match=r"trial 0 has 2 values for 3 objectives"):
-        read_archive(tampered(archive, cut), locate(home=tmp_path / "other"))
+        import_archive(tampered(archive, cut), locate(home=tmp_path / "other"))
     assert not (tmp_path / "other" / "studies.db").exists()

@@ -44,7 +44,7 @@ def test_the_package_runs_as_a_module() -> None:
     """``python -m tuner`` is the same command, for when the script is not on the PATH."""
     help_text = run_python("-m", "tuner", "--help")
 
-    assert "Find, train and hand over" in help_text
+    assert "Find, train and export" in help_text
     assert "study" in help_text
 
 

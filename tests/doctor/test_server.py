@@ -18,7 +18,7 @@ from tests.archive.conftest import recipe
 from tests.postgres import PASSWORD
 from tests.runs import run_scripted
 from tuner import studies
-from tuner.archive.read import read_archive
+from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.doctor import examine
 from tuner.errors import UsageError
@@ -43,10 +43,10 @@ def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
     archive: Path, postgres_location: Location, tmp_path: Path
 ) -> None:
     """The archives have the same bytes."""
-    read_archive(archive, postgres_location)
+    import_archive(archive, postgres_location)
     with studies.existing(postgres_location, "small") as stored:
         write_archive(stored, tmp_path / "second.zip")
-    read_archive(tmp_path / "second.zip", locate(home=tmp_path / "third"))
+    import_archive(tmp_path / "second.zip", locate(home=tmp_path / "third"))
     with studies.existing(locate(home=tmp_path / "third"), "small") as stored:
         write_archive(stored, tmp_path / "third.zip")
 
@@ -58,7 +58,7 @@ def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
 
 def test_a_server_is_checked_and_examined(archive: Path, postgres_location: Location) -> None:
     """No check is a problem, the password is never shown, and a backup is refused."""
-    read_archive(archive, postgres_location)
+    import_archive(archive, postgres_location)
     health = check(postgres_location)
     examination = examine(postgres_location, quick=True)
 
@@ -72,7 +72,7 @@ def test_a_server_is_checked_and_examined(archive: Path, postgres_location: Loca
 
 def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location: Location) -> None:
     """Our tables and Optuna's are upgraded; no copy is made, which is up to the administrator (fault 8)."""
-    read_archive(archive, postgres_location)
+    import_archive(archive, postgres_location)
     before = trials_in(postgres_location)
     store = open_store(postgres_location)
     config = Config()
@@ -93,7 +93,7 @@ def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location
 
 def test_leftovers_beside_a_server_are_never_removed(archive: Path, postgres_location: Location) -> None:
     """Another database may use the folder too."""
-    read_archive(archive, postgres_location)
+    import_archive(archive, postgres_location)
     leftover = postgres_location.artifacts / "study-00077" / "trial-00000.keras"
     leftover.parent.mkdir()
     leftover.write_text("x")

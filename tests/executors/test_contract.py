@@ -25,12 +25,12 @@ from tuner.jobs import (
     RefitJob,
     TestEnd,
     TestJob,
-    TrainerLost,
     TrainerReady,
-    TrainerRefused,
     TrainerSetup,
+    TrainerUnavailable,
     TrialEnd,
     TrialJob,
+    WorkerLost,
 )
 from tuner.records import Outcome
 
@@ -202,10 +202,10 @@ class ExecutorContract:
         """The event contains message and hint of the error."""
         executor = self.make(make_trainer=refuse)
         executor.start()
-        event = until(executor, lambda event: isinstance(event, TrainerRefused))[-1]
+        event = until(executor, lambda event: isinstance(event, TrainerUnavailable))[-1]
         executor.close()
 
-        assert event == TrainerRefused("no GPU was found", "use --device auto")
+        assert event == TrainerUnavailable("no GPU was found", "use --device auto")
 
     def test_closing_ends_a_running_trial(self, tmp_path: Path) -> None:
         """No training continues in the background."""
@@ -260,8 +260,8 @@ class TestLocal(ExecutorContract):
     def test_a_killed_trainer_is_noticed_and_replaced(self, executor: Executor, tmp_path: Path) -> None:
         """The event names the trial of the dead process, and a new process does the next job."""
         executor.submit([job(tmp_path, 5, kind=2)])
-        lost = until(executor, lambda event: isinstance(event, TrainerLost))[-1]
-        assert lost == TrainerLost(5, "killed by SIGKILL")
+        lost = until(executor, lambda event: isinstance(event, WorkerLost))[-1]
+        assert lost == WorkerLost(5, "killed by SIGKILL")
 
         until(executor, lambda event: isinstance(event, TrainerReady))
         executor.submit([job(tmp_path, 5, kind=2, attempt=1)])
@@ -272,8 +272,8 @@ class TestLocal(ExecutorContract):
     def test_a_trainer_that_dies_in_a_refit_is_lost_with_its_number(self, executor: Executor, tmp_path: Path) -> None:
         """The event names the trial, and a new process does the next job."""
         executor.submit([refit_job(tmp_path, 4, kind=2)])
-        lost = until(executor, lambda event: isinstance(event, TrainerLost))[-1]
-        assert lost == TrainerLost(4, "killed by SIGKILL")
+        lost = until(executor, lambda event: isinstance(event, WorkerLost))[-1]
+        assert lost == WorkerLost(4, "killed by SIGKILL")
 
         until(executor, lambda event: isinstance(event, TrainerReady))
         executor.submit([refit_job(tmp_path)])
@@ -289,7 +289,7 @@ class TestLocal(ExecutorContract):
             executor.submit([job(tmp_path, number)])
             processes.append(executor.processes[0])
             events = until(executor, lambda event: isinstance(event, TrialEnd))
-            assert not any(isinstance(event, TrainerLost) for event in events)
+            assert not any(isinstance(event, WorkerLost) for event in events)
         executor.close()
 
         assert processes[0] == processes[1] != processes[2] == processes[3] != processes[4]

@@ -163,7 +163,7 @@ def test_a_trainer_that_dies_is_an_error(tmp_path: Path) -> None:
     then = finished(home)
     job = {**then.trial.all_params, "batch_size": 2}
     dying = FinishedTrial(**{**_fields(then), "trial": _with_params(then, job)})
-    with pytest.raises(RunError, match="the trainer killed by SIGKILL"):
+    with pytest.raises(RunError, match="the trainer was lost: killed by SIGKILL"):
         train_again(dying, LocalExecutor(SETUP, 1, ScriptedTrainer))
 
 
@@ -207,7 +207,7 @@ learning_rate = { type = "float", low = 1e-6, high = 0.1, log = true }
 schedule = "cosine"
 batch_size = 64
 [[start]]
-label = "hopeless"
+label = "unpromotable"
 params = { learning_rate = 1e-6 }
 [[start]]
 label = "fine"

@@ -151,7 +151,7 @@ def test_a_timeout_leaves_time_to_confirm(home: Path) -> None:
     assert run.stopped_by == "timeout"
     assert sum(trial.confirms is not None and trial.state == "complete" for trial in trials) == 2
     assert recorder.views[-1].elapsed < 5.5 + 2
-    assert any("confirming" in view.note for view in recorder.views)
+    assert any("confirming" in view.status for view in recorder.views)
     assert {end.outcome for end in recorder.ends} <= {Outcome.COMPLETE, Outcome.INTERRUPTED}
 
 

@@ -26,15 +26,15 @@ def test_the_thread_that_renews_the_lease_notices_when_it_is_lost(home: Path, mo
         first = rows(home, "SELECT expires FROM tuner_lease")
         time.sleep(0.3)
         assert rows(home, "SELECT expires FROM tuner_lease") > first
-        assert lease.check() is False
+        assert lease.stop_was_requested() is False
         assert store.request_stop(record.id)
         time.sleep(0.3)
-        assert lease.check() is True
+        assert lease.stop_was_requested() is True
         with sqlite3.connect(home / "studies.db", timeout=10) as connection:
             connection.execute("UPDATE tuner_lease SET owner = 'elsewhere:1:1'")
         time.sleep(0.3)
         with pytest.raises(RunError, match="was taken over by another run"):
-            lease.check()
+            lease.stop_was_requested()
     assert rows(home, "SELECT owner FROM tuner_lease") == [("elsewhere:1:1",)]
 
 

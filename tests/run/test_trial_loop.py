@@ -20,10 +20,10 @@ from tuner.jobs import (
     Instruction,
     Job,
     TestEnd,
-    TrainerLost,
     TrainerReady,
     TrialEnd,
     TrialJob,
+    WorkerLost,
 )
 from tuner.records import Outcome
 
@@ -56,7 +56,7 @@ class EventExecutor:
 
     def poll(self, timeout: float) -> list[Event]:
         event = next(self._events, None)
-        if isinstance(event, TrainerReady | TrialEnd | TrainerLost):
+        if isinstance(event, TrainerReady | TrialEnd | WorkerLost):
             self.free = 1
         return [] if event is None else [event]
 
@@ -139,7 +139,7 @@ def test_a_trial_that_was_pruned_is_not_tried_again_if_its_worker_dies(home: Pat
     def script(job: TrialJob) -> Iterator[Event]:
         yield epoch(job, 0, 0.1)
         yield epoch(job, 1, 0.1)
-        yield TrainerLost(job.number, "killed by SIGKILL")
+        yield WorkerLost(job.number, "killed by SIGKILL")
 
     executor = EventExecutor(script)
     run_scripted(home, pruning_recipe(), executor=executor)
@@ -191,7 +191,7 @@ def test_a_trial_whose_worker_died_runs_again_before_any_new_trial(home: Path) -
     def script(job: TrialJob) -> Iterator[Event]:
         if (job.number, job.attempt) == (0, 0):
             yield epoch(job, 0, 0.2)
-            yield TrainerLost(job.number, "killed by SIGKILL")
+            yield WorkerLost(job.number, "killed by SIGKILL")
         else:
             yield from train(job)
 

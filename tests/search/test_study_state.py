@@ -119,10 +119,10 @@ def test_rungs_do_not_apply_to_a_confirmation(state: StudyState) -> None:
 
 def test_the_first_trial_with_a_configuration_is_remembered(state: StudyState) -> None:
     """The order of the parameters does not matter."""
-    assert state.first_trial_with({"units": 8, "layers": 1}, 0) == 0
-    assert state.first_trial_with({"units": 9, "layers": 1}, 1) == 1
-    assert state.first_trial_with({"layers": 1, "units": 8}, 2) == 0
-    assert state.first_trial_with({"layers": 1, "units": 9}, 3) == 1
+    assert state.record_params({"units": 8, "layers": 1}, 0) == 0
+    assert state.record_params({"units": 9, "layers": 1}, 1) == 1
+    assert state.record_params({"layers": 1, "units": 8}, 2) == 0
+    assert state.record_params({"layers": 1, "units": 9}, 3) == 1
 
 
 # Running trials and their attempts
@@ -131,12 +131,12 @@ def test_the_first_trial_with_a_configuration_is_remembered(state: StudyState) -
 def test_retries_are_the_running_trials_without_an_attempt(state: StudyState) -> None:
     run(state, 0)
     run(state, 1)
-    assert state.retries == []
+    assert state.to_retry == []
 
     state.end_attempt(1)
-    assert state.retries == [spec(1)]
+    assert state.to_retry == [spec(1)]
     state.begin_attempt(1)
-    assert state.retries == []
+    assert state.to_retry == []
 
 
 def test_a_worker_may_still_be_busy_with_a_trial_that_has_a_result(state: StudyState) -> None:
@@ -147,7 +147,7 @@ def test_a_worker_may_still_be_busy_with_a_trial_that_has_a_result(state: StudyS
     assert 0 not in state.running
     assert set(state.attempts) == {0}
     state.end_attempt(0)
-    assert state.retries == []
+    assert state.to_retry == []
     assert not state.attempts
 
 
@@ -210,11 +210,11 @@ def test_a_change_to_the_paused_trials_that_were_read_has_no_effect(state: Study
 def test_after_a_reason_of_the_study_the_run_may_still_finish(state: StudyState, reason: str) -> None:
     """It confirms, refits and tests the winner."""
     assert state.stop_reason is None
-    assert state.may_finish
+    assert state.may_run_final_jobs
     state.request_stop(reason)
 
     assert state.stop_reason == reason
-    assert state.may_finish
+    assert state.may_run_final_jobs
 
 
 @pytest.mark.parametrize("reason", ["stop", "interrupt", "terminate"])
@@ -222,7 +222,7 @@ def test_a_request_to_stop_at_once_leaves_no_time_to_finish(state: StudyState, r
     state.request_stop(reason)
 
     assert state.stop_reason == reason
-    assert not state.may_finish
+    assert not state.may_run_final_jobs
 
 
 @pytest.mark.parametrize(
@@ -248,4 +248,4 @@ def test_a_request_to_stop_at_once_replaces_a_reason_that_lets_the_run_finish(st
     state.request_stop("stop")
 
     assert state.stop_reason == "interrupt"
-    assert not state.may_finish
+    assert not state.may_run_final_jobs

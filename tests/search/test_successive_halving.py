@@ -65,7 +65,7 @@ def test_a_paused_trial_is_promoted_when_it_enters_the_best_third() -> None:
     assert rungs.promotable() is None
     assert rungs.ahead(0) == (3,)
     assert not reach(rungs, 0, 0.9, epochs=3)
-    assert rungs.standing(0) == (3, 0.9)
+    assert rungs.highest_rung(0) == (3, 0.9)
 
 
 def test_a_rung_compares_the_best_value_so_far() -> None:
@@ -74,7 +74,7 @@ def test_a_rung_compares_the_best_value_so_far() -> None:
     for number, losses in enumerate(([0.2, 0.9, 0.9], [0.3, 0.3, 0.3])):
         rungs.reach(number, losses)
 
-    assert rungs.standing(0) == (3, 0.2)
+    assert rungs.highest_rung(0) == (3, 0.2)
     assert rungs.reach(2, [0.1, 0.5, 0.5])
 
 
@@ -83,11 +83,11 @@ def test_only_trials_that_cannot_be_promoted_any_more_are_hopeless() -> None:
     rungs = rungs_of(limit=9)
     for number, value in enumerate((0.5, 0.6, 0.7)):
         reach(rungs, number, value)
-    assert rungs.hopeless() == []
+    assert rungs.unpromotable() == []
     reach(rungs, 3, 0.8)
-    assert rungs.hopeless() == [0]
+    assert rungs.unpromotable() == [0]
     rungs.give_up(0)
-    assert rungs.hopeless() == []
+    assert rungs.unpromotable() == []
     assert 0 not in rungs.paused
 
 
@@ -98,8 +98,8 @@ def test_giving_up_hopeless_trials_does_not_change_which_trials_are_promoted(ste
     for number, (value, slot_is_free) in enumerate(steps):
         for rungs in (kept, freed):
             reach(rungs, number, value)
-        for hopeless in freed.hopeless():
-            freed.give_up(hopeless)
+        for unpromotable in freed.unpromotable():
+            freed.give_up(unpromotable)
         if slot_is_free:
             assert kept.promotable() == freed.promotable()
             if (best := kept.promotable()) is not None:
@@ -135,7 +135,7 @@ def test_a_trial_that_stopped_early_counts_in_the_rungs_above() -> None:
     rungs = rungs_of()
     rungs.complete(0, [0.9, 0.95])
 
-    assert rungs.standing(0) == (3, 0.95)
+    assert rungs.highest_rung(0) == (3, 0.95)
     assert rungs.reach(1, [0.5]) is False
     assert rungs.reach(2, [0.91]) is True
 
@@ -160,7 +160,7 @@ def test_without_epochs_to_compare_no_trial_pauses(epochs: int) -> None:
     rungs = rungs_of(epochs)
 
     assert rungs.reach(0, [0.5]) is None
-    assert (rungs.ahead(0), rungs.paused, rungs.promotable(), rungs.standing(0)) == ((), set(), None, None)
+    assert (rungs.ahead(0), rungs.paused, rungs.promotable(), rungs.highest_rung(0)) == ((), set(), None, None)
 
 
 def test_an_exempt_trial_has_no_rungs() -> None:

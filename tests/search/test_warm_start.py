@@ -55,7 +55,7 @@ def warm_start_of(
 
 def run_new(home: Path, recipe: Recipe, *, is_new: bool = True, **options: Any) -> None:
     """Run the study 'new', seeded by the trials of the studies that its recipe names."""
-    foreign = warm_start_of(home, recipe, is_new=is_new).foreign_trials(recipe)
+    foreign = warm_start_of(home, recipe, is_new=is_new).earlier_trials(recipe)
     run_scripted(home, recipe, name="new", foreign=foreign, weights=weights, **options)
 
 
@@ -91,7 +91,7 @@ def test_foreign_trials_look_like_draws_of_the_new_space(home: Path) -> None:
     old = trials_of(home, recipe_of(), "old")
     wide = {**SPACE, "learning_rate": {"type": "float", "low": 0.001, "high": 0.9, "log": True}}
     new = recipe_of(space={**wide, "batch_norm": {"type": "choice", "choices": [True, False]}}, learn_from=["old"])
-    foreign = warm_start_of(home, new).foreign_trials(new)
+    foreign = warm_start_of(home, new).earlier_trials(new)
     with studies.opened(locate(home=home)) as store:
         ask_tell = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
         assert not covers_space(new, ask_tell._study, 0)
@@ -118,7 +118,7 @@ def test_a_gaussian_process_gets_the_search_space_that_all_trials_share(home: Pa
     """Some trials have fewer layers. Optuna's common search space ignores numbers below -1, so all have -1."""
     run_scripted(home, recipe_of(14, sampler="random"), name="old")
     new = recipe_of(sampler="gp", learn_from=["old"])
-    foreign = warm_start_of(home, new).foreign_trials(new)
+    foreign = warm_start_of(home, new).earlier_trials(new)
     with studies.opened(locate(home=home)) as store:
         ask_tell = AskTell(studies.create_or_resume(store, "new", new, SAME).study, new, foreign=foreign)
         space = IntersectionSearchSpace().calculate(ask_tell._study)
@@ -136,7 +136,7 @@ def test_trials_that_the_new_space_cannot_propose_are_left_out(home: Path) -> No
 
     def kept(**changes: Any) -> list[int]:
         new = recipe_of(learn_from=["old"], **changes)
-        return [int(trial.user_attrs[FOREIGN][4:]) for trial in warm_start_of(home, new).foreign_trials(new)]
+        return [int(trial.user_attrs[FOREIGN][4:]) for trial in warm_start_of(home, new).earlier_trials(new)]
 
     narrow = {**SPACE, "learning_rate": {"type": "float", "low": 0.1, "high": 0.5}}
     assert kept(space=narrow) == [trial.number for trial in old if float(trial.params["learning_rate"]) >= 0.1]
@@ -169,7 +169,7 @@ def test_if_trials_cannot_seed_the_sampler_the_best_configurations_are_tried_fir
     warm = warm_start_of(home, new, fingerprint)
     extended = warm.with_start_configurations(new)
 
-    assert warm.foreign_trials(extended) == []
+    assert warm.earlier_trials(extended) == []
     assert [start.label for start in extended.start] == ["mine", *(f"best of old: trial {t.number}" for t in best)]
     assert [dict(start.params) for start in extended.start[1:]] == [dict(trial.params) for trial in best]
     assert warm.with_start_configurations(extended) == extended
@@ -180,7 +180,7 @@ def test_trials_that_seed_the_sampler_are_no_start_configurations(home: Path) ->
     new = recipe_of(learn_from=["old"])
 
     assert warm_start_of(home, new).with_start_configurations(new).start == ()
-    assert len(warm_start_of(home, new).foreign_trials(new)) == 14
+    assert len(warm_start_of(home, new).earlier_trials(new)) == 14
 
 
 def test_further_start_configurations_belong_to_the_study(home: Path) -> None:
@@ -227,13 +227,13 @@ def test_a_study_continues_without_a_deleted_earlier_study(home: Path, caplog: p
     warm = warm_start_of(home, new)
     run_new(home, new)
     with studies.existing(locate(home=home), "new") as stored:
-        warm.write_origins(stored.study, new, warm.foreign_trials(new))
+        warm.write_origins(stored.study, new, warm.earlier_trials(new))
     load_study("old", home=home).delete()
     with caplog.at_level(logging.WARNING):
         without = warm_start_of(home, new, is_new=False)
-    run_scripted(home, new.changed(budget={"trials": 5}), name="new", foreign=without.foreign_trials(new))
+    run_scripted(home, new.changed(budget={"trials": 5}), name="new", foreign=without.earlier_trials(new))
     with studies.existing(locate(home=home), "new") as stored:
-        without.write_origins(stored.study, new, without.foreign_trials(new))
+        without.write_origins(stored.study, new, without.earlier_trials(new))
 
     assert [record.message for record in caplog.records] == [
         "study 'old' is gone: 'new' goes on without learning from it"

@@ -115,7 +115,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(
         connection.execute("CREATE TABLE kept (number integer)")
         connection.commit()
         connection.execute("INSERT INTO kept VALUES (1)")
-        monkeypatch.setattr("storage.postgres.PATIENCE", 5.0)
+        monkeypatch.setattr("storage.postgres.MAX_WAIT", 5.0)
         monkeypatch.setattr(psycopg.Connection, "commit", lose)
         if done:
             connection.commit()

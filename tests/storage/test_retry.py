@@ -43,18 +43,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def retry() -> Retry:
     """A retry as a run uses it."""
     made = Retry(locate())
-    made.patience = 60.0
+    made.max_wait = 60.0
     return made
 
 
 def test_a_run_tries_again_and_a_command_that_reads_does_not(clock: Clock) -> None:
-    """If SQLite stays locked, the pauses grow and the run ends after its patience (fault 9)."""
+    """If SQLite stays locked, the pauses grow and the run ends after its longest wait (fault 9)."""
     retry = Retry(locate())
     with pytest.raises(OperationalError):
         retry(locked)
     assert clock.slept == []
 
-    retry.patience = 60.0
+    retry.max_wait = 60.0
     with pytest.raises(OperationalError):
         retry(locked)
     assert 60 <= sum(clock.slept) < 70
@@ -63,7 +63,7 @@ def test_a_run_tries_again_and_a_command_that_reads_does_not(clock: Clock) -> No
     assert len(set(clock.slept)) == len(clock.slept)
 
 
-def test_patience_counts_from_the_first_failure(clock: Clock, retry: Retry) -> None:
+def test_the_wait_counts_from_the_first_failure(clock: Clock, retry: Retry) -> None:
     """SQLite may wait for the lock during the whole first call. The call is repeated all the same."""
     errors = [OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))]
 

@@ -1,4 +1,4 @@
-"""Imports an archive into a database: checks all of it first, then writes it in one transaction."""
+"""Imports an archive into a database: checks all of it first, then writes it and makes it visible in one step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 _HINT = "nothing was imported; export the study again"
 
 
-def read_archive(file: Path, location: Location, name: str | None = None) -> tuple[str, ArchiveManifest]:
+def import_archive(file: Path, location: Location, name: str | None = None) -> tuple[str, ArchiveManifest]:
     """Import a study.
 
     Args:

@@ -54,9 +54,9 @@ def import_(*, file: Path, name: str | None, as_json: bool, home: Path | None, s
     The whole file is checked before anything is written.
     """
     from storage import locate
-    from tuner.archive.read import read_archive
+    from tuner.archive.read import import_archive
 
-    study, manifest = read_archive(file, locate(storage, home), name)
+    study, manifest = import_archive(file, locate(storage, home), name)
     waiting = sum(trial.state == "WAITING" for trial in manifest.trials)
     if as_json:
         counts = {"trials": len(manifest.trials), "waiting": waiting, "models": len(manifest.models)}

@@ -115,8 +115,8 @@ def render(view: RunView) -> Group:
     if view.best is not None:
         parts.insert(0, f"best {view.objective} {metric(view.best[1])} (trial {view.best[0]})")
     lines: list[RenderableType] = [head, Text("   ".join(parts))]
-    if view.note:
-        lines.append(Text(view.note, style="dim"))
+    if view.status:
+        lines.append(Text(view.status, style="dim"))
     return Group(*lines, _running(view)) if view.running else Group(*lines)
 
 

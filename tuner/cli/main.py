@@ -55,7 +55,7 @@ class ErrorBoundary(cloup.Group):
 @click.version_option(__version__, prog_name="tuner")
 @click.option("--debug", is_flag=True, help="If a command fails, show the traceback.")
 def main(debug: bool) -> None:
-    """Find, train and hand over the best Keras MLP for a data set.
+    """Find, train and export the best Keras MLP for a data set.
 
     \b
     tuner study start digits         search on built-in data, under a minute

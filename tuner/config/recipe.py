@@ -128,7 +128,7 @@ class Recipe(Table):
         return (*starts, *(params for params in grid if params not in starts))
 
     @cached_property
-    def exhaustible(self) -> bool:
+    def budget_covers_grid(self) -> bool:
         """Whether there are enough trials to try every configuration of the search space."""
         trials = self.budget.trials
         return self.search_space.fits(min(trials, MAX_GRID)) and len(self.grid) <= trials
@@ -141,17 +141,17 @@ class Recipe(Table):
         """
         if self.search.sampler != "auto":
             return self.search.sampler
-        return self.search.chosen or ("grid" if self.exhaustible else "tpe")
+        return self.search.chosen or ("grid" if self.budget_covers_grid else "tpe")
 
     @property
     def trials(self) -> int:
         """The maximum number of trials: the budget, or the size of the grid if that is smaller."""
-        return self.room(0)
+        return self.trial_limit(0)
 
-    def room(self, refused: int) -> int:
+    def trial_limit(self, refused: int) -> int:
         """Return the maximum number of trials after ``refused`` configurations were refused.
 
-        Refused configurations do not count as trials, but each one leaves one configuration less in a grid.
+        Refused configurations do not count as trials, but each of them leaves one configuration fewer in a grid.
         """
         return min(self.budget.trials, len(self.grid) - refused) if self.sampler == "grid" else self.budget.trials
 
@@ -167,7 +167,8 @@ class Recipe(Table):
         """Return this recipe with the settings that an existing study keeps.
 
         These are the settings that make its trials comparable, and those of the search. Its objectives are kept if this
-        recipe has the same metric and no other objective. If not, :func:`tuner.studies.create_or_resume` compares them.
+        recipe has the same metric and no other objective. Otherwise :func:`tuner.studies.create_or_resume` refuses a
+        difference.
 
         Args:
             before: The recipe of the study's last run.
@@ -186,7 +187,7 @@ class Recipe(Table):
         )
 
     def with_sampler_chosen(self, before: Recipe | None) -> Recipe:
-        """Return this recipe with the choice that ``auto`` makes in ``search.chosen``.
+        """Return this recipe with ``search.chosen`` set to the sampler that ``auto`` chooses.
 
         The choice is made when a study begins, and stays the same if the number of trials changes later. Trial ``n`` of
         a grid search is configuration ``n`` of the grid: a study that became a grid search later would skip some.
@@ -194,12 +195,14 @@ class Recipe(Table):
         Args:
             before: The recipe of the study's last run; ``None`` if the study begins.
         """
-        grid = self.exhaustible if before is None else before.sampler == "grid"
+        grid = self.budget_covers_grid if before is None else before.sampler == "grid"
         chosen = None if self.search.sampler != "auto" else "grid" if grid else "tpe"
         return self.model_copy(update={"search": self.search.model_copy(update={"chosen": chosen})})
 
     def changed(self, **tables: Mapping[str, object]) -> Recipe:
-        """Return a copy in which some settings are replaced, validated like a file. ``None`` replaces nothing.
+        """Return a copy in which some settings are replaced, validated like a file.
+
+        A value of ``None`` leaves the setting as it is.
 
         >>> recipe.changed(budget={"trials": 12}, search={"sampler": "random"})  # doctest: +SKIP
 

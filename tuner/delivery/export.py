@@ -48,7 +48,7 @@ class ModelFacts:
         study: The study's name.
         trial: The trial's number.
         metric: The objective.
-        direction: Whether the objective is maximized or minimized.
+        direction: ``maximize`` or ``minimize``.
         value: The trial's value of the objective.
         params: The trial's hyperparameters, with fixed and default values.
         metrics: The metrics of ``best_epoch``.
@@ -158,7 +158,7 @@ def _check_sample(sample: Rows, spec: InputSpec) -> None:
     if sample.shape[1:] != spec.shape or sample.dtype != spec.dtype or not len(sample):
         raise DataError(
             f"the model expects rows of shape {spec.shape}, {spec.dtype}, got {sample.shape}, {sample.dtype}",
-            hint="the study's data changed since the model was trained",
+            hint="bring back the data that the study was trained on",
         )
 
 
@@ -177,7 +177,7 @@ def _write(model_format: Format, model: Any, staging: Path, sample: Rows, expect
         ) from error
     actual = load_runner(model_format, path)(sample)
     difference = float(np.max(np.abs(actual - expected))) if actual.shape == expected.shape else float("inf")
-    if not difference <= TOLERANCE:
+    if not difference <= TOLERANCE:  # also true for NaN
         raise RunError(
             f"format '{model_format.name}' differs from the original by {difference:.2g}, allowed is {TOLERANCE:g}",
             hint="nothing was written; leave out this format",

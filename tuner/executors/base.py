@@ -56,7 +56,7 @@ class Executor(Protocol):
         """Send an instruction to the trainer of trial ``number``. It takes effect after the current epoch."""
 
     def kill(self, number: int) -> None:
-        """End trial ``number`` at once, if the executor can. ``TrainerLost`` follows, or the end of the trial."""
+        """End trial ``number`` at once, if the executor can. ``WorkerLost`` follows, or the end of the trial."""
 
     def close(self) -> None:
         """End every trainer, even during a job. No process is left."""

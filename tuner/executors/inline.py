@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer, keras_trainer
-from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
+from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerSetup, TrainerUnavailable
 
 
 class InlineExecutor:
@@ -62,7 +62,7 @@ class InlineExecutor:
         if isinstance(event, EpochEnd):
             self._waits_for_turn = True
         else:
-            self._idle = not isinstance(event, TrainerRefused)
+            self._idle = not isinstance(event, TrainerUnavailable)
         return [event]
 
     def instruct(self, number: int, instruction: Instruction) -> None:
@@ -84,7 +84,7 @@ class InlineExecutor:
         try:
             trainer = self._make_trainer(self._setup, None)
         except TunerError as error:
-            self._events.put(TrainerRefused(str(error), error.hint))
+            self._events.put(TrainerUnavailable(str(error), error.hint))
             return
         self._events.put(TrainerReady(trainer.device))
         while (job := self._jobs.get()) is not None and not self._closing:

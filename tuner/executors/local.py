@@ -25,11 +25,11 @@ from tuner.jobs import (
     Instruction,
     Job,
     RefitEnd,
-    TrainerLost,
     TrainerReady,
-    TrainerRefused,
     TrainerSetup,
+    TrainerUnavailable,
     TrialEnd,
+    WorkerLost,
 )
 
 MAX_WORKERS = 64
@@ -126,7 +126,7 @@ class LocalExecutor:
             except (EOFError, OSError):
                 events.append(self._replace(worker))
                 continue
-            if isinstance(event, TrainerRefused):
+            if isinstance(event, TrainerUnavailable):
                 self._workers.remove(worker)
             elif isinstance(event, TrainerReady):
                 worker.ready = True
@@ -187,7 +187,7 @@ class LocalExecutor:
         self._retired = [process for process in self._retired if process.is_alive()]
         self._workers[self._workers.index(worker)] = self._spawn()
 
-    def _replace(self, worker: _Worker) -> TrainerLost:
+    def _replace(self, worker: _Worker) -> WorkerLost:
         worker.connection.close()
         _end(worker.process)
         job = worker.job
@@ -196,7 +196,7 @@ class LocalExecutor:
         kills, self._kills = self._kills, out_of_memory_kills()
         if worker.process.exitcode == -signal.SIGKILL and self._kills > kills:
             reason = OUT_OF_MEMORY
-        return TrainerLost(None if job is None else job.number, reason)
+        return WorkerLost(None if job is None else job.number, reason)
 
 
 def default_workers() -> int:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 from tuner.errors import TunerError
 from tuner.executors.base import MakeTrainer
-from tuner.jobs import Instruction, Job, TrainerReady, TrainerRefused, TrainerSetup
+from tuner.jobs import Instruction, Job, TrainerReady, TrainerSetup, TrainerUnavailable
 from tuner.signals import ignore_signals
 
 _log = logging.getLogger(__name__)
@@ -25,11 +25,11 @@ def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer,
     try:
         trainer = make_trainer(setup, threads)
     except TunerError as error:
-        connection.send(TrainerRefused(str(error), error.hint))
+        connection.send(TrainerUnavailable(str(error), error.hint))
         return
     except Exception as error:  # noqa: BLE001 - the coordinator reports it
         _log.debug("the trainer cannot start", exc_info=True)
-        connection.send(TrainerRefused(f"the trainer cannot start: {type(error).__name__}: {error}"))
+        connection.send(TrainerUnavailable(f"the trainer cannot start: {type(error).__name__}: {error}"))
         return
     connection.send(TrainerReady(trainer.device))
     while True:

@@ -32,7 +32,7 @@ def next_step(
     """
     quoted, ended = shlex.quote(name), ended_trials(trials)
     refused = sum(trial.state == "refused" for trial in trials)
-    left = recipe.room(refused) - len(ended) - sum(trial.state == "paused" for trial in trials)
+    left = recipe.trial_limit(refused) - len(ended) - sum(trial.state == "paused" for trial in trials)
     if not done:
         return _without_complete_trial(quoted, ended, left)
     best, finished = done[0], [trial for trial in ended if trial.state != "failed"]

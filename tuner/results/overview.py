@@ -91,7 +91,7 @@ def _summary(store: Store, line: StudyLine) -> StudySummary:
         objective=recipe.objective.metric,
         direction=recipe.objective.direction,
         counts=_counts(line.states),
-        limit=recipe.room(line.states["REFUSED"]),
+        limit=recipe.trial_limit(line.states["REFUSED"]),
         best=line.highest if recipe.objective.maximize else line.lowest,
         created=line.created,
         running=None if owner is None else describe_owner(owner),

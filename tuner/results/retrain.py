@@ -19,7 +19,7 @@ from tuner.data.dataset import Dataset
 from tuner.errors import DataError, RunError, UsageError
 from tuner.executors import Executor
 from tuner.executors.local import threads_each
-from tuner.jobs import EpochEnd, Instruction, TrainerLost, TrainerReady, TrainerRefused, TrialEnd, TrialJob
+from tuner.jobs import EpochEnd, Instruction, TrainerReady, TrainerUnavailable, TrialEnd, TrialJob, WorkerLost
 from tuner.records import Metrics
 from tuner.results.trials import TrialResult
 from tuner.search.samplers import trial_seed
@@ -187,7 +187,9 @@ def _train(finished: FinishedTrial, executor: Executor, folder: Path, on_epoch: 
                     executor.instruct(job.number, Instruction.PRUNE)
             elif isinstance(event, TrialEnd):
                 return RetrainedTrial(curve, device, event.reason if len(curve) < len(finished.curve) else None)
-            elif isinstance(event, TrainerLost):
-                raise RunError(f"the trainer {event.reason}", hint="see why with --debug, or with --executor inline")
-            elif isinstance(event, TrainerRefused):
+            elif isinstance(event, WorkerLost):
+                raise RunError(
+                    f"the trainer was lost: {event.reason}", hint="see why with --debug, or with --executor inline"
+                )
+            elif isinstance(event, TrainerUnavailable):
                 raise RunError(event.message, hint=event.hint)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from tuner.errors import RunError
-from tuner.jobs import OUT_OF_MEMORY, TrainerLost
+from tuner.jobs import OUT_OF_MEMORY, WorkerLost
 from tuner.search.study_state import StudyState
 
 FAILURES_IN_A_ROW = 5
@@ -51,7 +51,7 @@ class AttemptLimits:
             self._state.mark_timed_out(number)
         return late
 
-    def reason_to_fail(self, event: TrainerLost, number: int, *, timed_out: bool) -> str | None:
+    def reason_to_fail(self, event: WorkerLost, number: int, *, timed_out: bool) -> str | None:
         """Return why a trial fails whose worker was lost, or ``None`` if it gets another attempt.
 
         A trial that ran out of memory or took too long would do so again, so it fails at once.
@@ -77,7 +77,7 @@ class AttemptLimits:
         """
         self._lost_at_start += 1
         if self._lost_at_start >= LOST_AT_START:
-            raise RunError(f"no trainer can start: the process {reason}", hint="see why with --debug")
+            raise RunError(f"no trainer can start: the process was lost ({reason})", hint="see why with --debug")
 
     def trial_succeeded(self) -> None:
         """Reset the count of failures in a row."""

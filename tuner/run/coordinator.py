@@ -11,7 +11,7 @@ from storage.runs import Run
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
-from tuner.jobs import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrainerLost, TrialSpec
+from tuner.jobs import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrialSpec, WorkerLost
 from tuner.run.attempts import AttemptLimits
 from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
@@ -121,9 +121,9 @@ class Coordinator:
         """
         recover(self._ask_tell, self._writer, self._incumbents)
         reason = self._reason_to_end()
-        is_searched = self.queue.exhausted or reason is not None
-        if is_searched:
-            self._loop.end_hopeless()
+        search_is_over = self.queue.exhausted or reason is not None
+        if search_is_over:
+            self._loop.prune_unpromotable()
             if reason is not None and not self.queue.exhausted:
                 self._state.request_stop(reason)
             if not self._has_final_work(test_all=test_all):
@@ -133,15 +133,15 @@ class Coordinator:
         try:
             if reason is None:
                 self._search()
-            if self._state.may_finish:
+            if self._state.may_run_final_jobs:
                 self._confirm()
-            if self._state.may_finish:
+            if self._state.may_run_final_jobs:
                 self._refit()
-            if self._state.may_finish:
+            if self._state.may_run_final_jobs:
                 self._evaluate(test_all=test_all)
         finally:
             self._executor.close()
-            self._leave_in_order()
+            self._finish_cleanly()
 
     def _has_final_work(self, *, test_all: bool) -> bool:
         return bool(
@@ -178,7 +178,9 @@ class Coordinator:
         self._loop.run_trials(
             next_confirmation,
             is_exhausted=lambda: True,
-            should_stop=lambda: not self._state.may_finish,  # a timeout cuts no confirmation short
+            should_stop=lambda: (
+                not self._state.may_run_final_jobs
+            ),  # a timeout does not interrupt a running confirmation
         )
         self._view.phase = ""
 
@@ -189,10 +191,10 @@ class Coordinator:
 
     def _evaluate(self, *, test_all: bool) -> None:
         for job in self._final_jobs.test_jobs(test_all=test_all):
-            self._run_job(job, "evaluating the winner on the test images")
+            self._run_job(job, "evaluating on the test split")
 
     def _run_job(self, job: TestJob | RefitJob, status: str) -> None:
-        """Run one job that is not a trial. If its worker dies, the next run does it.
+        """Run one job that is not a trial. If its worker dies, the job is left to the next run.
 
         Raises:
             RunError: If the job failed.
@@ -200,14 +202,14 @@ class Coordinator:
         is_submitted, epochs = False, 0
         while True:
             self._heartbeat()
-            if not self._state.may_finish:
+            if not self._state.may_run_final_jobs:
                 return
             if self._executor.free and not is_submitted:
                 self._executor.submit([job])
                 is_submitted = True
             for event in self._executor.poll(TURN):
-                if isinstance(event, TrainerLost) and event.number == job.number:
-                    _log.warning("the trainer %s: %s", event.reason, status)
+                if isinstance(event, WorkerLost) and event.number == job.number:
+                    _log.warning("the trainer was lost (%s): %s", event.reason, status)
                     return
                 if isinstance(event, TestEnd | RefitEnd):
                     self._timing.test(event.seconds)
@@ -229,7 +231,7 @@ class Coordinator:
 
     def _heartbeat(self) -> None:
         """Check the lease, look for requests to stop, and save the timing now and then."""
-        if self._lease.check():
+        if self._lease.stop_was_requested():
             self._state.request_stop("stop")
         if signal := self._stop_requested():
             self._state.request_stop(signal)
@@ -237,9 +239,9 @@ class Coordinator:
         if now - self._timing_saved >= SAVE_TIMING and self._run is not None:
             self._timing_saved = now
             with self._timing.coordinator("storage"):
-                self._run.note(self._timing.as_json(), self._loop.device)
+                self._run.save_timing(self._timing.as_json(), self._loop.device)
 
-    def _leave_in_order(self) -> None:
+    def _finish_cleanly(self) -> None:
         """Requeue unfinished trials and record the end of the run, however it ended."""
         try:
             self._loop.requeue_running()

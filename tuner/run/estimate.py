@@ -40,7 +40,7 @@ def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers:
     return Plan(
         study=study,
         finished=finished,
-        limit=recipe.room(counts.refused),
+        limit=recipe.trial_limit(counts.refused),
         epochs=recipe.budget.epochs,
         workers=workers,
         seconds=whole * (1 - finished / max(finished, recipe.trials)),

@@ -23,7 +23,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class RunningTrial:
+class TrialView:
     """A trial that is training now. ``values`` holds the objective after each finished epoch.
 
     ``promoted`` is the number of epochs after which the trial was paused before, if it was.
@@ -45,10 +45,10 @@ class RunView:
     counts: Counts
     limit: int  # trials in the whole study
     best: tuple[int, float] | None  # number and value
-    running: tuple[RunningTrial, ...]
+    running: tuple[TrialView, ...]
     elapsed: float
     remaining: float | None
-    note: str  # what the run is doing, for people
+    status: str  # what the run is doing, for people
 
 
 @dataclass(frozen=True, slots=True)

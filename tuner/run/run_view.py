@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.config.recipe import Recipe
 from tuner.records import Counts, Outcome
 from tuner.run.incumbents import Incumbents
-from tuner.run.progress import Ended, Progress, RunningTrial, RunView, Silent
+from tuner.run.progress import Ended, Progress, RunView, Silent, TrialView
 from tuner.run.time_budget import TimeBudget
 from tuner.search.study_state import StudyState
 from tuner.search.trial_queue import TrialQueue
@@ -78,13 +78,13 @@ class ViewBuilder:
             running=self._running(),
             elapsed=self._time_budget.elapsed,
             remaining=self._remaining(counts),
-            note=status or self.phase,
+            status=status or self.phase,
         )
 
-    def _running(self) -> tuple[RunningTrial, ...]:
+    def _running(self) -> tuple[TrialView, ...]:
         trials = [trial for number, trial in self._state.running.items() if number in self._state.attempts]
         return tuple(
-            RunningTrial(trial.spec.number, trial.spec.epochs, trial.spec.params, trial.spec.promoted, trial.values)
+            TrialView(trial.spec.number, trial.spec.epochs, trial.spec.params, trial.spec.promoted, trial.values)
             for trial in trials
         )
 

@@ -115,7 +115,7 @@ def run_search(
         record = stored.record
         with store.lease(record.id, name, wait=take_over) as lease, stop_on_signals() as stop_requested:
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
-            foreign = prepared.warm_start.foreign_trials(recipe)
+            foreign = prepared.warm_start.earlier_trials(recipe)
             prepared.warm_start.write_origins(stored.study, recipe, foreign)
             coordinator = build_coordinator(
                 stored,

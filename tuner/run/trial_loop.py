@@ -2,7 +2,7 @@
 
 1. ``_start_trials`` asks for a trial, records an attempt and gives the job to a trainer.
 2. ``_epoch_ended`` writes each epoch, reports it to the sampler and sends the trainer an instruction.
-3. ``_attempt_ended`` receives the end of the attempt; ``_worker_lost`` decides what follows if there is none.
+3. ``_attempt_ended`` receives the end of the attempt; ``_worker_lost`` acts if the worker died instead.
 4. ``_finish`` writes the result, tells it to the sampler, ranks it and drops models that are no longer needed.
 """
 
@@ -23,11 +23,11 @@ from tuner.jobs import (
     Event,
     Instruction,
     ModelFile,
-    TrainerLost,
     TrainerReady,
-    TrainerRefused,
+    TrainerUnavailable,
     TrialEnd,
     TrialSpec,
+    WorkerLost,
 )
 from tuner.records import Outcome
 from tuner.run.attempts import AttemptLimits
@@ -45,7 +45,7 @@ class TrialLoop:
     """Keeps the trainers busy.
 
     Args:
-        recipe: The objective.
+        recipe: The search; only its objective is used.
         ask_tell: Proposes trials and receives results.
         writer: Writes attempts, epochs and results.
         executor: Runs the jobs.
@@ -93,7 +93,7 @@ class TrialLoop:
         is_exhausted: Callable[[], bool],
         should_stop: Callable[[], bool],
     ) -> None:
-        """Run trials until there are no more, or until the running epochs have ended after a reason to stop.
+        """Run trials until there are no more or, once there is a reason to stop, until the running epochs have ended.
 
         Args:
             next_trial: Returns the next trial, or ``None`` if there is none at the moment.
@@ -135,33 +135,33 @@ class TrialLoop:
             self.device = event.device
             self._timing.ready()
             self._limits.worker_ready()
-        elif isinstance(event, TrainerLost):
+        elif isinstance(event, WorkerLost):
             self._worker_lost(event)
-        elif isinstance(event, TrainerRefused):
+        elif isinstance(event, TrainerUnavailable):
             raise RunError(event.message, hint=event.hint)
 
-    def end_hopeless(self) -> None:
-        """End as pruned the paused trials that cannot be promoted any more."""
-        for number in self._ask_tell.queue.hopeless():
+    def prune_unpromotable(self) -> None:
+        """Prune the paused trials that can no longer be promoted."""
+        for number in self._ask_tell.queue.unpromotable():
             attributes = self._ask_tell.give_up(number)
             self._writer.write_given_up(number, attributes, self._ask_tell.trial_id(number))
 
     def requeue_running(self) -> None:
-        """Let every trial wait that has no result yet; called once when the run ends, however it ends."""
+        """Requeue every trial without a result. Called once when the run ends, however it ends."""
         for number in list(self._state.running):
             self._requeue(number, "the run ended")
 
     def _start_trials(self, next_trial: Callable[[], TrialSpec | None]) -> None:
-        """Give every free trainer a trial: first those whose worker died, then new ones."""
+        """Give every free trainer a trial: first the trials that lost their worker, then the next ones."""
         while self._executor.free:
             with self._clock("ask"):
-                retries = self._state.retries
-                spec = retries[0] if retries else next_trial()
+                to_retry = self._state.to_retry
+                spec = to_retry[0] if to_retry else next_trial()
             if spec is None:
                 return
             with self._clock("storage"):
                 job, values = self._writer.begin_attempt(spec, self.device)
-                self._ask_tell.resume(spec.number, values)
+                self._ask_tell.begin_attempt(spec.number, values)
             self._state.begin_attempt(spec.number)
             self._executor.submit([job])
 
@@ -197,14 +197,14 @@ class TrialLoop:
                 hint="make room and start again: every result is kept, and the trial goes on",
             )
         elif end.outcome is Outcome.INTERRUPTED and end.checkpoint and attempt.paused_after == end.epochs:
-            self._finish(trial.spec, replace(end, outcome=Outcome.PAUSED))  # it got both instructions
+            self._finish(trial.spec, replace(end, outcome=Outcome.PAUSED))  # it was told to pause, then to stop
         elif end.outcome is Outcome.INTERRUPTED and attempt.timed_out:
             failed = TrialEnd(end.number, Outcome.FAILED, self._limits.timeout_reason, seconds=end.seconds)
             self._finish(trial.spec, failed)
         else:
             self._finish(trial.spec, end)
 
-    def _worker_lost(self, event: TrainerLost) -> None:
+    def _worker_lost(self, event: WorkerLost) -> None:
         if event.number is None:
             self._limits.worker_lost(event.reason)
             return
@@ -244,7 +244,7 @@ class TrialLoop:
         if values is not None:
             self._incumbents.add(end.number, values, attributes["seconds"])
             self._writer.drop_models(self._incumbents.superfluous)
-        self.end_hopeless()
+        self.prune_unpromotable()
         if end.outcome is Outcome.PAUSED:
             return end.metrics[objective.metric]
         return None if values is None else values[0]
@@ -259,7 +259,7 @@ class TrialLoop:
             self._executor.instruct(number, Instruction.INTERRUPT)
 
     def _is_done(self, is_exhausted: Callable[[], bool]) -> bool:
-        return not self._state.retries and bool(self._executor.free) and is_exhausted()
+        return not self._state.to_retry and bool(self._executor.free) and is_exhausted()
 
     def _status(self) -> str:
         """Return what the run waits for."""
@@ -269,6 +269,6 @@ class TrialLoop:
 
 
 def _remove(file: ModelFile | CheckpointFile | None) -> None:
-    """Remove a file that no row will name."""
+    """Remove a file that the database will not refer to."""
     if file is not None:
         file.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Asks Optuna for configurations, reports epochs and tells results; rungs decide who pauses and who is promoted."""
+"""Asks Optuna for configurations, reports epochs and tells results. Rungs pause and promote trials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.search.neighbours import identity
 from tuner.search.optuna_trials import OptunaTrials, suggest
 from tuner.search.sampler_view import SamplerView, StudyView
 from tuner.search.samplers import make_pruner, make_rungs, make_sampler, trial_seed
-from tuner.search.size_limit import AT_ONCE, SizeLimit, Weights
+from tuner.search.size_limit import REFUSALS_PER_CALL, SizeLimit, Weights
 from tuner.search.study_state import StudyState
 from tuner.search.trial_cache import TrialCache
 from tuner.search.trial_queue import TrialQueue
@@ -90,13 +90,13 @@ class AskTell:
             confirming: Return a trial of :meth:`queue_confirmations` instead.
 
         Returns:
-            The trial, which is running from now on. ``None`` if there is none, or if many configurations were refused
-            and the next call continues.
+            The trial, which is running from now on. ``None`` if there is none, or if too many configurations in a row
+            were refused: then the caller should ask again.
 
         Raises:
             RunError: If every configuration that is drawn is too large.
         """
-        for _ in range(AT_ONCE):
+        for _ in range(REFUSALS_PER_CALL):
             started = self._start_next(late=late, confirming=confirming)
             if started is None:
                 return None
@@ -114,8 +114,8 @@ class AskTell:
             self._size_limit.check()
         return None
 
-    def resume(self, number: int, values: Sequence[float] = ()) -> None:
-        """Forget what earlier attempts at a running trial reported, except the ``values`` it continues from."""
+    def begin_attempt(self, number: int, values: Sequence[float] = ()) -> None:
+        """Begin an attempt at a running trial: forget earlier reports, except the ``values`` it continues from."""
         trial = self._reported[number]
         for epoch in range(len(values)):
             if epoch not in trial.intermediate_values:  # the run was killed before it could report this epoch
@@ -124,12 +124,12 @@ class AskTell:
         self.state.reset_values(number, values)
 
     def report(self, number: int, value: float) -> Instruction | None:
-        """Report the objective after one more epoch of a running trial, which the store has written already.
+        """Report the objective after one more epoch of a running trial. The store has already written it.
 
         Returns:
-            What the trial shall do. At a rung there is always an instruction; elsewhere ``None`` means to continue.
+            What the trial should do. At a rung there is always an instruction; elsewhere ``None`` means to continue.
         """
-        # A frozen trial instead of trial.should_prune, which remembers what earlier attempts reported.
+        # Uses a frozen trial, because trial.should_prune remembers what earlier attempts reported.
         values = self.state.add_value(number, value)
         trial = self._reported[number]
         trial.intermediate_values[len(values) - 1] = value
@@ -192,7 +192,7 @@ class AskTell:
         return len(self.queue.waiting(confirming=True))
 
     def recover(self, number: int, outcome: Outcome) -> tuple[float, ...] | None:
-        """End or requeue a trial that a dead run left running, by the outcome of its last attempt.
+        """End or requeue a trial that a dead run left running, according to the outcome of its last attempt.
 
         The result of a trial is written to our tables before Optuna gets it, so the attributes of a complete
         trial hold its objectives.
@@ -233,7 +233,7 @@ class AskTell:
         self, number: int, drawn: dict[str, Any], hyperparameters: Hyperparameters, promoted: int | None
     ) -> TrialSpec:
         start = self._initial_params.start(number)
-        first = self.state.first_trial_with(drawn, number)
+        first = self.state.record_params(drawn, number)
         return TrialSpec(
             number=number,
             hyperparameters=hyperparameters,
@@ -289,7 +289,7 @@ class AskTell:
             complete = trial.state == TrialState.COMPLETE
             self._rungs.restore(number, _in_order(trial), paused=paused, complete=complete)
         if trial.params:
-            self.state.first_trial_with(trial.params, number)
+            self.state.record_params(trial.params, number)
 
 
 def _in_order(trial: FrozenTrial) -> list[float]:

@@ -81,7 +81,7 @@ class SamplerView:
         is_paused = trial.state == TrialState.WAITING and trial.number in paused
         if not is_paused and not (trial.state == TrialState.PRUNED and self._as_complete):
             return trial
-        standing = self._rungs.standing(trial.number)
+        standing = self._rungs.highest_rung(trial.number)
         if standing is None:
             return trial
         level, value = standing

@@ -19,7 +19,7 @@ from tuner.search.study_state import StudyState
 
 Weights = Callable[[Hyperparameters], int]  # counts the weights of a configuration's model
 
-AT_ONCE = 20  # refusals after which the coordinator gets a turn, to look after its trainers and its lease
+REFUSALS_PER_CALL = 20  # refusals after which the coordinator gets a turn, to look after its trainers and its lease
 STUBBORN = 20  # refusals in a row after which one trial is drawn at random instead
 MOST = 200  # refusals in a row that end the run: the space holds almost nothing else
 _CONSTRAINT = "parameters"

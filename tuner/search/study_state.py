@@ -1,4 +1,4 @@
-"""The state of a running study: trials by state, running attempts, confirmations, and why it stops. Pure data."""
+"""The state of a running study in memory: trials, running attempts, confirmations, and why it stops."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.search.successive_halving import Rungs
 
 @dataclass(frozen=True, slots=True)
 class RunningTrial:
-    """A trial from the moment it is asked for until its result is told. It may take several attempts.
+    """A trial from the moment it is asked for until its result is told to Optuna. It may take several attempts.
 
     ``values`` holds the objective after each epoch that counts, those before a resumed checkpoint included.
     """
@@ -34,7 +34,7 @@ class RunningAttempt:
     """An attempt that a worker is busy with.
 
     ``began`` is in seconds of the monotonic clock. ``timed_out`` is set when the attempt is killed for taking too long,
-    ``paused_after`` when the trial is told to pause: after how many epochs.
+    ``paused_after`` is the number of epochs after which it was told to pause, if it was.
     """
 
     began: float = field(default_factory=time.monotonic)
@@ -97,7 +97,7 @@ class StudyState:
 
     @property
     def refused(self) -> AbstractSet[int]:
-        """The trials that were refused because their models are too large. They are not in the budget."""
+        """The trials that were refused because their models are too large. They do not count against the budget."""
         return self._refused
 
     def refuse(self, number: int) -> None:
@@ -108,7 +108,7 @@ class StudyState:
 
     @property
     def confirmations(self) -> Mapping[int, int]:
-        """The trial that each confirming trial trains again with another seed, by the number of the confirming one."""
+        """For each confirming trial, the trial that it trains again with another seed."""
         return MappingProxyType(self._confirmations)
 
     def add_confirmation(self, number: int, original: int) -> None:
@@ -116,8 +116,8 @@ class StudyState:
         self._confirmations[number] = original
         self.rungs.exempt(number)
 
-    def first_trial_with(self, params: Mapping[str, ParamValue], number: int) -> int:
-        """Return the first trial with these searched parameters, which is ``number`` itself if they are new."""
+    def record_params(self, params: Mapping[str, ParamValue], number: int) -> int:
+        """Record the searched parameters of a trial; returns the first trial that had them, possibly this one."""
         return self._first_trials.setdefault(identity(params), number)
 
     # Running trials and their attempts
@@ -151,7 +151,7 @@ class StudyState:
         return MappingProxyType(self._attempts)
 
     @property
-    def retries(self) -> list[TrialSpec]:
+    def to_retry(self) -> list[TrialSpec]:
         """The running trials without an attempt: their workers died, and they are tried again."""
         return [trial.spec for number, trial in self._running.items() if number not in self._attempts]
 
@@ -179,11 +179,11 @@ class StudyState:
         return self._stop_reason
 
     @property
-    def may_finish(self) -> bool:
-        """Whether the run may still confirm, refit and test the winner: nobody asked it to stop at once."""
+    def may_run_final_jobs(self) -> bool:
+        """Whether the run may still confirm, refit and test the winner: it was not asked to stop at once."""
         return self._stop_reason is None or self._stop_reason in WINNER_FOLLOWS
 
     def request_stop(self, reason: str) -> None:
         """Record why the run ends early. The first reason counts, but a request to stop at once replaces any other."""
-        if self._stop_reason is None or (self.may_finish and reason not in WINNER_FOLLOWS):
+        if self._stop_reason is None or (self.may_run_final_jobs and reason not in WINNER_FOLLOWS):
             self._stop_reason = reason

@@ -117,7 +117,7 @@ class Rungs:
         if reached:
             reached[-1].paused.add(number)
 
-    def standing(self, number: int) -> tuple[int, float] | None:
+    def highest_rung(self, number: int) -> tuple[int, float] | None:
         """Return the highest rung that a trial has reached, in epochs, and the trial's best value up to it."""
         reached = [rung for rung in self._rungs(number) if number in rung.values]
         return (reached[-1].level, self._sign * reached[-1].values[number]) if reached else None
@@ -136,13 +136,13 @@ class Rungs:
         rung.paused.remove(number)
         return rung.level
 
-    def hopeless(self) -> list[int]:
+    def unpromotable(self) -> list[int]:
         """Return the paused trials that can never be promoted, even if all further trials are worse."""
-        hopeless = []
+        unpromotable = []
         for rung in self._all():
             places = max(self._finalists, max(self._limit, len(rung.values)) // REDUCTION)
-            hopeless += [number for number in rung.ranking()[places:] if number in rung.paused]
-        return hopeless
+            unpromotable += [number for number in rung.ranking()[places:] if number in rung.paused]
+        return unpromotable
 
     def give_up(self, number: int) -> None:
         """End the pause of a trial that ends as it is. Other trials are still compared with it."""

@@ -24,7 +24,7 @@ class TrialQueue:
     @property
     def limit(self) -> int:
         """How many trials there may be. Confirmations come on top, refused trials do not count."""
-        return self._recipe.room(len(self._state.refused)) + len(self._state.confirmations)
+        return self._recipe.trial_limit(len(self._state.refused)) + len(self._state.confirmations)
 
     @property
     def full(self) -> bool:
@@ -79,8 +79,8 @@ class TrialQueue:
             return state.rungs.best_paused()
         return number
 
-    def hopeless(self) -> list[int]:
+    def unpromotable(self) -> list[int]:
         """Return the paused trials that cannot be promoted any more. Once the search is exhausted, these are all."""
         if self.exhausted and not self._state.count(TrialState.RUNNING):
             return sorted(self._state.paused)
-        return self._state.rungs.hopeless()
+        return self._state.rungs.unpromotable()

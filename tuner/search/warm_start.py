@@ -76,7 +76,7 @@ class WarmStart:
             return recipe
         return recipe.changed(recipe={"start": [start.model_dump(mode="json") for start in starts]})
 
-    def foreign_trials(self, recipe: Recipe) -> list[FrozenTrial]:
+    def earlier_trials(self, recipe: Recipe) -> list[FrozenTrial]:
         """Return the trials that seed the sampler, the oldest first, with parameters and ranges of the new space.
 
         Their numbers are negative. TPE sorts by number, and gives the oldest trials the least weight. For ``gp`` all

@@ -7,6 +7,8 @@ the last epoch, its optimizer with the learning rate, and ``stop_training``.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +46,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         """Train the model, with one program call per epoch and one per validation.
 
         Args:
-            hp: The configuration. A batch size larger than the number of rows means all rows.
+            hp: The configuration. A batch size larger than the number of rows is reduced to it.
             train: Inputs, shape ``(rows, ...)``, and labels, shape ``(rows,)``: see :func:`~tuner.training.rows.place`.
             validation: The same for the validation rows. If ``None``, there are no validation metrics.
             epochs: Total number of epochs, including those of ``state``.
@@ -67,7 +69,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         program.load(self.get_weights() if state is None else state.weights, state.optimizer if state else None)
         self._program = program
         rows = train[0].shape[0]
-        steps = -(-rows // hp.batch_size)
+        steps = math.ceil(rows / hp.batch_size)
         self.stop_training = False
         calls = keras.callbacks.CallbackList(callbacks, add_history=True, model=self, epochs=epochs, steps=1)
         calls.on_train_begin()
@@ -108,7 +110,7 @@ def _flat(rows: Rows) -> Rows:
 
 
 class JaxFused(keras.Model):  # type: ignore[misc]
-    """An MLP that trains an epoch as a ``jax.lax.scan``. Keras passes the rows by reference, without a copy."""
+    """An MLP that trains an epoch as a ``jax.lax.scan``. Keras does not copy the rows for each epoch."""
 
     traced = True
 
@@ -130,16 +132,16 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         first = 0
         if state is not None:
             first = state.epochs
-            for variable, value in zip(self._memory(), [*state.weights, *state.optimizer], strict=True):
+            for variable, value in zip(self._state_variables(), [*state.weights, *state.optimizer], strict=True):
                 variable.assign(value)
-        everything = np.arange(len(validation[0]) if validation else 0, dtype=np.int32)
+        all_rows = np.arange(len(validation[0]) if validation else 0, dtype=np.int32)
         with (clock or Clock())("train"):
             return self.fit(
                 ((*train, order) for order in orders(len(train[0]), seed, first)),
                 steps_per_epoch=1,
                 initial_epoch=first,
                 epochs=epochs,
-                validation_data=((*validation, everything) for _ in iter(int, 1)) if validation else None,
+                validation_data=((*validation, all_rows) for _ in itertools.repeat(None)) if validation else None,
                 validation_steps=1 if validation else None,
                 callbacks=list(callbacks),
                 shuffle=False,  # the orders are shuffled already
@@ -148,14 +150,14 @@ class JaxFused(keras.Model):  # type: ignore[misc]
 
     def state(self) -> tuple[Arrays, Arrays]:
         """Return the state that training needs to continue. The variables include the seeds of the dropout layers."""
-        values = [keras.ops.convert_to_numpy(variable) for variable in self._memory()]
+        values = [keras.ops.convert_to_numpy(variable) for variable in self._state_variables()]
         return values[: len(self.variables)], values[len(self.variables) :]
 
-    def _memory(self) -> list[Any]:
+    def _state_variables(self) -> list[Any]:
         return [*self.variables, *self.optimizer.variables]
 
     def _build_all(self, train: Rows) -> None:
-        """Build optimizer, loss and metrics from one row, because Keras would guess wrong from a whole epoch."""
+        """Build optimizer, loss and metrics from one row, because Keras would guess wrong shapes from a whole epoch."""
         x, y = train[0][:1], train[1][:1]
         predicted = self(x)
         self.optimizer.build(self.trainable_variables)
