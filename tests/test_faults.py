@@ -84,7 +84,7 @@ def test_a_run_waits_for_a_locked_database_for_a_limited_time(
 ) -> None:
     """It waits longer than SQLite's own timeout, then ends with exit code 3; the next run continues (fault 9)."""
     monkeypatch.setattr("storage.engine.BUSY_TIMEOUT", 0.1)
-    monkeypatch.setattr("storage.lease.PATIENCE", 60.0 if survives else 1.0)
+    monkeypatch.setattr("storage.lease.MAX_WAIT", 60.0 if survives else 1.0)
     recipe = small_recipe(space=always(3), budget={"trials": 3, "epochs": 3})
     threads: list[threading.Thread] = []
 

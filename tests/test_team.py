@@ -158,8 +158,8 @@ def test_a_server_that_stays_away_ends_the_run(
     postgres: Server, postgres_location: Location, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the time limit, the run ends with exit code 3; the next run continues."""
-    monkeypatch.setattr("storage.lease.PATIENCE", 0.5)
-    monkeypatch.setattr("storage.postgres.PATIENCE", 0.5)
+    monkeypatch.setattr("storage.lease.MAX_WAIT", 0.5)
+    monkeypatch.setattr("storage.postgres.MAX_WAIT", 0.5)
     stopped: list[bool] = []
 
     def stop(_view: object) -> None:

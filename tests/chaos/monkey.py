@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 TRIALS, EPOCHS = 50, 60
-PATIENCE = 15.0  # seconds after which orphaned processes must have ended
+MAX_WAIT = 15.0  # seconds after which orphaned processes must have ended
 COMMAND = (sys.executable, "-m", "tuner", "study", "start", "digits", "--quiet", "--workers", "2")
 
 
@@ -74,7 +74,7 @@ class Monkey:
             self.trainers += 1
 
     def _wait_for_orphans(self, leader: int) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_WAIT
         while orphans := session(leader):
             assert time.monotonic() < deadline, f"processes {orphans} did not end with the run"
             time.sleep(0.1)
