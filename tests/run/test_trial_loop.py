@@ -185,7 +185,7 @@ def test_a_trial_that_is_interrupted_while_it_pauses_is_paused_if_it_left_a_chec
 
 
 def test_a_trial_whose_worker_died_runs_again_before_any_new_trial(home: Path) -> None:
-    """Without a checkpoint it starts again, and the reports of its first attempt do not count."""
+    """Without a checkpoint it starts again, and its reports to Optuna are replaced."""
     recipe = small_recipe(budget={"trials": 2, "epochs": 3})
 
     def script(job: TrialJob) -> Iterator[Event]:
@@ -202,6 +202,25 @@ def test_a_trial_whose_worker_died_runs_again_before_any_new_trial(home: Path) -
     assert epochs_of(home) == [0, 1, 2]
     reports = "SELECT intermediate_value FROM trial_intermediate_values JOIN trials USING (trial_id) WHERE number = 0"
     assert rows(home, reports) == [(0.9,)] * 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state"), [([0.1], [0.1, 0.9, 0.9, 0.9], "complete"), ([0.9, 0.9, 0.9], [0.1, 0.1], "pruned")]
+)
+def test_a_pruner_judges_a_new_attempt_by_its_own_epochs(
+    home: Path, first: list[float], second: list[float], state: str
+) -> None:
+    """A bad first epoch does not count, but a second one does. Epochs of the lost attempt are forgotten."""
+
+    def script(job: TrialJob) -> Iterator[Event]:
+        for number, accuracy in enumerate(second if job.attempt else first):
+            yield epoch(job, number, accuracy)
+        yield complete(job) if job.attempt else TrainerLost(job.number, "killed by SIGKILL")
+
+    run_scripted(home, pruning_recipe(), executor=EventExecutor(script))
+
+    assert [trial.state for trial in trials_of(home, pruning_recipe())] == [state]
+    assert epochs_of(home) == list(range(len(second)))
 
 
 def test_a_full_disk_ends_the_run_and_the_trial_waits(home: Path) -> None:

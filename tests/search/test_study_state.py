@@ -15,7 +15,6 @@ from tuner.jobs import TrialSpec
 from tuner.search.samplers import make_rungs
 from tuner.search.stopping import PLATEAU, TARGET, TIMEOUT
 from tuner.search.study_state import StudyState
-from tuner.search.trial_queue import TrialQueue
 
 RECIPE: Recipe = small_recipe(
     budget={"trials": 9, "epochs": 9}, search={"sampler": "random", "pruner": "asha"}
@@ -80,28 +79,6 @@ def test_after_any_changes_the_counts_equal_the_states(changes: list[tuple[int, 
         numbers = [number for number in expected if expected[number] is trial_state]
         assert state.trials_in(trial_state) == numbers
         assert state.count(trial_state) == len(numbers)
-
-
-@given(kinds=st.lists(st.sampled_from(["paused", "refused", *TrialState]), max_size=30))
-def test_a_paused_trial_does_not_count_as_waiting_and_a_refused_one_not_as_pruned(kinds: list[Any]) -> None:
-    """In Optuna's terms a paused trial waits and a refused one is pruned. The queue counts every trial once."""
-    state = StudyState(make_rungs(RECIPE))
-    for number, kind in enumerate(kinds):
-        if kind == "paused":
-            state.set_trial_state(number, TrialState.WAITING)
-            state.rungs.restore(number, [0.5], paused=True, complete=False)
-        elif kind == "refused":
-            state.set_trial_state(number, TrialState.PRUNED)
-            state.refuse(number)
-        else:
-            state.set_trial_state(number, kind)
-    counts = TrialQueue(RECIPE, state).counts()
-
-    assert counts.total == len(kinds)
-    assert (counts.paused, counts.refused) == (kinds.count("paused"), kinds.count("refused"))
-    assert (counts.waiting, counts.pruned) == (kinds.count(TrialState.WAITING), kinds.count(TrialState.PRUNED))
-    assert (counts.complete, counts.failed) == (kinds.count(TrialState.COMPLETE), kinds.count(TrialState.FAIL))
-    assert counts.running == kinds.count(TrialState.RUNNING)
 
 
 # Configurations
