@@ -215,7 +215,7 @@ def test_a_pruner_judges_a_new_attempt_by_its_own_epochs(
     def script(job: TrialJob) -> Iterator[Event]:
         for number, accuracy in enumerate(second if job.attempt else first):
             yield epoch(job, number, accuracy)
-        yield complete(job) if job.attempt else TrainerLost(job.number, "killed by SIGKILL")
+        yield complete(job) if job.attempt else WorkerLost(job.number, "killed by SIGKILL")
 
     run_scripted(home, pruning_recipe(), executor=EventExecutor(script))
 

@@ -16,7 +16,7 @@ class Incumbents:
 
     Args:
         recipe: The objective, how many models are kept and how many configurations are confirmed.
-        state: The confirmations.
+        state: The state of the study; only its confirmations are used.
     """
 
     def __init__(self, recipe: Recipe, state: StudyState) -> None:

@@ -84,7 +84,7 @@ class ViewBuilder:
     def _running(self) -> tuple[TrialView, ...]:
         trials = [trial for number, trial in self._state.running.items() if number in self._state.attempts]
         return tuple(
-            TrialView(trial.spec.number, trial.spec.epochs, trial.spec.params, trial.spec.promoted, trial.values)
+            TrialView(trial.spec.number, trial.spec.epochs, trial.spec.params, trial.spec.promoted, list(trial.values))
             for trial in trials
         )
 

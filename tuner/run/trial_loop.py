@@ -3,7 +3,7 @@
 1. ``_start_trials`` asks for a trial, records an attempt and gives the job to a trainer.
 2. ``_epoch_ended`` writes each epoch, reports it to the sampler and sends the trainer an instruction.
 3. ``_attempt_ended`` receives the end of the attempt; ``_worker_lost`` acts if the worker died instead.
-4. ``_finish`` writes the result, tells it to the sampler, ranks it and drops models that are no longer needed.
+4. ``_finish`` writes the result, passes it to the sampler, ranks it and drops models that are no longer needed.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class TrialLoop:
             self._finish(trial.spec, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
 
     def _finish(self, spec: TrialSpec, end: TrialEnd) -> None:
-        """Write the end of a trial, tell it to the sampler and show it."""
+        """Write the end of a trial, pass it to the sampler and show it."""
         with self._clock("storage"):
             if end.outcome is Outcome.INTERRUPTED:
                 self._requeue(end.number, self._state.stop_reason or "asked to stop", end.checkpoint)

@@ -118,7 +118,9 @@ class AskTell:
         """Begin an attempt at a running trial: forget earlier reports, except the ``values`` it continues from."""
         trial = self._reported[number]
         for epoch in range(len(values)):
-            if epoch not in trial.intermediate_values:  # the run was killed before it could report this epoch
+            if (
+                epoch not in trial.intermediate_values
+            ):  # written by an older version that was killed before it reported this epoch
                 self._storage.set_trial_intermediate_value(self.trial_id(number), epoch, values[epoch])
         trial.intermediate_values = dict(enumerate(values))
         self.state.reset_values(number, values)

@@ -43,9 +43,9 @@ class RunningAttempt:
 
 
 class StudyState:
-    """The one object that owns the state of a running study. Its methods change the state; everybody else reads it.
+    """The one object that owns the state of a running study. Its methods change the state; all other objects read it.
 
-    Nobody else writes the study while it runs, so the state never has to be read from the database again.
+    No other process writes the study while it runs, so the state never has to be read from the database again.
 
     Args:
         rungs: The rungs of the study's pruner, with the trials that are paused at them. Only
@@ -124,7 +124,7 @@ class StudyState:
 
     @property
     def running(self) -> Mapping[int, RunningTrial]:
-        """The trials that were asked for and have no result yet, by number."""
+        """The trials without a result, by number, since they were asked for."""
         return MappingProxyType(self._running)
 
     def add_running(self, spec: TrialSpec, values: Sequence[float]) -> None:

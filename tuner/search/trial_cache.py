@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class TrialCache:
-    """The trials of one study in memory. Nobody else may write the study while the cache is used.
+    """The trials of one study in memory. No other process may write the study while the cache is used.
 
     Optuna reads every unfinished trial again each time a sampler asks for the trials, which happens several times per
     proposal. With dozens of paused trials, that took longer than training a small network.
