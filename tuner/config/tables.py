@@ -14,6 +14,7 @@ SamplerName = Literal["auto", "tpe", "gp", "random", "qmc", "cmaes", "grid", "ns
 PrunerName = Literal[
     "asha", "hyperband", "none", "median", "percentile", "sha", "optuna-hyperband", "patient", "threshold"
 ]
+PAUSING_PRUNERS: frozenset[PrunerName] = frozenset({"asha", "hyperband"})  # ours; the others are Optuna's
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 

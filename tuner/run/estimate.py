@@ -7,6 +7,7 @@ import math
 
 from tuner.config.dimensions import Choice, Float, Int
 from tuner.config.recipe import Recipe
+from tuner.config.tables import PAUSING_PRUNERS
 from tuner.data.dataset import Dataset
 from tuner.records import Counts
 from tuner.run.progress import Plan
@@ -77,7 +78,7 @@ def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, wo
 
 def _share(recipe: Recipe) -> float:
     """Return the share of all epochs that the pruner lets a study train. Brackets are ignored."""
-    if recipe.search.pruner not in {"asha", "hyperband"}:
+    if recipe.search.pruner not in PAUSING_PRUNERS:
         return 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
     levels = (0, *rung_levels(recipe.budget.epochs), recipe.budget.epochs)
     steps = enumerate(itertools.pairwise(levels))

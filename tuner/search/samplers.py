@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from storage.trial_attributes import REFUSED
 from tuner.config.dimensions import AnyDimension, Choice, Float
 from tuner.config.recipe import Recipe
+from tuner.config.tables import PAUSING_PRUNERS
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
 from tuner.search.successive_halving import Rungs
@@ -169,7 +170,7 @@ def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) ->
 
 def make_rungs(recipe: Recipe) -> Rungs:
     """Return the rungs of a search. A pruner that does not pause trials has none."""
-    has_rungs = recipe.search.pruner in {"asha", "hyperband"}
+    has_rungs = recipe.search.pruner in PAUSING_PRUNERS
     return Rungs(
         recipe.budget.epochs if has_rungs else 0,
         limit=recipe.trials,
