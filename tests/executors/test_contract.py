@@ -3,68 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.executors.jobs import DEADLINE, job, refit_job, refuse, until
+from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.config.hyperparameters import Hyperparameters
-from tuner.environment import available_cores
-from tuner.errors import RunError, UsageError
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.executors.local import default_workers
 from tuner.jobs import (
     ASKED_TO_STOP,
     EpochEnd,
-    Event,
     Instruction,
     RefitEnd,
-    RefitJob,
     TestEnd,
     TestJob,
     TrainerReady,
     TrainerSetup,
     TrainerUnavailable,
     TrialEnd,
-    TrialJob,
     WorkerLost,
 )
 from tuner.records import Outcome
-
-SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)
-DEADLINE = 30.0  # seconds; a hang fails the test instead of stopping the suite
-
-
-def refuse(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
-    """Fail like a trainer without a GPU."""
-    raise RunError("no GPU was found", hint="use --device auto")
-
-
-def job(folder: Path, number: int = 0, *, kind: int = 64, epochs: int = 3, attempt: int = 0) -> TrialJob:
-    """Return a job for the scripted trainer."""
-    hyperparameters = Hyperparameters(learning_rate=0.1, batch_size=kind)
-    return TrialJob(number, attempt, 7, hyperparameters, epochs, None, folder / f"trial-{number}.keras")
-
-
-def refit_job(folder: Path, number: int = 4, *, kind: int = 64, epochs: int = 3) -> RefitJob:
-    """Return a refit for the scripted trainer."""
-    hyperparameters = Hyperparameters(learning_rate=0.1, batch_size=kind)
-    return RefitJob(number, 7, hyperparameters, epochs, 9, folder / f"refit-{number}.keras")
-
-
-def until(executor: Executor, done: Callable[[Event], bool]) -> list[Event]:
-    """Poll until an event satisfies ``done``; return all events."""
-    events: list[Event] = []
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        for event in executor.poll(0.2):
-            events.append(event)
-            if done(event):
-                return events
-    raise AssertionError(f"nothing came, only {events}")
 
 
 class ExecutorContract:
@@ -303,32 +265,3 @@ class TestLocal(ExecutorContract):
         processes = [worker.process for worker in executor._workers]
         executor.close()
         assert not any(process.is_alive() for process in processes)
-
-
-@pytest.mark.parametrize("workers", [0, -1, 65])
-def test_an_impossible_number_of_workers_is_refused(workers: int) -> None:
-    """The message names the range and the value."""
-    with pytest.raises(UsageError, match=rf"workers must lie in \[1, 64\], got {workers}"):
-        LocalExecutor(SETUP, workers)
-
-
-@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (3, 3), (8, 8), (9, 8), (64, 8)])
-def test_by_default_there_is_one_worker_per_usable_core_up_to_eight(
-    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
-) -> None:
-    """A process that is bound to some of the machine's cores counts only those."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 128)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(100, 100 + cores)), raising=False)
-
-    assert (available_cores(), default_workers()) == (cores, workers)
-
-
-@pytest.mark.parametrize(("reported", "cores"), [(6, 6), (None, 1)])
-def test_without_affinity_every_core_of_the_machine_counts(
-    monkeypatch: pytest.MonkeyPatch, reported: int | None, cores: int
-) -> None:
-    """MacOS and Windows have no affinity, and a system may not report its cores at all."""
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: reported)
-
-    assert (available_cores(), default_workers()) == (cores, cores)
