@@ -1,9 +1,9 @@
 """Runs trials on an executor. This module holds the whole path of a trial, from the request to its stored result.
 
-1. ``_start_trials`` asks for a trial, records an attempt and gives the job to a trainer.
-2. ``_epoch_ended`` writes each epoch, reports it to the sampler and sends the trainer an instruction.
-3. ``_attempt_ended`` receives the end of the attempt; ``_worker_lost`` acts if the worker died instead.
-4. ``_finish`` writes the result, passes it to the sampler, ranks it and drops models that are no longer needed.
+1. Ask, 2. record, 3. train: ``_start_trials`` asks for a trial, records an attempt and gives the job to a trainer.
+4. Report: ``_epoch_ended`` writes each epoch, reports it to the sampler and sends the trainer an instruction.
+5. End: ``_attempt_ended`` receives the end of the attempt; ``_worker_lost`` acts if the worker died instead.
+   ``_finish`` writes the result, passes it to the sampler, ranks it and drops models that are no longer needed.
 """
 
 from __future__ import annotations
