@@ -260,7 +260,7 @@ def test_a_study_keeps_the_earlier_studies_that_it_began_with() -> None:
     before = recipe_of(learn_from=["old"])
     warm_start.check_same("new", before, None)
     warm_start.check_same("new", before, ["old"])
-    with pytest.raises(UsageError, match="study 'new' began with learning from old, not from older"):
+    with pytest.raises(UsageError, match="study 'new' began by learning from old, not from older"):
         warm_start.check_same("new", before, ["older"])
     assert recipe_of().continuing(before).search.learn_from == ("old",)
 
@@ -282,7 +282,7 @@ def test_the_command_line_learns_from_several_studies_and_shows_them(home: Path)
     new = load_study("new", home=home)
 
     assert "learned from" in tuner("study", "show", "new")
-    assert new.learned_from()["other"] in {"its best 1 are tried first", "nothing of it fits"}
+    assert new.learned_from()["other"] in {"its best configuration is tried first", "nothing of it fits"}
     assert new.learned_from()["old"].endswith(("seed the sampler", "seeds the sampler", "nothing of it fits"))
     assert new.recipe.search.learn_from == ("old", "other")
     assert new.recipe.budget.max_parameters == 20000

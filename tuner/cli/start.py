@@ -51,7 +51,7 @@ _search = cloup.option_group(
     click.option(
         "--pruner",
         metavar="NAME",
-        help="The pruner, which ends weak trials early: asha or hyperband (both pause trials and may continue them "
+        help="The pruner, which pauses or ends weak trials: asha or hyperband (both pause trials and may continue them "
         "later), none, or Optuna's median, percentile, sha, patient, threshold or optuna-hyperband.",
     ),
     click.option(

@@ -91,7 +91,7 @@ class Search(Table):
     Attributes:
         sampler: Proposes configurations. ``auto`` is replaced when the study begins.
         chosen: The sampler that ``auto`` was replaced by. A run writes it into the study's snapshot of the recipe.
-        pruner: Ends trials that are unlikely to become the best.
+        pruner: Pauses or ends trials that are unlikely to become the best.
         threshold: The ``threshold`` pruner prunes trials with a worse value than this.
         seed: Seed of all random choices.
         learn_from: Earlier studies of the same database: see :mod:`tuner.search.warm_start`.

@@ -24,7 +24,7 @@ def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], previous: str
         name: The study's name.
         recipe: Its recipe.
         trials: All trials.
-        previous: The present note. The part that users wrote is kept.
+        previous: The note stored so far. The part that users wrote is kept. The part that users wrote is kept.
     """
     budget, search, objective = recipe.budget, recipe.search, recipe.objective
     states = Counter(trial.state for trial in trials)

@@ -47,7 +47,7 @@ class _Worker:
 
 
 class LocalExecutor:
-    """Trains in separate processes, so that a crash, a leak or a hang costs only one attempt of one trial.
+    """Trains in separate processes, so that a crash, a leak or a hang costs only one attempt at one trial.
 
     The processes are forked from a server that has imported TensorFlow. Only the first process waits for this import.
 

@@ -38,7 +38,7 @@ def prepare(
     name: str, location: Location, recipe: Recipe, overrides: Mapping[str, Mapping[str, object]], data: Dataset, *,
     fresh: bool,
 ) -> PreparedRun:  # fmt: skip
-    """Combine the recipe, the settings of this run and what the study began with.
+    """Combine the recipe, the settings of this run and the recipe of the study's last run, if there was one.
 
     Args:
         name: The study.
@@ -85,7 +85,7 @@ def run_search(
     test_all: bool,
     decorate: Callable[[studies.StoredStudy], None],
 ) -> str | None:
-    """Search until the budget is spent, the run is asked to stop, or the study has reached its target.
+    """Search until the budget is spent, the run is asked to stop, or the study reaches its target or a plateau.
 
     Args:
         name: The study.
@@ -103,6 +103,7 @@ def run_search(
         Why the run ended early, or ``None``.
 
     Raises:
+        RecipeError, DataError: If the search or the data differ from those of the existing study.
         RunError: If another run holds the study, no trainer can start, or too many trials fail.
         StorageError: If the database cannot be used.
     """

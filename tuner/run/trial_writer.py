@@ -20,7 +20,9 @@ from tuner.records import Outcome
 
 
 class TrialWriter:
-    """Writes one study to our tables and to the artifact folder. It decides nothing.
+    """Writes one study to our tables and to Optuna's rows, and removes files that are no longer needed.
+
+    It decides nothing.
 
     Args:
         store: Our tables and the artifact folder.
@@ -110,7 +112,7 @@ class TrialWriter:
         """Remove models that need not be kept.
 
         Args:
-            superfluous: Returns these trials, given all trials with a model.
+            superfluous: Given the trials that have a model, returns those whose model is to be removed.
         """
         models = self._store.models(self._study_id)
         for number in superfluous(models):

@@ -47,7 +47,7 @@ class InitialParams:
         return params
 
     def start(self, number: int) -> Start | None:
-        """Return the start configuration that a trial has, or confirms; ``None`` if it is not one."""
+        """Return the start configuration that a trial trains or confirms, or ``None``."""
         position = self._start_position(self._state.confirmations.get(number, number))
         return self._recipe.start[position] if position < len(self._recipe.start) else None
 
@@ -68,7 +68,10 @@ class InitialParams:
         return position - sum(refused < number for refused in self._state.refused)
 
     def _neighbour_of_best(self, number: int) -> dict[str, ParamValue] | None:
-        """Return an untried neighbour of the best trial in the first objective; ``None`` if no trial is complete."""
+        """Return an untried neighbour of the best trial in the first objective.
+
+        ``None`` if no trial is complete, or if every neighbour was tried.
+        """
         trials = self._study.get_trials(deepcopy=False)
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         if not complete:

@@ -1,4 +1,4 @@
-"""Refuses configurations with too large a model before training, as a constraint and not as a failure."""
+"""Refuses configurations whose models would be too large. They violate a constraint; they are not failed trials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.search.study_state import StudyState
 Weights = Callable[[Hyperparameters], int]  # counts the weights of a configuration's model
 
 REFUSALS_PER_CALL = 20  # refusals after which the coordinator gets a turn, to look after its trainers and its lease
-STUBBORN = 20  # refusals in a row after which one trial is drawn at random instead
+STUBBORN = 20  # refusals in a row after which trials are drawn at random until one fits
 MOST = 200  # refusals in a row that end the run: the space holds almost nothing else
 _CONSTRAINT = "parameters"
 _SIZES = {"batch_norm", *PER_LAYER, *PER_LAYER.values()}  # the parameters that decide the size of a model

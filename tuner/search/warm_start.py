@@ -77,10 +77,10 @@ class WarmStart:
         return recipe.changed(recipe={"start": [start.model_dump(mode="json") for start in starts]})
 
     def earlier_trials(self, recipe: Recipe) -> list[FrozenTrial]:
-        """Return the trials that seed the sampler, the oldest first, with parameters and ranges of the new space.
+        """Return the trials that seed the sampler, study by study, with parameters and ranges of the new space.
 
         Their numbers are negative. TPE sorts by number, and gives the oldest trials the least weight. For ``gp`` all
-        have the number -1, because Optuna's search space of all trials ignores smaller ones.
+        have the number -1, because Optuna's ``IntersectionSearchSpace`` ignores smaller ones.
         """
         candidates = [
             (f"{source.name}#{trial.number}", trial, params)
@@ -105,7 +105,8 @@ class WarmStart:
             if seeds:
                 origins[source.name] = "1 trial seeds the sampler" if seeds == 1 else f"{seeds} trials seed the sampler"
             else:
-                origins[source.name] = f"its best {first} are tried first" if first else "nothing of it fits"
+                best = "its best configuration is" if first == 1 else f"its {first} best configurations are"
+                origins[source.name] = f"{best} tried first" if first else "nothing of it fits"
         if origins:
             study.set_user_attr(LEARNED_FROM, origins)
 
@@ -189,7 +190,7 @@ def check_same(name: str, before: Recipe, learn_from: Sequence[str] | None) -> N
     if learn_from is not None and tuple(learn_from) != before.search.learn_from:
         began = ", ".join(before.search.learn_from) or "none"
         raise UsageError(
-            f"study '{name}' began with learning from {began}, not from {', '.join(learn_from) or 'none'}",
+            f"study '{name}' began by learning from {began}, not from {', '.join(learn_from) or 'none'}",
             hint="use --fresh to begin again, or --name for a study of its own",
         )
 
