@@ -13,7 +13,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tuner.delivery.export import ModelFacts, export_model
-from tuner.delivery.manifest import Manifest
+from tuner.delivery.manifest import Manifest, read_manifest
 from tuner.files import sha256_of
 
 ALL_FORMATS = ("keras", "saved-model", "onnx", "litert")
@@ -115,3 +115,14 @@ def edit_manifest(exported: Path) -> Callable[[Callable[[dict[str, Any]], object
         path.write_text(json.dumps(raw), encoding="utf-8")
 
     return edit
+
+
+@pytest.fixture
+def manifest(shared_export: Path) -> Manifest:
+    return read_manifest(shared_export)
+
+
+@pytest.fixture
+def rows(digits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Twenty images."""
+    return digits[0][:20]
