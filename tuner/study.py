@@ -112,7 +112,7 @@ class Study(StudyReader):
             validation: Size of the validation split: a share of the training rows if below 1, else a number of rows.
             objectives: Names of one to three objectives, such as ``"val_accuracy,parameters"`` or a list. See
                 :class:`tuner.config.objectives.Objective`.
-            workers: Number of processes that train at the same time; ``None`` starts one per CPU core.
+            workers: Number of processes that train at the same time; ``None`` starts one per CPU core, at most 8.
             device: Where to train. ``auto`` uses a GPU if there is one, ``gpu`` fails if there is none.
             executor: ``local`` trains in worker processes, ``inline`` in this process.
             fresh: Delete the study first, if it exists.

@@ -28,7 +28,7 @@ workers_option = click.option(
     "--workers",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Processes that train at the same time.  [default: one per CPU core]",
+    help="Processes that train at the same time.  [default: one per CPU core, at most 8]",
 )
 
 

@@ -118,9 +118,8 @@ class AskTell:
         """Begin an attempt at a running trial: forget earlier reports, except the ``values`` it continues from."""
         trial = self._reported[number]
         for epoch in range(len(values)):
-            if (
-                epoch not in trial.intermediate_values
-            ):  # written by an older version that was killed before it reported this epoch
+            # Versions that wrote and reported an epoch in two transactions could die between them.
+            if epoch not in trial.intermediate_values:
                 self._storage.set_trial_intermediate_value(self.trial_id(number), epoch, values[epoch])
         trial.intermediate_values = dict(enumerate(values))
         self.state.reset_values(number, values)
