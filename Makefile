@@ -1,10 +1,10 @@
 # Every target runs in .venv, which is made when it is missing or older than what it is made from.
 
 PYTHON ?= python3
-EXTRAS ?= test,onnx,litert,postgres
+EXTRAS ?= test,onnx,litert,plots,postgres
 UV ?= $(shell command -v uv 2>/dev/null)
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 
 comma := ,
 RUNTIME := .venv/.installed
@@ -23,7 +23,7 @@ INSTALL = "$(UV)" pip install --quiet --compile-bytecode --python .venv/bin/pyth
 	--constraint constraints.txt --build-constraint constraints.txt --editable
 endif
 
-.PHONY: help study test chaos lint docs clean interpreter
+.PHONY: help study test slow fuzz chaos lint docs hashes clean interpreter
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,16 +34,26 @@ study: $(RUNTIME) ## Search for the best model of the embedded digits: the main 
 # The recorded data sets that some tests need, where a checkout has them beside it.
 ifeq ($(origin TUNER_DATA),undefined)
 ifneq ($(wildcard ../shared/data/.),)
-test: export TUNER_DATA := $(shell cd ../shared/data && pwd)
+test slow fuzz: export TUNER_DATA := $(shell cd ../shared/data && pwd)
 endif
 endif
-# Two at a time, as most tests wait for processes; a file's tests share what they need, so they stay together.
-test: $(DEVELOPMENT) ## Run every test; a part of them with ARGS="tests/cli -k name", one by one with JOBS=0.
-	.venv/bin/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+# Three at a time, as most tests wait for processes; a file's tests share what they need, so they stay together.
+# Where bytecode is not written, each of the commands that the tests start compiles this project anew: one second each.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE .venv/bin/pytest
+PARALLEL = --numprocesses $(JOBS) --dist loadfile
 
-# 25 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12 about an hour.
+test: $(DEVELOPMENT) ## Run the tests, in under ten minutes; some with ARGS="tests/cli -k name", one by one with JOBS=0.
+	$(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
+
+slow: $(DEVELOPMENT) ## Run the other tests: those that train, and those of whole runs in processes of their own.
+	$(PYTEST) $(PARALLEL) -m slow $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## Read thousands of damaged files of each kind; FUZZ_EXAMPLES=100 reads fewer.
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTEST) $(PARALLEL) tests/*/test_fuzz.py $(ARGS)
+
+# 20 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12 about an hour.
 chaos: $(DEVELOPMENT) ## Kill trainers and runs at random moments, and look whether anything was lost.
-	.venv/bin/pytest -o addopts=-ra -s tests/chaos $(ARGS)
+	$(PYTEST) -o addopts=-ra -s tests/chaos $(ARGS)
 
 lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports.
 	.venv/bin/ruff check
@@ -53,6 +63,11 @@ lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports
 
 docs: $(RUNTIME) ## Write docs/cli.md from the help texts of the commands.
 	.venv/bin/python docs/generate_cli.py
+
+hashes: ## Write constraints-hashes.txt: the versions of constraints.txt with the hashes of their files. Needs uv.
+	@test -n "$(UV)" || { echo "Error: this needs uv" >&2; echo "Hint:  pip install uv" >&2; exit 1; }
+	@"$(UV)" pip compile constraints.txt --universal --python-version 3.11 --no-deps --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file constraints-hashes.txt
 
 clean: ## Remove .venv, caches and built packages; your studies in .tuner stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
@@ -64,8 +79,8 @@ $(RUNTIME) $(DEVELOPMENT): interpreter
 endif
 
 interpreter:
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
-	    echo "Error: tuner needs Python 3.11, 3.12 or 3.13, $(PYTHON) is: $$("$(PYTHON)" --version 2>&1)" >&2; \
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11, 1) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	    echo "Error: tuner needs Python 3.11.1 or later, at most 3.13; $(PYTHON) is: $$("$(PYTHON)" --version 2>&1)" >&2; \
 	    echo "Hint:  name another one: make PYTHON=python3.13" >&2; exit 1; }
 	@rm -rf .venv
 	@$(CREATE) >&2 || { rm -rf .venv; \

@@ -2,10 +2,10 @@
 
 TUNER_DATA=FOLDER python benchmarks/book.py [--target 0.0574] [--seed 0] [--timeout 1h] [--json]
 
-Runs `tuner study start mnist_book --target 0.0574`: three layers of 512, 256 and 128, dropout 0.1 to 0.5, rmsprop, adam
-or adadelta, batches of 5, 10 or 100; the last 5000 rows validate. Prints the minutes until the first epoch of any trial
-was below the target, and until the command ended. The command ends after a complete trial below the target, whose model
-it evaluates on the test images. Both times begin with the start of the process, so they include imports.
+Runs `tuner study start mnist_book --stop-at 0.0574`: three layers of 512, 256 and 128, dropout 0.1 to 0.5, rmsprop,
+adam or adadelta, batches of 5, 10 or 100; the last 5000 rows validate. Prints the minutes until the first epoch of any
+trial was below the target, and until the command ended. The command ends after a complete trial below the target, whose
+model it evaluates on the test images. Both times begin with the start of the process, so they include imports.
 
 The book: Bernico, Deep Learning Quick Reference, chapter 6. Its figures are from the log that comes with its code.
 """
@@ -54,7 +54,7 @@ def search(name: str, target: float, seed: int, timeout: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work, Path(work, "result").open("w+", encoding="utf-8") as output:
         home = Path(work, "home")
         command = tuner_command(
-            name, data_folder(), "--target", target, "--seed", seed, "--timeout", timeout, "--home", home, "--json",
+            name, data_folder(), "--stop-at", target, "--seed", seed, "--timeout", timeout, "--home", home, "--json",
         )  # fmt: skip
         began = time.monotonic()
         watch = Watch(home, began)

@@ -80,7 +80,8 @@ def read_rows(data: str, folder: Path | None, validation: int) -> tuple[Any, Any
 
 def run_tuner(task: Task, folder: Path | None, workers: int | None) -> Outcome:
     """Run the grid through the public API with worker processes."""
-    from storage import locate
+    from tuner_storage import locate
+
     from tuner.config.recipe import parse_recipe
     from tuner.run.progress import Ended, Plan, RunView
     from tuner.study import Study

@@ -20,8 +20,8 @@ from machine import resident
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 from rich.console import Console
+from tuner_storage import locate
 
-from storage import locate
 from tuner import studies
 from tuner.config.recipe import Recipe, parse_recipe
 from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrialEnd

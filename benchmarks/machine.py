@@ -25,14 +25,14 @@ def _version(package: str) -> str | None:
         return None
 
 
-def resident(process: int | str = "self") -> float:
-    """Return the resident memory of a process in MiB.
+def resident(process: int | str = "self", *, peak: bool = False) -> float:
+    """Return the resident memory of a process in MiB: that of now, or its highest so far.
 
     Raises:
         SystemExit: If this system does not have it in ``/proc``.
     """
     status = Path(f"/proc/{process}/status")
     for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else []:
-        if line.startswith("VmRSS:"):
+        if line.startswith("VmHWM:" if peak else "VmRSS:"):
             return int(line.split()[1]) / 1024
     raise SystemExit(f"this system has no resident memory of a process in {status}")

@@ -16,7 +16,7 @@ import optuna
 from machine import data_folder, resident
 
 from tuner.config.hyperparameters import Hyperparameters
-from tuner.config.recipe import load_recipe
+from tuner.config.recipe_files import load_recipe
 from tuner.executors import LocalExecutor
 from tuner.jobs import TrainerSetup, TrialEnd, TrialJob
 from tuner.search.ask_tell import AskTell

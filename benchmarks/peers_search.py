@@ -20,9 +20,11 @@ import numpy as np
 from tuner.config.dimensions import AnyDimension, Choice, Float
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.parsing import flat
-from tuner.config.recipe import Recipe, load_recipe
+from tuner.config.recipe import Recipe
+from tuner.config.recipe_files import load_recipe
 from tuner.records import ParamValue
-from tuner.training.optimizers import make_optimizer, make_schedule
+from tuner.training.optimizers import make_optimizer
+from tuner.training.schedules import make_schedule
 
 CLASSES = 10
 FACTOR = 3  # of Hyperband: the default of KerasTuner and of Optuna

@@ -2,7 +2,7 @@
 
 TUNER_DATA=FOLDER python benchmarks/time_to_accuracy.py --minutes 5 --seeds 0,1,2 --out DIR
 
-All search the space of `search_spaces/mnist.toml` with the same 55000 rows of MNIST for training and 5000 for
+All search the space of the built-in search `mnist` with the same 55000 rows of MNIST for training and 5000 for
 validation. Each search has a process of its own and the same budget of wall-clock seconds. The budget begins with the
 start of the process, so imports count. At its end the process is ended, and all epochs until then count.
 

@@ -30,6 +30,22 @@ Results go to stdout. Progress, errors and the next useful commands go to stderr
 | 2 | wrong usage or input |
 | 3 | the database cannot be used |
 | 129, 130, 143 | a run ended because the terminal was closed, by Ctrl-C, or by SIGTERM |
+
+If a command with `--json` fails, stdout holds one object, also for wrong usage:
+
+```json
+{"error": "there is no study 'x'", "hint": "did you mean 'y'?", "exit_code": 2}
+```
+
+`hint` may be `null`. A check that reports what is wrong prints its own object instead, and the exit code tells that
+it failed.
+
+Control characters in names and messages are shown as escapes such as `\\x1b`, in JSON as `\\u001b`. Where the
+encoding of the terminal lacks a character, it becomes ASCII. If stdout or stderr is closed, a run continues and ends
+with its own exit code. If stdout is full, the exit code is 1.
+
+`--debug`, before the name of a command, shows log messages and tracebacks on stderr; `--log-file FILE` appends them to
+a file.
 """
 
 

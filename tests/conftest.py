@@ -13,16 +13,20 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
+from tuner_storage import Location, Store, locate, open_store
 
-from storage import Location, Store, locate, open_store
 from tests.command import Command
 from tests.postgres import Server, start_server
 
 ROOT = Path(__file__).parent.parent
 
-# If a shell starts the tests in the background, it ignores Ctrl-C for them and for all commands that they start.
+# A shell that starts the tests in the background ignores Ctrl-C for them and for all commands that they start.
+# nohup does the same for a closed terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # On a busy machine, time limits per example fail at random.
 hypothesis.settings.register_profile("tuner", deadline=None)
@@ -34,6 +38,27 @@ def _do_not_wait_for_the_disk(connection: object, _record: object) -> None:
     """Databases of tests need not survive a power cut. Waiting for the disk would take most of the time."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+_script_directories: dict[str | None, ScriptDirectory] = {}
+_load_scripts = ScriptDirectory.from_config
+
+
+def _loaded_once(config: Config) -> ScriptDirectory:
+    """Load migrations once per process: else Alembic loads all of them for each database, half of the time it takes."""
+    place = config.get_main_option("script_location")
+    if place not in _script_directories:
+        _script_directories[place] = _load_scripts(config)
+    return _script_directories[place]
+
+
+ScriptDirectory.from_config = staticmethod(_loaded_once)  # type: ignore[method-assign]
+
+
+def pytest_make_parametrize_id(val: object) -> None:
+    """Refuse a compressed file as the name of a test: it holds the time, so each process would see another name."""
+    if isinstance(val, bytes) and val.startswith((b"\x1f\x8b", b"PK")):
+        raise ValueError("give these parameters names of their own: parametrize(..., ids=[...])")
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from storage import Location, locate
+import pytest
+from tuner_storage import Location, locate
+
 from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
+from tuner.errors import RunError
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
 from tuner.jobs import TrainerSetup
 from tuner.results.trials import TrialResult
@@ -82,6 +85,13 @@ def run_scripted(
             )
             coordinator.run(test_all=test_all)
     return coordinator
+
+
+def run_in_vain(home: Path, recipe: Recipe, ends: str, **options: Any) -> None:
+    """Run a study of which no trial completes. ``ends`` says how they end, such as ``2 failed``."""
+    with pytest.raises(RunError, match=rf"no trial of 'small' completed \({ends}\)") as caught:
+        run_scripted(home, recipe, **options)
+    assert (caught.value.exit_code, caught.value.hint) == (1, "see each one: tuner study trials small")
 
 
 def trials_of(home: Path, recipe: Recipe, name: str = "small") -> list[TrialResult]:

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.assessments import assessment_of
 from tuner.files import atomic_path, sha256_of
 from tuner.jobs import (
     ASKED_TO_STOP,
     OUT_OF_MEMORY,
     AskInstruction,
+    AssessEnd,
+    AssessJob,
     CheckpointFile,
     End,
     EpochEnd,
@@ -68,30 +71,32 @@ class ScriptedTrainer:
             return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9})
         if isinstance(job, RefitJob):
             return self._refit(job, on_epoch, instruction)
+        if isinstance(job, AssessJob):
+            return AssessEnd(job.number, assessment_of(*(kept.number for kept in job.candidates)))
         return self._train(job, on_epoch, instruction)
 
     def _train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> TrialEnd:
         kind = job.hyperparameters.batch_size
         if kind == 1:
-            return TrialEnd(job.number, Outcome.FAILED, reason="loss was nan in epoch 1")
+            return TrialEnd(job.number, Outcome.FAILED, "loss was nan in epoch 1", infeasible=True)
         if kind == 2 and job.attempt == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         if kind == 4:
             time.sleep(600)
         if kind == 5:
-            return TrialEnd(job.number, Outcome.FAILED, reason=OUT_OF_MEMORY, traceback="MemoryError")
+            return TrialEnd(job.number, Outcome.FAILED, OUT_OF_MEMORY, traceback="MemoryError", infeasible=True)
         metrics: dict[str, float] = {}
-        first = job.checkpoint.epochs if job.checkpoint else 0
+        first = epochs = job.checkpoint.epochs if job.checkpoint else 0
         for epoch in range(first, job.epochs):
-            if kind == 3:
-                time.sleep(0.2)
-            if kind == 6 and epoch == first + 2:
-                os.kill(os.getpid(), signal.SIGKILL)
+            _during_epoch(kind, epoch - first)
             accuracy = (1 - job.hyperparameters.learning_rate) * (1 - 0.5 ** (epoch + 1))
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
             checkpoint = write_checkpoint(job, epoch + 1) if kind in {3, 6} else None
             on_epoch(EpochEnd(job.number, epoch, metrics, 0.01, checkpoint))
-            received = instruction(epoch + 1 in job.rungs)
+            epochs = epoch + 1
+            received = instruction(epochs in job.rungs)
+            if received is Instruction.COMPLETE:
+                break
             if received in OUTCOMES and epoch + 1 < job.epochs:
                 if received is Instruction.PAUSE and checkpoint is None:
                     checkpoint = write_checkpoint(job, epoch + 1)
@@ -103,10 +108,10 @@ class ScriptedTrainer:
             Outcome.COMPLETE,
             None,
             metrics,
-            job.epochs - 1,
-            job.epochs,
+            epochs - 1,
+            epochs,
             parameters,
-            (0.2 if kind == 3 else 0.01) * job.epochs,
+            (0.2 if kind == 3 else 0.01) * epochs,
             model,
             latency_ms=parameters / 1e6 if job.latency else None,
         )
@@ -148,3 +153,11 @@ def write_model(path: Path, text: str) -> ModelFile:
     with atomic_path(path) as temporary:
         temporary.write_text(text)
     return ModelFile(path, sha256_of(path), path.stat().st_size)
+
+
+def _during_epoch(kind: int, epoch: int) -> None:
+    """Do what the kind of trial says about an epoch, counted from the first one of the attempt."""
+    if kind == 3:
+        time.sleep(0.2)
+    if kind == 6 and epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)

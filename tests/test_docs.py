@@ -43,7 +43,12 @@ def test_links_are_seen_at_all() -> None:
     """An empty list above means that nothing is broken, not that nothing was read."""
     targets = {target for line, target in links() if line.file == ROOT / "README.md"}
 
-    assert {"docs/terminal.svg", "search_spaces/mnist.toml", "docs/glossary.md", "LICENSE"} <= targets
+    assert {
+        "docs/terminal.svg",
+        "search_spaces/tuner_search_spaces/mnist.toml",
+        "docs/glossary.md",
+        "LICENSE",
+    } <= targets
 
 
 def test_every_path_of_the_repository_that_a_page_names_exists() -> None:
@@ -128,7 +133,7 @@ def test_command_lines_are_seen_at_all() -> None:
     [
         ("tuner space show mnist > my.toml  # a copy", [["space", "show", "mnist"]]),
         ("KERAS_BACKEND=jax tuner doctor && tuner study list", [["doctor"], ["study", "list"]]),
-        ("pip install tuner", []),
+        ("pip install mlp-tuner", []),
     ],
 )
 def test_command_lines_are_taken_apart_as_a_shell_does(line: str, expected: list[list[str]]) -> None:

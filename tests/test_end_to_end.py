@@ -49,13 +49,13 @@ def test_a_killed_run_continues_where_it_was(tuner: Command) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal.Signals, code: int) -> None:
     """Results are kept, running trials get a checkpoint, the next command is printed (faults 16, 17)."""
-    process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
+    process = tuner.start("--trials", "500", "--workers", "1")
     tuner.until(lambda: stored_epochs(tuner) > 3)
     os.killpg(process.pid, number)  # to the whole group, as a terminal does
     _, stderr = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == code, stderr
-    assert "every result is kept. Go on with: tuner study start digits --trials 50\n" in stderr
+    assert "every result is kept. Go on with: tuner study start digits --trials 500\n" in stderr
     assert tuner.rows("SELECT COUNT(*) FROM trials WHERE state = 'RUNNING'") == [(0,)]
     assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
     waiting = tuner.rows("SELECT number FROM trials WHERE state = 'WAITING'")
@@ -65,7 +65,7 @@ def test_one_signal_ends_the_run_after_its_epochs(tuner: Command, number: signal
 
 def test_stop_reaches_a_run_in_another_terminal(tuner: Command) -> None:
     """The run ends with exit code 0 within seconds; until then, a second run and a deletion are refused."""
-    process = tuner.start("--trials", "50", "--workers", "1", "--timeout", "60s")
+    process = tuner.start("--trials", "500", "--workers", "1")
     tuner.until(lambda: stored_epochs(tuner) > 0)
     second = tuner("study", "start", "digits")
     assert second.returncode == 1

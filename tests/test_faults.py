@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tuner_storage import locate, open_store
 
-from storage import locate, open_store
 from tests.command import DEADLINE, Command
 from tests.recipes import always, small_recipe
 from tests.runs import Recorder, rows, run_scripted, trials_of
@@ -83,8 +83,8 @@ def test_a_run_waits_for_a_locked_database_for_a_limited_time(
     home: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, survives: bool
 ) -> None:
     """It waits longer than SQLite's own timeout, then ends with exit code 3; the next run continues (fault 9)."""
-    monkeypatch.setattr("storage.engine.BUSY_TIMEOUT", 0.1)
-    monkeypatch.setattr("storage.lease.MAX_WAIT", 60.0 if survives else 1.0)
+    monkeypatch.setattr("tuner_storage.engine.BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr("tuner_storage.lease.MAX_WAIT", 60.0 if survives else 1.0)
     recipe = small_recipe(space=always(3), budget={"trials": 3, "epochs": 3})
     threads: list[threading.Thread] = []
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tuner_storage import locate
 
-from storage import locate
 from tuner import open_study
 from tuner.archive.read import import_archive
 from tuner.cli.main import main
+from tuner.config.hyperparameters import DEFAULTS
+from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
 from tuner.delivery.evaluate import evaluate
 from tuner.results.trials import TrialResult
 from tuner.study import Study, load_study
+from tuner.times import for_people
 
 FOLDER = Path(__file__).parent / "landed"
 TRIALS = [  # state, val_accuracy, epochs, model kept, confirmed trial
@@ -41,16 +45,20 @@ TRIALS = [  # state, val_accuracy, epochs, model kept, confirmed trial
 
 @pytest.fixture
 def landed(home: Path) -> Path:
-    """A copy of the stored home folder."""
+    """A copy of the stored home folder, brought up to date as the message about its older schema says."""
     with zipfile.ZipFile(FOLDER / "home.zip") as packed:
         packed.extractall(home)
+    result = CliRunner().invoke(main, ["study", "best", "landed", "--home", str(home)])
+    assert result.exit_code == 3
+    assert "bring it up to date, a copy is kept: tuner storage upgrade" in result.stderr
+    assert CliRunner().invoke(main, ["storage", "upgrade", "--home", str(home)]).exit_code == 0
     return home
 
 
 def best_json() -> dict[str, Any]:
-    """Return what the earlier version printed for ``tuner study best landed --json``."""
+    """Return what the earlier version printed for ``tuner study best landed --json``, and newer defaults."""
     printed: dict[str, Any] = json.loads((FOLDER / "best.json").read_text(encoding="utf-8"))
-    return printed
+    return {**printed, "params": {**DEFAULTS, **printed["params"]}}
 
 
 def summary(trial: TrialResult) -> tuple[object, ...]:
@@ -66,7 +74,7 @@ def continue_study(home: Path, name: str, **settings: Any) -> Study:
 
 
 def test_best_prints_the_same_json(landed: Path) -> None:
-    """The database needs no upgrade, and every field is as it was."""
+    """Every field is as it was before the upgrade."""
     result = CliRunner().invoke(main, ["study", "best", "landed", "--json", "--home", str(landed)])
 
     assert result.exit_code == 0, result.stderr
@@ -112,7 +120,7 @@ def test_an_unfinished_study_has_the_same_trials_and_front(landed: Path) -> None
         ("paused", 0.08362369337979095, 1),
     ]
     assert [trial.number for trial in study.front()] == [0]
-    assert study.last_run() == "ended 2026-11-26 00:34 UTC: target"
+    assert study.last_run() == f"ended {for_people(datetime(2026, 11, 26, 0, 34, tzinfo=UTC))}: target"
 
 
 def test_a_complete_study_continues_with_more_trials(landed: Path) -> None:
@@ -174,7 +182,7 @@ def export(home: Path, folder: Path, option: str) -> None:
 def test_the_stored_refit_is_exported_and_predicts(landed: Path, tmp_path: Path) -> None:
     """On the test split it has the accuracy that was recorded for it."""
     export(landed, tmp_path / "model", "--refit")
-    data = load_study("landed", home=landed).load_data()
+    data = load_dataset("digits")
 
     measured = evaluate(tmp_path / "model", data.x_test, data.y_test)
     assert measured.accuracy == pytest.approx(best_json()["refit"]["test"]["accuracy"], abs=1e-6)
@@ -183,7 +191,7 @@ def test_the_stored_refit_is_exported_and_predicts(landed: Path, tmp_path: Path)
 def test_the_stored_model_of_the_winner_is_exported_and_predicts(landed: Path, tmp_path: Path) -> None:
     """On the validation rows it has the accuracy by which its trial won."""
     export(landed, tmp_path / "model", "--no-refit")
-    data = load_study("landed", home=landed).load_data()
+    data = load_dataset("digits")
     _, rows = split_rows(data.y_train, 0.2, 0)
 
     measured = evaluate(tmp_path / "model", data.x_train[rows], data.y_train[rows])

@@ -8,6 +8,7 @@ import re
 import runpy
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import tuner
+from tuner.distribution import install
 
 ROOT = Path(__file__).resolve().parents[1]
 PIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*==[0-9][0-9a-z.]*")
+HASHES = re.compile(r"\S+==\S+(?:\s+--hash=sha256:[0-9a-f]{64})+")
 
 # Concatenated, so that the patterns do not match this file.
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:home|root|work|Users)/|\b[A-Z]:\\{1,2}Users")
@@ -90,6 +93,16 @@ def test_constraints_are_sorted_and_name_each_package_once(constraint_lines: lis
     assert names == sorted(set(names))
 
 
+def test_the_file_of_hashes_has_the_same_versions_and_no_address() -> None:
+    """``make hashes`` writes it. It works with any package index, because it names none."""
+    text = (ROOT / "constraints-hashes.txt").read_text(encoding="utf-8").replace("\\\n", "")
+    lines = text.splitlines()
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+    assert [line.split()[0] for line in lines] == pins, "run: make hashes"
+    assert [line for line in lines if not HASHES.fullmatch(line)] == []
+
+
 def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows(
     project: dict[str, Any], pins: dict[str, str]
 ) -> None:
@@ -120,6 +133,49 @@ def test_every_pin_accepts_this_python(pins: dict[str, str]) -> None:
 def test_version_is_the_same_in_the_metadata_and_in_the_package(project: dict[str, Any]) -> None:
     """``tuner --version`` prints the installed version."""
     assert project["project"]["version"] == tuner.__version__
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"),
+    [("3.10.12", False), ("3.11.0", False), ("3.11.1", True), ("3.13.9", True), ("3.14.0", False)],
+)
+def test_a_python_with_the_open_socket_of_multiprocessing_is_refused(
+    project: dict[str, Any], tmp_path: Path, version: str, accepted: bool
+) -> None:
+    """By pip and by make: every user of the machine can run code in a fork server of Python 3.11.0 (CVE-2022-42919)."""
+    python = tmp_path / "python"
+    numbers = tuple(map(int, version.split(".")))
+    python.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; sys.version_info = {numbers}; exec(sys.argv[1])" "$2"\n',
+        encoding="utf-8",
+    )
+    python.chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    make = ["make", "interpreter", f"PYTHON={python}", "UV="]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert SpecifierSet(project["project"]["requires-python"]).contains(version) is accepted
+    assert ("Error: tuner needs Python 3.11.1 or later" not in done.stderr) is accepted
+
+
+def test_the_wheel_installs_no_package_that_a_user_may_have(tmp_path: Path) -> None:
+    """A script beside its own ``storage.py`` or ``search_spaces.py`` can use this package, and the other way round."""
+    for name in ("storage", "search_spaces"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the file of the user')\n", encoding="utf-8")
+    (tmp_path / "script.py").write_text("from tuner import open_study\nprint(open_study('digits').name)\n", "utf-8")
+
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.returncode) == ("digits\n", 0), done.stderr
+
+
+def test_no_file_names_a_distribution_of_somebody_else() -> None:
+    """``tuner`` on the public index is a stranger's project, so every install command names ours."""
+    stranger = re.compile(r"pip install [^`\n]*?(?<![\w.-])tuner(?![\w-])")
+    wrong = [f"{path}: {match[0]}" for path, text in text_files() for match in stranger.finditer(text)]
+
+    assert wrong == []
+    assert install() == f"pip install {importlib.metadata.distribution('mlp-tuner').name}"
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATH, REGISTRY], ids=["machine path", "package registry"])

@@ -53,3 +53,14 @@ def test_another_thread_handles_no_signals() -> None:
     thread.join()
 
     assert seen == [before, None]
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """``nohup tuner study start mnist &`` outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as request:
+            signal.raise_signal(signal.SIGHUP)
+            assert request() is None
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner_storage import Store, locate
 
-from storage import Store, locate
 from tests.recipes import small_recipe
 from tuner import studies
 from tuner.errors import DataError, RecipeError, UsageError
@@ -18,11 +18,12 @@ from tuner.errors import DataError, RecipeError, UsageError
     [
         ("", "a study's name must not be empty"),
         (" \t", "a study's name must not be empty"),
-        ("two\nlines", r"a study's name must be one line without NUL, got 'two\nlines'"),
-        ("two\rlines", r"a study's name must be one line without NUL, got 'two\rlines'"),
-        ("nul\0", r"a study's name must be one line without NUL, got 'nul\x00'"),
+        ("two\nlines", r"a study's name must be one line of printable text, got 'two\nlines'"),
+        ("two\rlines", r"a study's name must be one line of printable text, got 'two\rlines'"),
+        ("nul\0", r"a study's name must be one line of printable text, got 'nul\x00'"),
+        ("a\x1b[2J", r"a study's name must be one line of printable text, got 'a\x1b[2J'"),
         ("x" * 201, "a study's name has at most 200 characters, got 201"),
-        ("\udcff", r"a study's name must be valid text, got '\udcff'"),
+        ("\udcff", r"a study's name must be one line of printable text, got '\xff'"),
     ],
 )
 def test_other_names_are_refused(name: str, message: str) -> None:
@@ -75,7 +76,6 @@ def test_a_study_is_created_once_and_then_resumed(store: Store) -> None:
 @pytest.mark.parametrize(
     ("part", "value"),
     [
-        ("data", "mnist"),
         ("validation", 0.3),
         ("split_seed", 5),
         ("objective", {"metric": "val_loss"}),
@@ -83,14 +83,11 @@ def test_a_study_is_created_once_and_then_resumed(store: Store) -> None:
     ],
 )
 def test_a_study_is_not_resumed_with_another_search(store: Store, part: str, value: Any) -> None:
-    """Old and new trials could not be compared. The hint names both options."""
+    """Old and new trials could not be compared."""
     studies.create_or_resume(store, "digits", small_recipe(), "0" * 64)
 
-    with pytest.raises(RecipeError, match=f"the {part} of 'digits' changed since the study began") as caught:
+    with pytest.raises(RecipeError, match=f"the {part} of 'digits' changed since the study began: "):
         studies.create_or_resume(store, "digits", small_recipe(**{part: value}), "0" * 64)
-
-    assert "--fresh" in str(caught.value.hint)
-    assert "--name" in str(caught.value.hint)
 
 
 def test_changed_rows_are_refused(store: Store) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuner import open_study
+from tuner.data.lookup import load_dataset
 from tuner.errors import DataError, RecipeError, UsageError
 from tuner.run.progress import Plan
 from tuner.study import Study, list_studies, load_study
@@ -33,7 +34,7 @@ def test_a_study_finds_a_model_that_can_be_exported(digits: Study, tmp_path: Pat
     assert best.test is not None
     assert manifest.trial == best.number
     assert manifest.test is not None
-    assert manifest.test.accuracy == best.test["accuracy"]
+    assert manifest.test["accuracy"] == best.test["accuracy"]
     assert (tmp_path / "model" / "model.keras").is_file()
 
 
@@ -42,7 +43,7 @@ def test_the_exported_model_has_the_accuracy_that_was_reported(digits: Study, tm
     from tuner.delivery.evaluate import evaluate
 
     digits.export(tmp_path / "model", formats=("keras",))
-    data = digits.load_data()
+    data = load_dataset("digits")
     evaluation = evaluate(tmp_path / "model", data.x_test, data.y_test)
     test = digits.best().test
 
@@ -90,7 +91,8 @@ def test_a_stored_study_is_loaded_by_its_name(digits: Study) -> None:
     home = digits.location.artifacts.parent
     loaded = load_study("digits", home=home)
 
-    assert loaded.recipe == digits.recipe
+    assert loaded.recipe == digits.settings()
+    assert loaded.recipe.budget.trials == 3
     assert [study.name for study in list_studies(home=home)] == ["digits"]
 
 
@@ -111,7 +113,7 @@ def test_changed_data_are_refused(digits: Study, monkeypatch: pytest.MonkeyPatch
 
     from tuner.data.dataset import Dataset
 
-    data = digits.load_data()
+    data = load_dataset("digits")
     other = Dataset(
         data.name, np.roll(data.x_train, 1, axis=0), data.y_train, data.x_test, data.y_test, data.class_names, "test"
     )
@@ -182,8 +184,9 @@ def test_a_study_continues_with_its_settings(tmp_path: Path) -> None:
     again.run(trials=2, executor="inline", device="cpu")
 
     assert [trial.epochs for trial in again.trials()] == [1, 1]
-    assert (again.recipe.search.seed, again.recipe.search.sampler, again.recipe.validation) == (9, "random", 300)
-    assert again.recipe.budget.timeout == 60  # the recipe's: the timeout is that of one run
+    kept = again.settings()
+    assert (kept.search.seed, kept.search.sampler, kept.validation) == (9, "random", 300)
+    assert kept.budget.timeout == 60  # the recipe's: the timeout is that of one run
     accuracy = again.trials()[1].metrics["val_accuracy"]
     assert 300 * accuracy == pytest.approx(round(300 * accuracy), abs=1e-3)  # so 300 rows validate, not a fifth
 
@@ -204,6 +207,7 @@ def test_the_plan_describes_the_run(tmp_path: Path) -> None:
 
     assert (plans[0].finished, plans[0].limit, plans[0].epochs, plans[0].workers) == (0, 1, 1, 1)
     assert 0 < plans[0].seconds <= 60
+    assert plans[0].disk.available > plans[0].disk.needed > 0
 
 
 def test_the_environment_sets_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

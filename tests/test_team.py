@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tuner_storage import Location, locate, open_store
+from tuner_storage.engine import Database
 
-from storage import Location, locate, open_store
-from storage.engine import Database
 from tests.postgres import Server
 from tests.recipes import small_recipe
 from tests.runs import Recorder, run_scripted
@@ -36,7 +36,7 @@ DUPLICATES = (
 RACER = """
 import json, os, sys, time
 from pathlib import Path
-from storage import locate
+from tuner_storage import locate
 from tests.recipes import small_recipe
 from tuner import studies
 from tuner.errors import TunerError
@@ -158,8 +158,8 @@ def test_a_server_that_stays_away_ends_the_run(
     postgres: Server, postgres_location: Location, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the time limit, the run ends with exit code 3; the next run continues."""
-    monkeypatch.setattr("storage.lease.MAX_WAIT", 0.5)
-    monkeypatch.setattr("storage.postgres.MAX_WAIT", 0.5)
+    monkeypatch.setattr("tuner_storage.lease.MAX_WAIT", 0.5)
+    monkeypatch.setattr("tuner_storage.postgres.MAX_WAIT", 0.5)
     stopped: list[bool] = []
 
     def stop(_view: object) -> None:

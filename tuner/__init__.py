@@ -6,9 +6,32 @@
 >>> study.export("model")  # doctest: +SKIP
 """
 
-from __future__ import annotations
+import os
+import sys
 
-from typing import TYPE_CHECKING
+
+def _do_not_import_from_the_current_folder() -> None:
+    """Remove the folder that `python -m tuner` has put first, so that its files do not replace modules.
+
+    If this package lies there, as in a checkout, the folder becomes the last one.
+    """
+    if sys.flags.safe_path:  # nothing was put there
+        return
+    try:
+        current = os.getcwd()  # noqa: PTH109 - Python has imported `os` at its start, and other modules not yet
+    except FileNotFoundError:  # it was removed, so it is not in the path
+        return
+    if sys.path[0] == current:
+        del sys.path[0]
+        if os.path.dirname(os.path.dirname(__file__)) == current:  # noqa: PTH120
+            sys.path.append(current)
+
+
+# `sys.argv` begins with -m while Python looks for the module that it shall run, which stands before the arguments.
+if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == __name__:
+    _do_not_import_from_the_current_folder()
+
+from typing import TYPE_CHECKING  # noqa: E402
 
 if TYPE_CHECKING:
     from tuner.study import Study, open_study

@@ -8,10 +8,16 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_VERSIONED = ("tuner", "keras", "tensorflow", "optuna", "numpy")
+from tuner import __version__
+from tuner.distribution import REINSTALL, install
+from tuner.errors import UsageError
+
+BACKENDS = ("tensorflow", "jax")  # those that can train
+_VERSIONED = ("keras", "tensorflow", "optuna", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,48 @@ class Change:
         return f"{self.name}: {self.then} then, {self.now} now"
 
 
+def backend() -> str:
+    """Return the backend that Keras would choose: from its environment variable, its file, or else TensorFlow."""
+    variable = os.environ.get("KERAS_BACKEND")
+    if variable:
+        return variable
+    try:
+        return str(json.loads(_keras_file().read_text(encoding="utf-8"))["backend"])
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+def check_backend() -> None:
+    """Check the backend of Keras without importing it.
+
+    Raises:
+        UsageError: If it is none that this package supports, or is not installed.
+    """
+    name = backend()
+    if name not in BACKENDS:
+        where = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else str(_keras_file())
+        raise UsageError(
+            f"the Keras backend '{name}' in {where} cannot be used",
+            hint=f"tuner works with {' and '.join(BACKENDS)}: export KERAS_BACKEND={BACKENDS[0]}",
+        )
+    if find_spec(name) is None:
+        raise UsageError(
+            f"the Keras backend '{name}' is not installed", hint=install("jax") if name == "jax" else REINSTALL
+        )
+
+
+def _keras_file() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+
+
 def environment() -> dict[str, str]:
     """Return the environment that a study records at its start. This imports no backend."""
-    backend = _backend()
-    packages = (*_VERSIONED, "jax") if backend == "jax" else _VERSIONED
+    packages = (*_VERSIONED, "jax") if backend() == "jax" else _VERSIONED
     return {
         "python": platform.python_version(),
+        "tuner": __version__,
         **{name: version(name) for name in packages},
-        "backend": backend,
+        "backend": backend(),
         "cpu": _cpu(),
         "cores": str(available_cores()),
     }
@@ -55,18 +95,6 @@ def changes(then: Mapping[str, Any]) -> list[Change]:
 def available_cores() -> int:
     """Return the number of CPU cores that this process can use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _backend() -> str:
-    """Return the backend that Keras would choose: from its environment variable, its file, or else TensorFlow."""
-    variable = os.environ.get("KERAS_BACKEND")
-    if variable:
-        return variable
-    try:
-        file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
-        return str(json.loads(file.read_text(encoding="utf-8"))["backend"])
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
-        return "tensorflow"
 
 
 def _cpu() -> str:

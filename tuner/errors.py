@@ -25,6 +25,10 @@ class RunError(TunerError):
     """A valid request failed while it was carried out (exit code 1)."""
 
 
+class StudyChangedError(RunError):
+    """Another program changed the study while it ran (exit code 1)."""
+
+
 class UsageError(TunerError):
     """A request names something that does not exist, or that cannot be done (exit code 2)."""
 

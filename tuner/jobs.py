@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.config.objectives import Metric
+from tuner.config.tables import Start
+from tuner.data.schema import DataSchema
+from tuner.evaluation.assessment import Assessment
 from tuner.records import Metrics, Outcome, ParamValue
 
 # Reasons with consequences in the coordinator.
@@ -18,12 +22,22 @@ ASKED_TO_STOP = "asked to stop"
 
 
 class Instruction(enum.Enum):
-    """An instruction to a running trial. Without one, the trial continues. At a rung, it waits for one."""
+    """An instruction to a running trial. Without one, the trial continues. At a rung, it waits for one.
+
+    They are sorted by strength: a trial that has been told to stop does not continue.
+    ``COMPLETE`` ends the trial as complete, with its model, before its last epoch.
+    """
 
     CONTINUE = "continue"
+    COMPLETE = "complete"
     PAUSE = "pause"
     PRUNE = "prune"
     INTERRUPT = "interrupt"
+
+    def or_stronger(self, other: Instruction | None) -> Instruction:
+        """Return the stronger one of this instruction and another one that has not been read yet."""
+        order = list(Instruction)
+        return self if other is None or order.index(self) >= order.index(other) else other
 
 
 # Returns the instruction for a trial, or None. Called with True, at a rung, it waits until there is one.
@@ -35,7 +49,10 @@ class TrainerSetup:
     """What all trials of a study share; sent once to each trainer.
 
     ``validation`` is a share of the training rows if it is below 1, else a number of rows. ``split_seed`` chooses them.
-    ``metric`` is the first objective, ``maximize`` its direction.
+    ``metric`` is the first objective, ``maximize`` its direction. ``fingerprint`` is that of the data when the run
+    began; if it is ``None``, the data are not compared. ``schema`` is what the study stored
+    of its data; if it is ``None``, it is made from the data as for a new study. ``rows`` is the folder of the rows of a
+    table: see :func:`tuner.data.training_rows.encoded_rows`.
     """
 
     data: str
@@ -45,6 +62,9 @@ class TrainerSetup:
     metric: str
     maximize: bool
     device: str = "auto"
+    fingerprint: str | None = None
+    schema: DataSchema | None = None
+    rows: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,8 @@ class TrialSpec:
 
     ``repeats`` is the first trial with the same configuration, if there is one: this trial is another seed of it.
     ``rungs`` are the numbers of epochs after which the trial is compared with others. ``promoted`` is the rung at which
-    it was paused before. ``confirms`` is the trial whose configuration it trains again.
+    it was paused before. ``confirms`` is the trial whose configuration it trains again. ``start`` is the start
+    configuration that the trial itself was made from.
     """
 
     number: int
@@ -75,6 +96,7 @@ class TrialSpec:
     rungs: tuple[int, ...] = ()
     promoted: int | None = None
     confirms: int | None = None
+    start: Start | None = None
 
     @property
     def params(self) -> dict[str, ParamValue]:
@@ -88,9 +110,10 @@ class TrialJob:
 
     ``patience`` is the number of epochs without improvement after which the trial stops early; ``None`` never stops it.
     ``model_path`` is where the model with the weights of the best epoch is written, as a complete ``.keras`` file.
-    ``checkpoint`` is the state to continue from, if there is one. A new one is written every ``checkpoint_seconds`` of
-    training. ``rungs`` are the numbers of epochs after which the trial waits for an instruction. With ``latency``, the
-    trainer also measures how long the model takes for one row.
+    ``checkpoint`` is the state to continue from, if there is one. A new one is written after at least
+    ``checkpoint_seconds`` of training: see :class:`tuner.training.checkpoint.Keeper`. ``rungs`` are the numbers of
+    epochs after which the trial waits for an instruction. With ``latency``, the trainer also measures how long the
+    model takes for one row.
     """
 
     number: int
@@ -138,7 +161,29 @@ class RefitJob:
     model_path: Path
 
 
-Job = TrialJob | TestJob | RefitJob
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A kept model that may become a member of the ensemble."""
+
+    number: int
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssessJob:
+    """Measure the winner, trial ``number``, and select the ensemble by ``metric``.
+
+    ``candidates`` are the models of which it is selected, the winner first.
+    """
+
+    number: int
+    candidates: tuple[Candidate, ...]
+    metric: Metric
+
+
+FinalJob = TestJob | RefitJob | AssessJob  # what follows a search
+Job = TrialJob | FinalJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +209,16 @@ class EpochEnd:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A complete model on disk, written atomically."""
+    """A complete model on disk, written atomically.
+
+    ``outputs`` are its probabilities for the study's sample of rows, computed as in training: see
+    :func:`tuner.data.settle.pack`.
+    """
 
     path: Path
     sha256: str
     size: int  # bytes
+    outputs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +229,8 @@ class TrialEnd:
     ``phases`` tells where the seconds went, ``traced`` whether a program had to be traced for this trial.
     ``checkpoint`` is the state of an interrupted or paused trial, ``traceback`` Python's traceback of a failed one.
     ``latency_ms`` is how long the model of a complete trial takes for one row, if the job requested it: see
-    :mod:`tuner.training.latency`.
+    :mod:`tuner.training.latency`. ``infeasible`` means that a trial failed because of its configuration: it diverged,
+    ran out of memory or took too long.
     """
 
     number: int
@@ -196,6 +247,7 @@ class TrialEnd:
     checkpoint: CheckpointFile | None = None
     traceback: str | None = None
     latency_ms: float | None = None
+    infeasible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +278,18 @@ class RefitEnd:
     seconds: float = 0.0
 
 
-End = TrialEnd | TestEnd | RefitEnd  # how a job ended, whatever its kind
+@dataclass(frozen=True, slots=True)
+class AssessEnd:
+    """What was measured of the winner and of the ensemble, or the reason why nothing was."""
+
+    number: int
+    assessment: Assessment | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+FinalEnd = TestEnd | RefitEnd | AssessEnd
+End = TrialEnd | FinalEnd  # how a job ended, whatever its kind
 
 
 @dataclass(frozen=True, slots=True)

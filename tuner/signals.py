@@ -13,6 +13,11 @@ if hasattr(signal, "SIGHUP"):  # the terminal was closed
     _REASONS[signal.SIGHUP] = "hangup"
 
 
+def stop_signals() -> set[signal.Signals]:
+    """Return the signals that request a stop."""
+    return set(_REASONS)
+
+
 def ignore_signals() -> None:
     """Ignore stop signals. They reach all processes of a group, but only the coordinator decides what to do."""
     for number in _REASONS:
@@ -33,6 +38,7 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Record the first SIGINT, SIGTERM or SIGHUP. The second one raises ``KeyboardInterrupt``.
 
+    A signal that was ignored when the process began stays ignored, as ``nohup`` and background jobs of a shell expect.
     Outside the main thread, Python delivers no signals, so the request stays empty.
     """
     request = StopRequest()
@@ -45,7 +51,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.reason = _REASONS[signal.Signals(number)]
 
-    before = {number: signal.signal(number, handle) for number in _REASONS}
+    heard = [number for number in _REASONS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield request
     finally:

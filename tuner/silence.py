@@ -1,4 +1,4 @@
-"""Hides the output of TensorFlow and of the model converters."""
+"""Hides the output of TensorFlow, of the model converters, and of polars when a file is damaged."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from collections.abc import Iterator
 def silenced() -> Iterator[None]:
     """Discard all output to the terminal inside the block: prints, warnings and log messages.
 
-    The C++ libraries write directly to the file descriptors, so these are redirected too. This affects all threads of
-    the process. Exceptions are not caught.
+    Libraries in C++ and Rust write directly to the file descriptors, so these are redirected too. This affects all
+    threads of the process. Exceptions are not caught.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.ExitStack() as stack:
         for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-            stream.flush()
+            if stream is not None:  # Python has no stream if its descriptor was closed when it started
+                stream.flush()
             stack.enter_context(_discard(descriptor))
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
@@ -31,7 +32,11 @@ def silenced() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _discard(descriptor: int) -> Iterator[None]:
-    saved = os.dup(descriptor)
+    try:
+        saved = os.dup(descriptor)
+    except OSError:  # it is closed
+        yield
+        return
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, descriptor)

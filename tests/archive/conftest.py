@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tests.scripted import write_model
@@ -18,6 +19,7 @@ from tuner import studies
 from tuner.archive.write import write_archive
 from tuner.config.recipe import Recipe
 from tuner.jobs import RefitEnd
+from tuner.output_file import OutputFile
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -37,18 +39,26 @@ def recipe() -> Recipe:
     )
 
 
-@pytest.fixture
-def exported(home: Path, tmp_path: Path) -> Path:
-    """An archive of the study ``small`` in ``home``; the study has a refit."""
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the study ``small`` in ``.tuner``, which has a refit, and its archive. No test changes it."""
+    folder = tmp_path_factory.mktemp("archived")
+    home, file = folder / ".tuner", folder / "small.zip"
     run_scripted(home, recipe())
-    file = tmp_path / "small.zip"
     with studies.existing(locate(home=home), "small") as stored:
         best, study_id = stored.study.best_trial.number, stored.record.id
         model = write_model(stored.store.artifacts.refit_path(study_id, best), "trained again")
         stored.store.set_refit(study_id, RefitEnd(best, {"loss": 0.5, "accuracy": 0.75}, 4, 1797, model, seconds=0.1))
         stored.store.set_refit_test(study_id, {"loss": 0.5, "accuracy": 0.7})
-        write_archive(stored, file)
-    return file
+        write_archive(stored, OutputFile(file))
+    return folder
+
+
+@pytest.fixture
+def exported(finished: Path, home: Path, tmp_path: Path) -> Path:
+    """An archive of the study ``small`` in ``home``."""
+    shutil.copytree(finished / ".tuner", home)
+    return shutil.copyfile(finished / "small.zip", tmp_path / "small.zip")
 
 
 def manifest_of(file: Path) -> dict[str, Any]:

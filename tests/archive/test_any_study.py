@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import insert
+from tuner_storage import Store, locate
+from tuner_storage.models import replace_model
+from tuner_storage.tables import AttemptRow, EpochRow, RunRow
 
-from storage import Store, locate
-from storage.models import replace_model
-from storage.tables import AttemptRow, EpochRow, RunRow
 from tests.recipes import small_recipe
 from tests.scripted import write_model
 from tuner import studies
 from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.jobs import RefitEnd
+from tuner.output_file import OutputFile
 from tuner.records import Outcome
 
 SPACE = {
@@ -52,12 +53,13 @@ def trials(draw: st.DrawFn) -> FrozenTrial:
     state = draw(st.sampled_from(list(TrialState)))
     params = draw(st.fixed_dictionaries({}, optional=PARAMS))
     scored = state == TrialState.COMPLETE or (state == TrialState.PRUNED and draw(st.booleans()))
+    value = draw(NUMBERS)
     trial = create_trial(
         state=state,
-        values=[draw(NUMBERS)] if scored else None,
+        values=[value] if scored else None,
         params=params,
         distributions={name: SPACE[name] for name in params},
-        user_attrs=draw(FACTS),
+        user_attrs=draw(FACTS) | ({"val_accuracy": value} if state == TrialState.COMPLETE else {}),  # else not ours
         system_attrs=draw(st.fixed_dictionaries({}, optional={"fixed_params": st.just(params)})),
         intermediate_values=draw(st.dictionaries(st.integers(0, 50), NUMBERS | st.just(float("nan")), max_size=4)),
     )
@@ -80,18 +82,20 @@ def fill(store: Store, frozen: list[FrozenTrial], data: st.DataObject) -> None:
             lines[EpochRow].append({"trial_number": number, "epoch": epoch, "metrics": metrics, "seconds": 0.1 + 0.2})
         if trial.state == TrialState.WAITING:
             continue
-        outcome = data.draw(st.sampled_from([None, *Outcome]))
+        outcome = (
+            Outcome.COMPLETE if trial.state == TrialState.COMPLETE else data.draw(st.sampled_from([None, *Outcome]))
+        )
         started = trial.datetime_start
         attempt = {"trial_number": number, "attempt": 0, "owner": "host:1:2", "started": started, "outcome": outcome}
         lines[AttemptRow].append(attempt | {"reason": data.draw(st.none() | TEXT), "traceback": data.draw(TEXT)})
         if trial.state == TrialState.COMPLETE:
-            model = write_model(store.artifacts.model_path(record.id, number), data.draw(TEXT))
+            model = write_model(store.artifacts.model_path(record.id, number), f"weights {data.draw(TEXT)}")
             with store.database.write() as session:
                 replace_model(session, store.artifacts, record.id, number, model)
     complete = [number for number, trial in enumerate(frozen) if trial.state == TrialState.COMPLETE]
     winner = data.draw(st.sampled_from([None, *complete]))
     if winner is not None:
-        model = write_model(store.artifacts.refit_path(record.id, winner), data.draw(TEXT))
+        model = write_model(store.artifacts.refit_path(record.id, winner), f"weights {data.draw(TEXT)}")
         store.set_refit(record.id, RefitEnd(winner, {"loss": data.draw(NUMBERS)}, 3, 60000, model, seconds=0.1 + 0.2))
     lines[RunRow].append({"owner": "host:1:2", "workers": 2, "started": record.created, "timing": {"train": 1.5}})
     with store.database.write() as session:
@@ -110,10 +114,10 @@ def test_export_and_import_keep_every_study(frozen: list[FrozenTrial], data: st.
             fill(store, frozen, data)
         files = [Path(folder, name) for name in ("one.zip", "two.zip")]
         with studies.existing(here, "any") as study:
-            write_archive(study, files[0])
+            write_archive(study, OutputFile(files[0]))
         import_archive(files[0], there)
         with studies.existing(there, "any") as study:
-            write_archive(study, files[1])
+            write_archive(study, OutputFile(files[1]))
             imported = study.study.get_trials()
         assert files[0].read_bytes() == files[1].read_bytes()
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+from tuner_storage import locate
+from tuner_storage.tables import StudyRow
+from tuner_storage.transfer import Arrival, clear_dead
 
-from storage import locate
-from storage.tables import StudyRow
-from storage.transfer import Arrival, clear_dead
 from tuner import studies
 from tuner.archive import read
 from tuner.archive.read import import_archive
@@ -88,7 +88,7 @@ def test_a_crash_during_an_import_leaves_no_visible_study(exported: Path, tmp_pa
     """If the process ends before the transaction, no study is listed, and the next import succeeds."""
     other = tmp_path / "other"
     script = (
-        "import os; from pathlib import Path; from storage import locate; from tuner.archive import read\n"
+        "import os; from pathlib import Path; from tuner_storage import locate; from tuner.archive import read\n"
         "read.settle = lambda *_: os._exit(9)\n"
         f"read.import_archive(Path({str(exported)!r}), locate(home=Path({str(other)!r})))"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.archive.conftest import Change, manifest_of, recipe, tampered
 from tests.runs import trials_of
 from tuner import studies
@@ -85,7 +85,7 @@ def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> Non
     content = exported.read_bytes()
     flipped = tmp_path / "flipped.zip"
     ends = range(len(content) - 22, len(content))  # the record with the position of the directory
-    for position in sorted({*range(0, len(content), max(1, len(content) // 60)), *ends}):
+    for position in sorted({*range(0, len(content), max(1, len(content) // 30)), *ends}):
         flipped.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
         try:
             import_archive(flipped, locate(home=tmp_path / f"home-{position}"))
@@ -97,9 +97,9 @@ def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> Non
 
 def test_another_version_is_refused(exported: Path, tmp_path: Path) -> None:
     """The message names the version of the archive and those that can be read."""
-    message = refused(tampered(exported, lambda manifest: manifest.update(archive_version=3)), tmp_path)
+    message = refused(tampered(exported, lambda manifest: manifest.update(archive_version=5)), tmp_path)
 
-    assert "has archive_version 3, this tuner reads versions 1 and 2" in message
+    assert "has archive_version 5, this tuner reads versions 1 to 4" in message
 
 
 @pytest.mark.parametrize("kind", ["model", "refit"])
@@ -179,8 +179,8 @@ def test_pickles_of_a_sampler_are_not_imported(exported: Path, tmp_path: Path) -
 
 def test_bombs_are_not_unpacked(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manifest that is too large and a compressed model are refused."""
-    monkeypatch.setattr(read, "MAX_MANIFEST", 1000)
-    assert "at most 1000 are read" in refused(exported, tmp_path)
+    monkeypatch.setattr(read, "LARGEST", 1000)
+    assert "at most 1.0 kB are read" in refused(exported, tmp_path)
     monkeypatch.undo()
 
     manifest = manifest_of(exported)
@@ -194,6 +194,14 @@ def test_bombs_are_not_unpacked(exported: Path, tmp_path: Path, monkeypatch: pyt
             new.writestr(name, content, zipfile.ZIP_DEFLATED if big else zipfile.ZIP_STORED)
     assert compressed.stat().st_size < 10**6
     assert "bytes" in refused(compressed, tmp_path, RunError)
+
+
+def test_a_manifest_that_needs_more_memory_than_there_is_is_not_parsed(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON takes many times its size in memory."""
+    monkeypatch.setattr("tuner.memory.available_memory", lambda: 10_000)
+    assert "10.0 kB are available" in refused(exported, tmp_path)
 
 
 def test_a_manifest_with_a_wrong_size_is_refused(exported: Path, tmp_path: Path) -> None:

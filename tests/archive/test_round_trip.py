@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 from pydantic import BaseModel
+from tuner_storage import locate
+from tuner_storage.refits import forget_refit
+from tuner_storage.tables import AttemptRow
+from tuner_storage.transfer import TABLES, columns_of
 
-from storage import locate
-from storage.refits import forget_refit
-from storage.tables import AttemptRow
-from storage.transfer import TABLES, columns_of
 from tests.archive.conftest import manifest_of, recipe, tampered
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
@@ -28,13 +28,27 @@ from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.errors import UsageError
 from tuner.files import sha256_of
+from tuner.output_file import OutputFile
 
 
 def export(home: Path, file: Path, name: str = "small") -> Path:
     """Write the archive of a study, and return its path."""
     with studies.existing(locate(home=home), name) as stored:
-        write_archive(stored, file)
+        write_archive(stored, OutputFile(file))
     return file
+
+
+def test_no_archive_is_written_that_cannot_be_read(
+    exported: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit for the manifest is the same on both sides, and the hint names a way without it."""
+    monkeypatch.setattr("tuner.archive.write.LARGEST", 1000)
+
+    with pytest.raises(UsageError, match=r"'small' is too large for an archive: .* at most 1\.0 kB") as caught:
+        export(home, tmp_path / "large.zip")
+
+    assert "tuner storage backup FILE" in str(caught.value.hint)
+    assert not (tmp_path / "large.zip").exists()
 
 
 def remove_refit(stored: studies.StoredStudy) -> None:
@@ -98,9 +112,9 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
     (file,) = (home / "artifacts").rglob("refit-*")
     file.write_text("changed")
     with studies.existing(locate(home=home), "small") as stored:
-        damaged = write_archive(stored, tmp_path / "damaged.zip")
+        damaged = write_archive(stored, OutputFile(tmp_path / "damaged.zip"))
         remove_refit(stored)
-        without = write_archive(stored, tmp_path / "without.zip")
+        without = write_archive(stored, OutputFile(tmp_path / "without.zip"))
 
     assert (damaged.refit, damaged.models, damaged.left_out) == (False, 3, ())
     assert (without.refit, without.models) == (None, 3)
@@ -114,7 +128,7 @@ def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_pa
     """An archive of version 1, which has no refits, gives the same study."""
     with studies.existing(locate(home=home), "small") as stored:
         remove_refit(stored)
-        write_archive(stored, exported, force=True)
+        write_archive(stored, OutputFile(exported, force=True))
 
     def older(manifest: dict[str, Any]) -> None:
         assert manifest.pop("refit") is None
@@ -194,6 +208,8 @@ def test_an_archive_has_every_column(exported: Path) -> None:
         "runs": m.ArchivedRun,
         "models": m.ArchivedModel,
         "refits": m.ArchivedRefit,
+        "data": m.ArchivedData,
+        "assessments": m.ArchivedAssessment,
     }
     for name in TABLES:
         assert set(columns_of(name)) == set(kinds[name].model_fields)
@@ -206,7 +222,7 @@ def test_missing_and_changed_models_are_left_out(home: Path, tmp_path: Path) -> 
     gone.unlink()
     changed.write_text("x")
     with studies.existing(locate(home=home), "small") as stored:
-        written = write_archive(stored, tmp_path / "small.zip")
+        written = write_archive(stored, OutputFile(tmp_path / "small.zip"))
 
     assert written.models == 1
     assert {f"trial-{number:05d}.keras" for number in written.left_out} == {gone.name, changed.name}
@@ -218,8 +234,8 @@ def test_an_existing_file_is_replaced_only_with_force(exported: Path, home: Path
     before = exported.read_bytes()
     with studies.existing(locate(home=home), "small") as stored:
         with pytest.raises(UsageError, match="exists"):
-            write_archive(stored, exported)
-        write_archive(stored, exported, force=True)
+            write_archive(stored, OutputFile(exported))
+        write_archive(stored, OutputFile(exported, force=True))
 
     assert exported.read_bytes() == before
     with zipfile.ZipFile(exported) as archive:

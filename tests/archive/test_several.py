@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.archive.conftest import tampered
 from tests.recipes import small_recipe
 from tests.run.test_several import SPACE
@@ -17,6 +17,7 @@ from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.config.recipe import Recipe
 from tuner.errors import UsageError
+from tuner.output_file import OutputFile
 
 
 def recipe(trials: int = 12) -> Recipe:
@@ -35,7 +36,7 @@ def archive(home: Path, tmp_path: Path) -> Path:
     assert {trial.state for trial in trials_of(home, recipe())} == {"complete", "pruned"}
     file = tmp_path / "small.zip"
     with studies.existing(locate(home=home), "small") as stored:
-        write_archive(stored, file)
+        write_archive(stored, OutputFile(file))
     return file
 
 
@@ -44,7 +45,7 @@ def test_exported_imported_and_exported_is_the_same(archive: Path, home: Path, t
     other = locate(home=tmp_path / "other")
     import_archive(archive, other)
     with studies.existing(other, "small") as stored:
-        write_archive(stored, tmp_path / "again.zip")
+        write_archive(stored, OutputFile(tmp_path / "again.zip"))
         assert [direction.name for direction in stored.study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
 
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()

@@ -109,3 +109,12 @@ def test_the_watch_reads_the_epochs_of_a_database(home: Path, monkeypatch: pytes
         watch.look()
 
     assert [(point.trial, point.epoch) for point in watch.points] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+def test_prepare_prints_the_seconds_of_each_step(run_script: RunScript) -> None:
+    """From a file to the arrays."""
+    output = run_script("prepare.py", "--rows", 400, "--columns", 8)
+
+    assert [line.rsplit(maxsplit=2)[0] for line in output.splitlines()] == [
+        "read and inspect", "split and fit", "encode and write", "fingerprint", "total",
+    ]  # fmt: skip

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 def _peers() -> None:
     """Skip the test if a peer is not installed."""
     for module in ("keras_tuner", "optuna_integration"):
-        pytest.importorskip(module, reason=f"{module} is not installed: pip install 'tuner[bench]'")
+        pytest.importorskip(module, reason=f"{module} is not installed: pip install 'mlp-tuner[bench]'")
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,20 @@ def test_memory_prints_growth_and_replacement(run_script: RunScript) -> None:
 
     assert "growth from 2 to 2: 0.0 %" in output
     assert output.count("replaced on digits: ready after") == 1
+
+
+def test_predict_prints_the_peak_memory(run_script: RunScript) -> None:
+    """There is a row for each file, and a ratio for each kind of file."""
+    output = run_script("predict.py", "--rows", "20,40")
+
+    rows = [line.split("|")[1:3] for line in output.splitlines() if line.startswith("| ")][1:]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["npy", "20"],
+        ["npy", "40"],
+        ["csv", "20"],
+        ["csv", "40"],
+    ]
+    assert [line.split(":")[0] for line in output.splitlines() if "2 times the rows" in line] == ["npy", "csv"]
 
 
 def test_book_runs_the_real_command_to_the_target(run_script: RunScript, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 TRIALS, EPOCHS = 50, 60
 MAX_WAIT = 15.0  # seconds after which orphaned processes must have ended
-COMMAND = (sys.executable, "-m", "tuner", "study", "start", "digits", "--quiet", "--workers", "2")
+COMMAND = (sys.executable, "-m", "tuner", "study", "start")
 
 
 class Monkey:
@@ -22,14 +23,16 @@ class Monkey:
         home: The home folder of the study.
         seed: The seed of the random moments.
         storage: The URL of the database; ``None`` takes the database in ``home``.
+        search: What is started, with its options.
 
     Attributes:
         trainers: How many trainers were killed.
         runs: How many coordinators were killed.
     """
 
-    def __init__(self, home: Path, seed: int, storage: str | None = None) -> None:
+    def __init__(self, home: Path, seed: int, storage: str | None = None, search: Sequence[str] = ("digits",)) -> None:
         self._home = home
+        self._search = search
         self._random = random.Random(seed)  # noqa: S311 - no secret
         self.trainers = self.runs = 0
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("TUNER_")}
@@ -37,7 +40,8 @@ class Monkey:
 
     def start(self) -> subprocess.Popen[str]:
         """Start a run in a new session."""
-        command = [*COMMAND, "--trials", str(TRIALS), "--epochs", str(EPOCHS), "--timeout", "30m"]
+        budget = ("--trials", str(TRIALS), "--epochs", str(EPOCHS), "--timeout", "30m")
+        command = [*COMMAND, *self._search, "--quiet", "--workers", "2", *budget]
         return subprocess.Popen(
             command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -51,7 +55,7 @@ class Monkey:
     def one_round(self) -> bool:
         """Run for a random time while killing trainers, then kill the coordinator; return whether the run had ended."""
         process = self.start()
-        deadline = time.monotonic() + self._random.uniform(1.0, 12.0)  # importing TensorFlow takes 7 s
+        deadline = time.monotonic() + self._random.uniform(1.0, 16.0)  # importing TensorFlow takes 5 to 12 s
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(self._random.uniform(0.2, 3.0))
             if self._random.random() < 0.5:
@@ -97,7 +101,7 @@ def _parent(pid: int) -> int:
 
 def _is_server(pid: int) -> bool:
     try:
-        return b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"tuner.executors.serve" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

@@ -12,23 +12,30 @@ from sqlalchemy import NullPool, create_engine
 
 from tests.chaos.audit import FINISHED, Audit
 from tests.chaos.monkey import TRIALS, Monkey
+from tests.houses import houses_csv
 from tuner.study import load_study
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads processes from /proc")
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "25"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 STUDIES = int(os.environ.get("CHAOS_STUDIES", "1"))
 
 
+@pytest.mark.parametrize("name", ["digits", "houses"])
 @pytest.mark.parametrize("seed", range(SEED, SEED + STUDIES))
-def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None:
-    """All invariants hold after every round, and in the end there are exactly as many trials as requested."""
+def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int, name: str) -> None:
+    """All invariants hold after every round, and in the end there are exactly as many trials as requested.
+
+    The second study is one of a table, which has an ensemble to select at its end. It gets a quarter of the rounds.
+    """
     home = tmp_path / "home"
-    monkey = Monkey(home, seed)
+    search = ("digits",) if name == "digits" else (str(houses_csv(tmp_path, rows=2000)), "--target", "price")
+    rounds = ROUNDS if name == "digits" else ROUNDS // 4
+    monkey = Monkey(home, seed, search=search)
     engine = create_engine(f"sqlite:///{home}/studies.db", poolclass=NullPool)
     audit = Audit(engine, home / "artifacts")
     ends = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         ends += monkey.one_round()
         if (home / "studies.db").exists() and _has_trials(audit):
             audit.check(running=2)
@@ -38,7 +45,7 @@ def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None
             audit.finished.clear()
             ends = 0
     print(f"killed {monkey.runs} runs and {monkey.trainers} trainers")  # noqa: T201 - shown with -s
-    assert monkey.runs > ROUNDS // 2
+    assert monkey.runs > rounds // 2
     assert monkey.trainers > 0
     end = monkey.run_to_the_end()
     assert end.returncode == 0, end.stderr
@@ -46,7 +53,7 @@ def test_whatever_is_killed_no_result_is_lost(tmp_path: Path, seed: int) -> None
     states = audit.check()
     assert len(states) == TRIALS
     assert set(states.values()) <= FINISHED
-    _check_leftovers(home, audit)
+    _check_leftovers(home, name, audit)
     engine.dispose()
 
 
@@ -57,10 +64,11 @@ def _has_trials(audit: Audit) -> bool:
     return {"trials", "tuner_checkpoint"} <= tables
 
 
-def _check_leftovers(home: Path, audit: Audit) -> None:
+def _check_leftovers(home: Path, name: str, audit: Audit) -> None:
     """Check that the best model is kept and evaluated, and that no checkpoint is left."""
-    study = load_study("digits", home=home)
+    study = load_study(name, home=home)
     best = study.best()
     assert best.kept
     assert best.test is not None
+    assert (study.assessment() is not None) == (name == "houses")
     assert audit._rows("SELECT COUNT(*) FROM tuner_checkpoint") == [(0,)]

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
+from tuner_storage import Location, locate
+from tuner_storage.engine import engine_arguments
 
-from storage import Location, locate
-from storage.engine import engine_arguments
 from tests.chaos.audit import FINISHED, Audit
 from tests.chaos.monkey import TRIALS, Monkey
 from tests.postgres import Server

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
+from tuner_storage import Location
+from tuner_storage.engine import Database
+from tuner_storage.opening import has_database
 
-from storage import Location
-from storage.engine import Database
-from storage.opening import has_database
 from tests.chaos.audit import Audit
 
 pytestmark = [
@@ -32,15 +32,15 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import storage.lease
+import tuner_storage.lease
 import tests.scripted
-from storage import locate
+from tuner_storage import locate
 from tests.recipes import always, small_recipe
 from tests.runs import run_scripted
 from tuner.errors import RunError
 
-storage.lease.DURATION = timedelta(seconds={LEASE})
-storage.lease.RENEWAL = 0.3
+tuner_storage.lease.DURATION = timedelta(seconds={LEASE})
+tuner_storage.lease.RENEWAL = 0.3
 write_model = tests.scripted.write_model  # real runs never write the same bytes
 tests.scripted.write_model = lambda path, content: write_model(path, content + f" by {{os.getpid()}}")
 url, home, take_over = sys.argv[1:]
@@ -142,7 +142,7 @@ def test_a_suspended_run_that_was_taken_over_writes_nothing(sleeper: Sleeper) ->
     _, stderr = first.communicate(timeout=DEADLINE)
 
     assert first.returncode == 1
-    assert "RunError: study 'small' was taken over by another run while this one was asleep" in stderr
+    assert "LeaseLostError: study 'small' was taken over by another run while this one was asleep" in stderr
     assert "Traceback" not in stderr
     assert sleeper.rows() == before
     sleeper.check_files()

@@ -99,7 +99,7 @@ def test_fetch_of_an_unknown_name_is_an_input_error() -> None:
 
     assert isinstance(result.exception, DataError)
     assert result.exception.exit_code == 2
-    assert result.exception.hint == "did you mean 'fashion_mnist'? (or the path of an .npz file)"
+    assert result.exception.hint == "did you mean 'fashion_mnist'? (or the path of a table or of an .npz file)"
 
 
 class QuietFiles(http.server.SimpleHTTPRequestHandler):

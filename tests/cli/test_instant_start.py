@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 
-HEAVY = {"alembic", "keras", "numpy", "optuna", "plotly", "pydantic", "sklearn", "sqlalchemy", "tensorflow"}
+HEAVY = {"alembic", "keras", "numpy", "optuna", "plotly", "polars", "pydantic", "sklearn", "sqlalchemy", "tensorflow"}
 
 
 def run_python(*arguments: str) -> str:
@@ -23,9 +23,9 @@ def run_python(*arguments: str) -> str:
 def loaded_by(commands: list[list[str]]) -> dict[str, set[str]]:
     """Return the loaded modules after every command; all commands run in one fresh interpreter."""
     script = (
-        "import json, sys; from tuner.cli.main import main\n"
+        "import contextlib, json, sys; from tuner.cli.main import main\n"
         f"for words in {commands!r}:\n"
-        "    main(words, standalone_mode=False)\n"
+        "    with contextlib.suppress(SystemExit): main(words)\n"
         "    print(); print('loaded:', json.dumps([' '.join(words[:2]), list(sys.modules)]))"
     )
     lines = [line for line in run_python("-c", script).splitlines() if line.startswith("loaded: ")]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tuner_storage import locate
+from tuner_storage.opening import HEAD
 
-from storage import locate
-from storage.opening import HEAD
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tests.storage.test_maintenance import make_older

@@ -99,7 +99,7 @@ def test_reproduce_compares_the_first_objective(tuner: Tuner) -> None:
     ("words", "message"),
     [
         (("--objectives", "val_accuracy,latency"), "there is no objective 'latency'"),
-        (("--objectives", "seconds"), "the first objective must be val_accuracy or val_loss"),
+        (("--objectives", "seconds"), "the first objective must be a metric on the validation rows"),
         (("--objectives", "val_loss,seconds", "--sampler", "cmaes"), "sampler 'cmaes' does not work"),
     ],
 )

@@ -63,7 +63,7 @@ def test_the_comparison_is_one_json_object(tuner: Tuner) -> None:
     assert result.exit_code == 0
     assert set(comparison) == {
         "study", "trial", "state", "label", "objective", "reproduced", "verdict", "value", "metrics", "best_epoch",
-        "epochs", "trained", "first_difference", "reason", "changes",
+        "epochs", "trained", "first_difference", "reason", "changes", "restored",
     }  # fmt: skip
     assert (comparison["reproduced"], comparison["verdict"], comparison["changes"]) == (True, "equal", {})
     assert set(comparison["metrics"]["val_loss"]) == {"then", "now", "difference"}

@@ -28,7 +28,7 @@ def test_help_shows_the_options_in_groups() -> None:
     common = result.stdout.partition("Common options:\n")[2].partition("\n\n")[0]
 
     assert titles[1:] == [
-        "Positional arguments:", "Common options:", "Budget:", "Search:", "Winner:", "Data:", "Machine:",
+        "Positional arguments:", "Common options:", "Budget:", "Search:", "Winner:", "Data:", "Tables:", "Machine:",
         "Study and storage:", "Output:", "Other options:",
     ]  # fmt: skip
     assert [line.split()[0] for line in common.splitlines() if line.startswith("  --")] == [

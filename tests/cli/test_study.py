@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.filesize import decimal
 
 from tuner.cli.main import main
 
@@ -40,7 +42,8 @@ def test_start_prints_the_best_configurations_and_the_next_commands(home: Path) 
     )
     assert result.exit_code == 0
     assert "The best trials" in result.stdout
-    assert "test accuracy" in result.stdout
+    assert re.search(r"^validation  accuracy 0\.\d{4}   loss", result.stdout, re.MULTILINE)
+    assert re.search(r"^test        accuracy 0\.\d{4}   loss", result.stdout, re.MULTILINE)
     assert "learning_rate" in result.stdout
     assert "2 trials of up to 2 epochs, 1 at a time; roughly" in result.stderr
     assert "trial   0 paused " in result.stderr
@@ -96,6 +99,15 @@ def test_show_names_the_sampler_that_auto_chose(tuner: Tuner) -> None:
     assert "auto (tpe)" in tuner("study", "show", "digits").stdout
 
 
+def test_show_says_how_much_disk_the_models_and_checkpoints_take(tuner: Tuner, home: Path) -> None:
+    """The doctor adds it up for all studies."""
+    size = sum(file.stat().st_size for file in (home / "artifacts").rglob("*") if file.is_file())
+
+    assert json.loads(tuner("study", "show", "digits", "--json").stdout)["artifact_bytes"] == size
+    assert "models and checkpoints" in tuner("study", "show", "digits").stdout
+    assert f" exist, {decimal(size)}" in tuner("doctor", "--quick").stdout
+
+
 def test_trials_can_be_limited_to_the_best(tuner: Tuner) -> None:
     """The best comes first."""
     top = json.loads(tuner("study", "trials", "digits", "--top", "2", "--json").stdout)
@@ -112,7 +124,7 @@ def test_report_writes_every_trial_as_csv(tuner: Tuner, tmp_path: Path) -> None:
 
     assert result.exit_code == 0
     assert [row["number"] for row in rows] == ["0", "1", "2", "3"]
-    assert {"val_accuracy", "learning_rate", "seconds", "parameters"} <= set(rows[0])
+    assert {"metrics_val_accuracy", "params_learning_rate", "seconds", "parameters"} <= set(rows[0])
 
 
 def test_report_begins_with_a_paragraph_about_the_study(tuner: Tuner) -> None:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.config.test_space import points
-from tuner.config.dimensions import AnyDimension, Choice, Float, Int
-from tuner.config.parsing import contains
+from tuner.config.dimensions import AnyDimension, Choice, Float, Int, contains
 
 
 @given(low=st.integers(-50, 50), count=st.integers(0, 40), step=st.sampled_from([0.1, 0.25, 0.05, 1.0, 3.0]))

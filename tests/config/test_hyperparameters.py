@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tuner.config.hyperparameters import DEFAULTS, Activation, Hyperparameters, OptimizerName, Schedule
+from tuner.config.hyperparameters import (
+    DEFAULTS,
+    Activation,
+    Hyperparameters,
+    NumericEmbedding,
+    OptimizerName,
+    Parametrization,
+    Schedule,
+)
 
 SHARES = st.floats(0, 1, exclude_max=True)
 WIDTHS = st.lists(st.integers(1, 65_536), max_size=6)
@@ -33,6 +41,12 @@ def configurations(draw: st.DrawFn) -> Hyperparameters:
         weight_decay=draw(st.floats(0, 1)),
         label_smoothing=draw(SHARES),
         batch_size=draw(st.integers(1, 4096)),
+        beta_2=draw(st.floats(0.5, 0.9999)),
+        parametric_activation=draw(st.booleans()),
+        parametrization=draw(st.sampled_from(get_args(Parametrization))),
+        numeric_embedding=draw(st.sampled_from(get_args(NumericEmbedding))),
+        periodic_scale=draw(st.floats(1e-3, 10)),
+        embedding_width=draw(st.integers(2, 64)),
     )
 
 

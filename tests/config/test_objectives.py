@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tuner import studies
+from tuner.config.kept import continuing
 from tuner.config.objectives import Objective, objective_table
-from tuner.config.recipe import load_recipe, parse_recipe
+from tuner.config.recipe import parse_recipe
+from tuner.config.recipe_files import load_recipe
 from tuner.errors import RecipeError
 
 BOTH = ["val_accuracy", "parameters"]
@@ -59,7 +61,7 @@ def test_several_objectives_come_back_from_a_snapshot() -> None:
         (["val_accuracy", []], r"there is no objective \[\]", ""),
         (
             ["parameters", "val_loss"],
-            "must be val_accuracy or val_loss, got 'parameters'",
+            "must be a metric on the validation rows, got 'parameters'",
             "decides which trials are pruned",
         ),
         (["val_loss", "val_loss"], "must be different, got val_loss, val_loss", "once"),
@@ -117,6 +119,6 @@ def test_a_study_continues_with_the_objectives_that_it_began_with() -> None:
     """Objectives that were given as an option need not be repeated. A file with other ones is another search."""
     began, plain = small_recipe(objectives=BOTH), small_recipe()
 
-    assert plain.continuing(began).objective == began.objective
-    assert small_recipe(objectives=["val_accuracy", "seconds"]).continuing(began).objective != began.objective
-    assert small_recipe(objectives=["val_loss"]).continuing(began).objective != began.objective
+    assert continuing(plain, began, {}).recipe.objective == began.objective
+    for other in (["val_accuracy", "seconds"], ["val_loss"]):
+        assert continuing(small_recipe(objectives=other), began, {}).recipe.objective != began.objective

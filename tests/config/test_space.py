@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.config.dimensions import AnyDimension, Choice, Float, Int
-from tuner.config.parsing import contains
+from tuner.config.dimensions import AnyDimension, Choice, Float, Int, contains
 from tuner.config.space import SearchSpace
 from tuner.errors import RecipeError
 from tuner.records import ParamValue

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import optuna
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tuner import studies
@@ -78,7 +78,7 @@ class Finished:
 def original(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A study of twelve trials, some of them pruned or failed."""
     recipe = small_recipe(
-        description="Learns by a formula.", search={"sampler": "random", "pruner": "median"}, space=SPACE
+        description="Learns by a formula.", search={"sampler": "random", "pruner": "median", "seed": 2}, space=SPACE
     )
     study = Finished(tmp_path_factory.mktemp("dashboard") / ".tuner", recipe)
     with pytest.MonkeyPatch.context() as environment:
@@ -96,9 +96,9 @@ def finished(original: Finished, home: Path) -> Finished:
 
 
 @contextmanager
-def served(study: Finished) -> Iterator[str]:
+def served(study: Finished, *, allow_edit: bool = False) -> Iterator[str]:
     """Serve the dashboard of a study, and yield its address without the path."""
-    with DashboardServer(locate(home=study.home), port=0) as server:
+    with DashboardServer(locate(home=study.home), port=0, allow_edit=allow_edit) as server:
         thread = threading.Thread(target=server.serve)
         thread.start()
         yield server.address.removesuffix("/dashboard")

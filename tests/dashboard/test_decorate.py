@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import optuna
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.dashboard.conftest import Finished
 from tuner import studies
 from tuner.dashboard.decorate import decorate

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
+from tuner_storage import locate
 
-from storage import locate
 from tests.dashboard.conftest import Finished
 from tuner.cli.main import main
 from tuner.dashboard.server import DashboardServer
@@ -103,9 +103,10 @@ def test_a_port_in_use_is_an_error(finished: Finished) -> None:
             DashboardServer(locate(home=finished.home), port)
         result = CliRunner().invoke(main, ["dashboard", "--port", str(port), "--home", str(finished.home)])
 
-    assert raised.value.hint == "choose another port: tuner dashboard --port 0"
+    hint = "choose another port: tuner dashboard --port 0"
+    assert raised.value.hint == hint
     assert result.exit_code == 1
-    assert result.stderr.splitlines() == [f"Error: {raised.value}", f"Hint:  {raised.value.hint}"]
+    assert result.stderr.splitlines() == [f"Error: {raised.value}", f"Hint:  {hint} --home {finished.home}"]
 
 
 def test_without_a_study_the_hint_names_how_to_start_one(home: Path) -> None:
@@ -159,4 +160,6 @@ def test_ctrl_c_ends_the_command_quietly(finished: Finished) -> None:
 
     assert process.returncode == 0
     assert out == ""
-    assert err.splitlines() == ["The dashboard is open on this machine only. Ctrl-C ends it."]
+    assert err.splitlines() == [
+        "The dashboard is open on this machine only. It is read-only (see --allow-edit). Ctrl-C ends it."
+    ]

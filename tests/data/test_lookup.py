@@ -149,7 +149,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(DataError, match="unknown data set 'minst'") as caught:
         load_dataset("minst")
 
-    assert caught.value.hint == "did you mean 'mnist'? (or the path of an .npz file)"
+    assert caught.value.hint == "did you mean 'mnist'? (or the path of a table or of an .npz file)"
 
 
 def test_the_cache_is_in_the_home_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,10 @@ def test_the_seed_last_takes_the_last_rows_for_validation() -> None:
 
 def test_a_class_with_one_row_is_refused_by_name() -> None:
     """It cannot be in both parts."""
-    with pytest.raises(DataError, match="class 7 is too rare to split: it has 1 rows"):
+    with pytest.raises(DataError, match="class 7 is too rare to split: it has 1 row to train"):
         split_rows(np.array([0] * 20 + [7]), 0.2, 0)
+    with pytest.raises(DataError, match="class 'owl' is too rare to split"):
+        split_rows(np.array([0] * 20 + [1]), 0.2, 0, names=("cat", "owl"))
 
 
 def test_no_class_is_lost_to_validation() -> None:

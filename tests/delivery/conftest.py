@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,21 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from tests.delivery import tables
+from tuner.data.schema import DataSchema
 from tuner.delivery.export import ModelFacts, export_model
-from tuner.delivery.manifest import Manifest, read_manifest
+from tuner.delivery.manifest import InputSpec, Manifest, read_manifest
+from tuner.delivery.readers import ReadOptions, read_batches
 from tuner.files import sha256_of
 
 ALL_FORMATS = ("keras", "saved-model", "onnx", "litert")
 CLASSES = tuple(str(i) for i in range(10))
+
+
+def load_rows(paths: Sequence[Path], spec: InputSpec, notes: list[str] | None = None, **options: Any) -> np.ndarray:
+    """Return the rows of all files in one array. ``notes`` receives the lines for people."""
+    note = (notes if notes is not None else []).append
+    return np.concatenate([batch.rows for batch in read_batches(paths, spec, ReadOptions(**options), note)])
 
 
 @pytest.fixture(scope="session")
@@ -126,3 +135,30 @@ def manifest(shared_export: Path) -> Manifest:
 def rows(digits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Twenty images."""
     return digits[0][:20]
+
+
+@pytest.fixture(scope="session")
+def schemas() -> dict[str, DataSchema]:
+    """The schemas of both kinds of targets."""
+    return {"classes": tables.schema(), "number": tables.schema(regression=True)}
+
+
+@pytest.fixture(scope="session")
+def models(schemas: dict[str, DataSchema], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model for each schema, as a trainer saves it."""
+    folder = tmp_path_factory.mktemp("models")
+    paths = {name: folder / f"{name}.keras" for name in schemas}
+    for name, schema in schemas.items():
+        tables.core(schema).save(paths[name])
+    return paths
+
+
+@pytest.fixture(scope="session")
+def exports(
+    models: dict[str, Path], schemas: dict[str, DataSchema], facts: ModelFacts, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """An export of each model in all formats."""
+    folder = tmp_path_factory.mktemp("exports")
+    for name, schema in schemas.items():
+        tables.write(models[name], schema, folder / name, facts)
+    return {name: folder / name for name in schemas}

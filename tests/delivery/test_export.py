@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.delivery.conftest import ALL_FORMATS, Exporter, build_model
-from tuner.delivery import export as export_module
+from tuner.delivery import compare
 from tuner.delivery.formats import FORMATS, load_runner
 from tuner.delivery.manifest import read_manifest
 from tuner.errors import DataError, RunError, UsageError
@@ -96,7 +96,7 @@ def test_force_replaces_a_whole_export(export: Exporter, exported: Path) -> None
     manifest = export(exported, force=True)
 
     assert read_manifest(exported) == manifest
-    assert sorted(path.name for path in exported.iterdir()) == ["manifest.json", "model.keras"]
+    assert sorted(path.name for path in exported.iterdir()) == ["MODEL_CARD.md", "manifest.json", "model.keras"]
     assert [path.name for path in exported.parent.iterdir()] == ["model"]
 
 
@@ -122,7 +122,7 @@ def test_force_keeps_files_that_someone_added(export: Exporter, exported: Path) 
 def test_a_failed_export_leaves_the_old_one(export: Exporter, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old export is removed only after the new one is complete."""
     before = read_manifest(exported)
-    monkeypatch.setattr(export_module, "TOLERANCE", -1.0)
+    monkeypatch.setattr(compare, "TOLERANCE", -1.0)
 
     with pytest.raises(RunError, match="format 'keras' differs from the original by"):
         export(exported, force=True)
@@ -141,7 +141,7 @@ def test_a_missing_package_is_named_before_anything_is_written(
     with pytest.raises(UsageError, match="format 'onnx' needs tf2onnx") as caught:
         export(tmp_path / "model", formats=("keras", "onnx"))
 
-    assert caught.value.hint == "pip install 'tuner[onnx]'"
+    assert caught.value.hint == "pip install 'mlp-tuner[onnx]'"
     assert not list(tmp_path.iterdir())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.delivery.conftest import load_rows
 from tuner.delivery.manifest import InputSpec, Manifest
-from tuner.delivery.readers import load_rows
-from tuner.delivery.rows import fit_rows
-from tuner.delivery.tables import read_csv
+from tuner.delivery.readers import ReadOptions, read_batches
+from tuner.delivery.rows import BATCH, fit_rows
 from tuner.errors import DataError, UsageError
 
 Digits = tuple[np.ndarray, np.ndarray]
@@ -33,8 +33,8 @@ def test_npy_and_npz_give_the_same_rows(manifest: Manifest, rows: np.ndarray, tm
     np.save(tmp_path / "a.npy", rows)
     np.savez(tmp_path / "b.npz", anything=rows)
 
-    np.testing.assert_array_equal(load_rows([tmp_path / "a.npy"], manifest), rows)
-    both = load_rows([tmp_path / "a.npy", tmp_path / "b.npz"], manifest)
+    np.testing.assert_array_equal(load_rows([tmp_path / "a.npy"], manifest.input), rows)
+    both = load_rows([tmp_path / "a.npy", tmp_path / "b.npz"], manifest.input)
     np.testing.assert_array_equal(both, np.concatenate([rows, rows]))
 
 
@@ -43,10 +43,10 @@ def test_the_array_of_an_npz_is_chosen_by_name(manifest: Manifest, rows: np.ndar
     path = tmp_path / "data.npz"
     np.savez(path, x=rows[:3], x_test=rows[:2], other=rows[:1], y_test=np.zeros(2))
 
-    assert len(load_rows([path], manifest)) == 2
-    assert len(load_rows([path], manifest, array="other")) == 1
+    assert len(load_rows([path], manifest.input)) == 2
+    assert len(load_rows([path], manifest.input, array="other")) == 1
     with pytest.raises(UsageError, match="no array 'othr'") as caught:
-        load_rows([path], manifest, array="othr")
+        load_rows([path], manifest.input, array="othr")
     assert caught.value.hint == "did you mean 'other'?"
 
 
@@ -55,7 +55,7 @@ def test_several_candidate_arrays_are_listed(manifest: Manifest, rows: np.ndarra
     np.savez(tmp_path / "data.npz", first=rows, second=rows)
 
     with pytest.raises(UsageError, match="holds 2 arrays: first, second"):
-        load_rows([tmp_path / "data.npz"], manifest)
+        load_rows([tmp_path / "data.npz"], manifest.input)
 
 
 @pytest.mark.parametrize("content", [b"", b"not numpy", b"PK\x03\x04 broken"], ids=["empty", "text", "broken zip"])
@@ -68,15 +68,68 @@ def test_a_broken_numpy_file_is_an_error_of_the_input(
     path.write_bytes(content)
 
     with pytest.raises(DataError, match="is not a NumPy file"):
-        load_rows([path], manifest)
+        load_rows([path], manifest.input)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_rows_are_read_in_batches(tmp_path: Path, order: Literal["C", "F"], packed: bool) -> None:
+    """Arrays of either order and byte order, packed or not, are read part by part; only the last part is smaller."""
+    values = np.arange(2 * BATCH + 3, dtype=">i4").reshape(-1, 1) * [1, 2, 3]
+    path = tmp_path / ("a.npz" if packed else "a.npy")
+    array = np.asarray(values, order=order)
+    np.savez_compressed(path, x=array) if packed else np.save(path, array)
+
+    parts = [batch.rows for batch in read_batches([path], TABLE, ReadOptions(), print)]
+
+    assert [len(part) for part in parts] == [BATCH, BATCH, 3]
+    np.testing.assert_array_equal(np.concatenate(parts), values)
+
+
+def test_a_value_far_down_is_named_with_its_rows(tmp_path: Path) -> None:
+    """A batch is checked when it is read."""
+    values = np.zeros((BATCH + 3, 3))
+    values[-1] = np.nan
+    np.save(tmp_path / "a.npy", values)
+
+    with pytest.raises(
+        DataError,
+        match=rf"a\.npy, rows {BATCH + 1} to {BATCH + 3} has missing values \(NaN\) in 1 of 3 rows, first in row 2",
+    ):
+        load_rows([tmp_path / "a.npy"], TABLE)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(10**12, r"declares 3000\.0 GB"), (8, "ends before its last value"), (-1, r"declares the shape \(-1, 3\)")],
+)
+def test_an_array_that_is_not_as_declared_is_refused(tmp_path: Path, size: int, message: str) -> None:
+    """No memory is reserved for values that are not there."""
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (size, 3)})
+
+    with pytest.raises(DataError, match=message):
+        load_rows([path], TABLE)
+
+
+def test_an_array_that_must_be_read_as_a_whole_needs_memory_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This is the case if its values are stored column by column."""
+    np.save(tmp_path / "a.npy", np.zeros((200_000, 3), order="F"))
+    monkeypatch.setattr("tuner.memory.available_memory", lambda: 8_000_000)
+
+    with pytest.raises(DataError, match=r"a\.npy needs 9\.6 MB of memory"):
+        load_rows([tmp_path / "a.npy"], TABLE)
 
 
 def test_pickled_objects_are_not_loaded(manifest: Manifest, tmp_path: Path) -> None:
     """A pickled array is refused, because loading it runs code."""
     np.save(tmp_path / "data.npy", np.array([{}], dtype=object), allow_pickle=True)
 
-    with pytest.raises(DataError, match="is not a NumPy file of numbers"):
-        load_rows([tmp_path / "data.npy"], manifest)
+    with pytest.raises(DataError, match="holds Python objects, which are not loaded"):
+        load_rows([tmp_path / "data.npy"], manifest.input)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
@@ -90,7 +143,7 @@ def test_csv_is_read_with_and_without_header(rows: np.ndarray, tmp_path: Path, d
     lines = [delimiter.join(map(str, row)) for row in pixels.tolist()]
     path.write_text("\n".join([line, *lines] if line else lines) + "\n", encoding="utf-8-sig")
 
-    np.testing.assert_array_equal(read_csv(path, SPEC), rows)
+    np.testing.assert_array_equal(load_rows([path], SPEC), rows)
 
 
 @pytest.mark.parametrize("label", ["label", "Y"])
@@ -101,7 +154,7 @@ def test_a_label_column_is_left_out(rows: np.ndarray, tmp_path: Path, label: str
     path = tmp_path / "rows.csv"
     np.savetxt(path, table, "%d", ",", header=",".join([*names[:5], label, *names[5:]]), comments="")
 
-    np.testing.assert_array_equal(read_csv(path, SPEC), rows)
+    np.testing.assert_array_equal(load_rows([path], SPEC), rows)
 
 
 def test_a_label_column_without_a_name_is_refused(rows: np.ndarray, tmp_path: Path) -> None:
@@ -109,7 +162,7 @@ def test_a_label_column_without_a_name_is_refused(rows: np.ndarray, tmp_path: Pa
     table = np.column_stack([np.zeros(20), rows.reshape(20, 64)])
 
     with pytest.raises(DataError, match=r"has 65 columns, expected 64 \(8 x 8\)") as caught:
-        read_csv(write_csv(tmp_path / "rows.csv", table), SPEC)
+        load_rows([write_csv(tmp_path / "rows.csv", table)], SPEC)
 
     assert "header line that names it 'label'" in str(caught.value.hint)
 
@@ -117,7 +170,7 @@ def test_a_label_column_without_a_name_is_refused(rows: np.ndarray, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has 0 columns"),
+        ("", "is empty"),
         ("a,b,c\n", "has 0 rows"),
         ("a,b,c\n\n \n", "has 0 rows"),
         ("a,b,c\n1,2,3\n1,2\n", "line 3: 2 columns, expected 3"),
@@ -133,7 +186,7 @@ def test_a_csv_that_does_not_fit_is_explained(tmp_path: Path, text: str, message
     path.write_text(text)
 
     with pytest.raises(DataError, match=message):
-        read_csv(path, InputSpec(shape=(3,), dtype="float32", scale=1))
+        load_rows([path], InputSpec(shape=(3,), dtype="float32", scale=1))
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -141,14 +194,14 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes("ä,b,c\n1,2,3\n".encode("latin-1"))
 
     with pytest.raises(DataError, match="is not UTF-8 text"):
-        read_csv(tmp_path / "rows.csv", TABLE)
+        load_rows([tmp_path / "rows.csv"], TABLE)
 
 
 def test_named_columns_are_put_in_the_order_of_the_model(tmp_path: Path) -> None:
     """Columns may be in any order, and a label column may be among them."""
     (tmp_path / "rows.csv").write_text("c,label,a,b\n3,0,1,2\n6,0,4,5\n")
 
-    np.testing.assert_array_equal(read_csv(tmp_path / "rows.csv", TABLE), [[1, 2, 3], [4, 5, 6]])
+    np.testing.assert_array_equal(load_rows([tmp_path / "rows.csv"], TABLE), [[1, 2, 3], [4, 5, 6]])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +219,7 @@ def test_columns_that_differ_are_listed(tmp_path: Path, header: str, message: st
     (tmp_path / "rows.csv").write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
 
     with pytest.raises(DataError, match=message):
-        read_csv(tmp_path / "rows.csv", TABLE)
+        load_rows([tmp_path / "rows.csv"], TABLE)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +241,7 @@ def test_inputs_and_options_that_make_no_sense_are_refused(
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(UsageError, match=message):
-        load_rows([tmp_path / name], manifest, **options)
+        load_rows([tmp_path / name], manifest.input, **options)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +253,7 @@ def test_inputs_and_options_that_make_no_sense_are_refused(
         (np.zeros((0, 8, 8), np.uint8), "has no rows"),
         (np.full((1, 8, 8), 256), "values from 256 to 256, expected 0 to 255"),
         (np.full((1, 8, 8), -1), "values from -1 to -1"),
-        (np.full((1, 8, 8), np.nan), "values from nan to nan"),
+        (np.full((1, 8, 8), np.nan), r"missing values \(NaN\) in 1 of 1 rows, first in row 0"),
         (np.full((1, 8, 8), 0.5), r"the value 0\.5, expected whole numbers"),
         (np.full((1, 8, 8), "7"), "values of type <U1"),
         (np.full((1, 8, 8), 1j), "values of type complex128"),
@@ -214,8 +267,8 @@ def test_values_that_a_cast_would_change_are_refused(rows: np.ndarray, message: 
 
 def test_a_float_model_takes_no_infinity() -> None:
     """NaN, infinity and values beyond float32 are refused."""
-    for value in (np.nan, np.inf, 1e300):
-        with pytest.raises(DataError, match=r"expected -3\.4"):
+    for value, message in ((np.nan, "missing values"), (np.inf, r"expected -3\.4"), (1e300, r"expected -3\.4")):
+        with pytest.raises(DataError, match=message):
             fit_rows(np.full((1, 3), value), TABLE, "x")
 
 

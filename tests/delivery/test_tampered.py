@@ -41,7 +41,7 @@ TAMPERED: dict[str, tuple[bad.Tamper, str]] = {
     "no weights": (bad.without(bad.WEIGHTS), "lacks 'model.weights.h5'"),
     "not JSON": (bad.replaced(bad.CONFIG, lambda _: b"{"), "has a config.json that Keras did not write"),
     "deep JSON": (bad.replaced(bad.CONFIG, lambda _: b"[" * 10**5), "has a config.json that Keras did not write"),
-    "long JSON": (bad.replaced(bad.CONFIG, lambda raw: raw + b" " * 4 * 10**6), "has a config.json of 4.0 MB"),
+    "long JSON": (bad.replaced(bad.CONFIG, lambda raw: raw + b" " * 16 * 10**6), "has a config.json of 16.0 MB"),
     "function": (
         bad.layer("Dense", lambda layer: layer["config"].update(activation=FUNCTION)),
         "holds the function os.system, which is code",
@@ -138,7 +138,9 @@ def entry(
 
     def export_trial(model: Path, sha256: str) -> str:
         arguments = {"model": model, "sha256": sha256}
-        study = SimpleNamespace(export=lambda folder, *, trial, refit, **kw: export(folder, **arguments, **kw))
+        study = SimpleNamespace(
+            export=lambda folder, *, trial, refit, ensemble, **kw: export(folder, **arguments, **kw)
+        )
         monkeypatch.setitem(sys.modules, "tuner.study", SimpleNamespace(load_study=lambda _, **__: study))
         message = _command("export", "digits", "-o", model.parent / "exported")
         assert not (model.parent / "exported").exists()
@@ -210,7 +212,8 @@ def test_a_study_whose_best_model_was_changed_ends_with_1(tmp_path: Path, monkey
 
     assert searched.exit_code == 1
     assert "the best model could not be evaluated: error: RunError: checksum mismatch: " in searched.stderr
-    assert "Hint:  no trial is lost; `tuner doctor` looks at the file of every model" in searched.stderr
+    assert "Hint:  no trial is lost; `tuner doctor --home " in searched.stderr
+    assert "looks at the file of every model" in searched.stderr
     assert "checksum mismatch: " in _command("export", "digits", "-o", tmp_path / "exported", *home)
     assert not (tmp_path / "exported").exists()
 

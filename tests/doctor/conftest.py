@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tuner_storage import Location, locate
 
-from storage import Location, locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tuner.doctor import Examination, examine

@@ -11,17 +11,19 @@ from pathlib import Path
 import optuna
 import pytest
 from sqlalchemy import insert
+from tuner_storage import Location, locate, open_store
+from tuner_storage.maintenance import backup
+from tuner_storage.owner import this_owner
+from tuner_storage.tables import CheckpointRow
 
-from storage import Location, locate, open_store
-from storage.maintenance import backup
-from storage.owner import this_owner
-from storage.tables import CheckpointRow
 from tests.doctor.conftest import checks, examined
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tests.scripted import write_model
+from tests.storage.test_identity import rename
 from tuner.doctor import studies
 from tuner.jobs import RefitEnd
+from tuner.output_file import OutputFile
 
 
 def execute(location: Location, *statements: str) -> None:
@@ -99,17 +101,23 @@ def test_missing_short_and_changed_models_are_named(location: Location) -> None:
 
 def test_checkpoints_are_checked_too(location: Location) -> None:
     """Missing and changed checkpoints are named, as models are."""
+    path = "study-00001/trial-00003.after-00002.npz"
     store = open_store(location)
     with store.database.write() as session:
         session.execute(
             insert(CheckpointRow).values(
-                study_id=1, trial_number=3, epochs=2, path="study-00001/c.npz", sha256="0" * 64, size=5
+                study_id=1,
+                trial_number=3,
+                epochs=2,
+                path="study-00001/trial-00003.after-00002.npz",
+                sha256="0" * 64,
+                size=5,
             )
         )
     store.close()
 
-    assert checks(location)["files"].cases == ("checkpoint of trial 3 of 'small': study-00001/c.npz is missing",)
-    (location.artifacts / "study-00001" / "c.npz").write_bytes(b"12345")
+    assert checks(location)["files"].cases == (f"checkpoint of trial 3 of 'small': {path} is missing",)
+    (location.artifacts / path).write_bytes(b"12345")
     assert "was changed" in checks(location)["files"].cases[0]
 
 
@@ -120,8 +128,10 @@ def test_the_refit_is_checked_too(location: Location) -> None:
     leftover = write_model(store.artifacts.refit_path(1, 4), "of a run that was killed")
     store.set_refit(1, RefitEnd(4, {}, 2, 1000, model))
     store.close()
-    backup(location, location.file.with_name("copy.db"))
-    assert checks(location)["files"].message == f"6 files in {location.artifacts} are intact"
+    backup(location, OutputFile(location.file.with_name("copy.db")))
+    files = checks(location)["files"]
+    assert files.status == "ok"
+    assert files.message.startswith(f"6 files in {location.artifacts} are intact, ")
     assert examined(location, fix=True).removed == [str(leftover.path)]
 
     execute(location, "DELETE FROM tuner_refit")
@@ -172,12 +182,12 @@ def test_files_of_a_running_study_are_never_removed(location: Location) -> None:
 
 def test_models_of_another_database_in_the_folder_are_not_leftovers(location: Location, tmp_path: Path) -> None:
     """Another database, or an older copy of the same one, may refer to them."""
-    backup(location, location.file.with_name("copy.db"))
+    backup(location, OutputFile(location.file.with_name("copy.db")))
     execute(location, "DELETE FROM tuner_model WHERE trial_number = 0", "DELETE FROM tuner_model WHERE id = 1")
     assert checks(location, fix=True)["leftovers"].status == "ok"
 
     elsewhere = Location(locate(f"sqlite:///{tmp_path}/elsewhere.db").url, location.artifacts)
-    backup(location, elsewhere.file)
+    backup(location, OutputFile(elsewhere.file))
     location.file.with_name("copy.db").unlink()
     location.file.unlink()
     check = checks(elsewhere, fix=True)["leftovers"]
@@ -228,6 +238,20 @@ def test_fix_removes_rows_of_a_study_that_optuna_lost(location: Location) -> Non
     assert len([path for path in examination.removed if "study-00001" in path]) == 5
     assert {check.status for check in checks(location).values() if check.name != "data"} == {"ok"}
     assert len(trials_of(home, small_recipe(), "other")) == 6
+
+
+def test_fix_removes_nothing_of_a_renamed_study(location: Location) -> None:
+    """The Optuna dashboard renames a study by copying it to a new id. It is no study that Optuna lost."""
+    store = open_store(location)
+    rename(store, "small", "better")
+    store.close()
+    before = {path.relative_to(location.artifacts) for path in location.artifacts.rglob("*")}
+    examination = examined(location, fix=True)
+
+    assert {check.status for check in examination.checks if check.name != "data"} == {"ok"}
+    assert examination.removed == []
+    assert {path.relative_to(location.artifacts) for path in location.artifacts.rglob("*")} == before
+    assert len(trials_of(location.artifacts.parent, small_recipe(), "better")) == 6
 
 
 def test_fix_removes_an_import_that_crashed(location: Location) -> None:

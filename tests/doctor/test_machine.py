@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tuner_storage import Location
+from tuner_storage.engine import Database
 
-from storage import Location
 from tests.doctor.conftest import checks
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
@@ -28,6 +29,19 @@ def test_data_that_a_study_needs_and_that_is_missing_is_a_warning(
     assert check.status == "warning"
     assert check.message == "studies need mnist, which is not on this machine"
     assert check.hint == "tuner data fetch mnist"
+
+
+def test_a_users_file_is_looked_for_in_the_data_folder(location: Location, tmp_path: Path) -> None:
+    """The folder that the hint recommends is one that the doctor and a run look into."""
+    (tmp_path / "data").mkdir()
+    run_scripted(location.artifacts.parent, small_recipe(data=str(tmp_path / "rows.npz")), name="mine")
+    check = checks(location)["data"]
+    assert check.hint == "restore the file, or name its folder with --data-dir"
+
+    (tmp_path / "data" / "rows.npz").touch()
+    examination = Examination()
+    machine.examine_data(examination, tmp_path / "data", Database(location))
+    assert examination.checks[0].status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +69,7 @@ def test_another_process_finds_the_device(
 def test_the_device_of_a_real_trainer_is_found(location: Location) -> None:
     """The doctor's own process does not import TensorFlow."""
     script = (
-        "import sys; from pathlib import Path; from storage import locate; from tuner.doctor import examine\n"
+        "import sys; from pathlib import Path; from tuner_storage import locate; from tuner.doctor import examine\n"
         f"examination = examine(locate(home=Path({str(location.artifacts.parent)!r})))\n"
         "print([check.status for check in examination.checks if check.name == 'device'], 'tensorflow' in sys.modules)"
     )

@@ -6,14 +6,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tuner_storage
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
+from tuner_storage import Location, locate, open_store
+from tuner_storage.maintenance import backup, check, upgrade
+from tuner_storage.opening import HEAD, VERSION_TABLE
 
-import storage
-from storage import Location, locate, open_store
-from storage.maintenance import backup, check, upgrade
-from storage.opening import HEAD, VERSION_TABLE
 from tests.archive.conftest import recipe
 from tests.postgres import PASSWORD
 from tests.runs import run_scripted
@@ -22,6 +22,7 @@ from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
 from tuner.doctor import examine
 from tuner.errors import UsageError
+from tuner.output_file import OutputFile
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def archive(tmp_path: Path) -> Path:
     """The archive of a study in SQLite."""
     run_scripted(tmp_path / "first", recipe())
     with studies.existing(locate(home=tmp_path / "first"), "small") as stored:
-        write_archive(stored, tmp_path / "small.zip")
+        write_archive(stored, OutputFile(tmp_path / "small.zip"))
     return tmp_path / "small.zip"
 
 
@@ -45,10 +46,10 @@ def test_an_archive_moves_from_sqlite_to_postgresql_and_back(
     """The archives have the same bytes."""
     import_archive(archive, postgres_location)
     with studies.existing(postgres_location, "small") as stored:
-        write_archive(stored, tmp_path / "second.zip")
+        write_archive(stored, OutputFile(tmp_path / "second.zip"))
     import_archive(tmp_path / "second.zip", locate(home=tmp_path / "third"))
     with studies.existing(locate(home=tmp_path / "third"), "small") as stored:
-        write_archive(stored, tmp_path / "third.zip")
+        write_archive(stored, OutputFile(tmp_path / "third.zip"))
 
     for name in ("second.zip", "third.zip"):
         with zipfile.ZipFile(tmp_path / name) as one, zipfile.ZipFile(archive) as two:
@@ -67,7 +68,7 @@ def test_a_server_is_checked_and_examined(archive: Path, postgres_location: Loca
     assert {"database", "runs", "trials", "rows", "files"} <= {result.name for result in examination.checks}
     assert PASSWORD not in repr(health) + repr(examination)
     with pytest.raises(UsageError, match="on a database server"):
-        backup(postgres_location, Path("copy"))
+        backup(postgres_location, OutputFile("copy"))
 
 
 def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location: Location) -> None:
@@ -76,7 +77,9 @@ def test_a_server_of_an_older_tuner_is_upgraded(archive: Path, postgres_location
     before = trials_in(postgres_location)
     store = open_store(postgres_location)
     config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(Path(tuner_storage.__file__).parent / "migrations").replace("%", "%%")
+    )
     config.attributes["version_table"] = VERSION_TABLE
     with store.database.engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -1,7 +1,9 @@
-"""Jobs for the scripted trainer, and a trainer that cannot start."""
+"""Jobs for the scripted trainer, and trainers that cannot start."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,22 @@ DEADLINE = 30.0  # seconds; a hang fails the test instead of stopping the suite
 def refuse(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
     """Fail like a trainer without a GPU."""
     raise RunError("no GPU was found", hint="use --device auto")
+
+
+def fail_to_import(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
+    """Fail like a trainer whose backend is not installed."""
+    raise ModuleNotFoundError("No module named 'jaxx'")
+
+
+def exit_quietly(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
+    """Fail like a library that ends the program."""
+    sys.exit(3)
+
+
+def abort(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
+    """Fail like a library that ends the process."""
+    print("cannot load the driver", file=sys.stderr, flush=True)  # noqa: T201 - as a library does it
+    os.abort()
 
 
 def job(folder: Path, number: int = 0, *, kind: int = 64, epochs: int = 3, attempt: int = 0) -> TrialJob:

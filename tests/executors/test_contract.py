@@ -94,6 +94,17 @@ class ExecutorContract:
         assert end.outcome is outcome
         assert end.epochs < 50
 
+    def test_a_weaker_instruction_does_not_replace_a_stronger_one(self, executor: Executor, tmp_path: Path) -> None:
+        """A trial that was told to stop does not continue because it is among the best at a rung."""
+        executor.submit([job(tmp_path, kind=3, epochs=20)])
+        until(executor, lambda event: isinstance(event, EpochEnd))
+        executor.instruct(0, Instruction.INTERRUPT)
+        executor.instruct(0, Instruction.CONTINUE)
+        end = until(executor, lambda event: isinstance(event, TrialEnd))[-1]
+
+        assert isinstance(end, TrialEnd)
+        assert end.outcome is Outcome.INTERRUPTED
+
     @pytest.mark.parametrize(("instruction", "epochs"), [(Instruction.CONTINUE, 3), (Instruction.PAUSE, 2)])
     def test_a_trial_waits_at_a_rung_for_an_instruction(
         self, executor: Executor, tmp_path: Path, instruction: Instruction, epochs: int
@@ -264,4 +275,4 @@ class TestLocal(ExecutorContract):
         executor.submit([job(tmp_path, kind=3, epochs=1000)])
         processes = [worker.process for worker in executor._workers]
         executor.close()
-        assert not any(process.is_alive() for process in processes)
+        assert all(process.pid is not None and process.exitcode is not None for process in processes)

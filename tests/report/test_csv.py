@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import UsageError
-from tuner.report.csv import write_csv
+from tuner.output_file import OutputFile
+from tuner.report.csv import is_csv_of_trials, write_csv
 from tuner.results.trials import TrialResult
 
 TRIAL = TrialResult(
@@ -41,7 +42,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_every_trial_is_a_line(tmp_path: Path) -> None:
     """With metrics and all parameters. Missing values are empty; commas and quotes are preserved."""
-    write_csv(tmp_path / "trials.csv", [TRIAL, FAILED])
+    write_csv(OutputFile(tmp_path / "trials.csv"), [TRIAL, FAILED])
     first, second = read(tmp_path / "trials.csv")
 
     assert first == {
@@ -54,19 +55,38 @@ def test_every_trial_is_a_line(tmp_path: Path) -> None:
         "parameters": "2410",
         "label": "known, good",
         "reason": "",
-        "val_accuracy": "0.9625",
-        "val_loss": "0.125",
-        "batch_norm": "False",
-        "learning_rate": "0.01",
-        "momentum": "",
-        "optimizer": "adam",
+        "metrics_val_accuracy": "0.9625",
+        "metrics_val_loss": "0.125",
+        "params_batch_norm": "False",
+        "params_learning_rate": "0.01",
+        "params_momentum": "",
+        "params_optimizer": "adam",
     }
-    assert (second["state"], second["value"], second["momentum"], second["val_loss"]) == ("failed", "", "0.9", "")
+    columns = ("state", "value", "params_momentum", "metrics_val_loss")
+    assert [second[column] for column in columns] == ["failed", "", "0.9", ""]
+
+
+def test_every_column_has_a_name_of_its_own(tmp_path: Path) -> None:
+    """The metric `learning_rate` is the rate of the best epoch, the parameter is where it began."""
+    trial = replace(
+        TRIAL,
+        metrics={"val_accuracy": 0.9625, "learning_rate": 0.001},
+        values={"val_accuracy": 0.9625, "seconds": 1.5, "parameters": 2410.0},
+    )
+    write_csv(OutputFile(tmp_path / "trials.csv"), [trial])
+    with (tmp_path / "trials.csv").open(encoding="utf-8", newline="") as file:
+        header, row = csv.reader(file)
+
+    assert len(set(header)) == len(header)
+    cells = dict(zip(header, row, strict=True))
+    assert (cells["metrics_learning_rate"], cells["params_learning_rate"]) == ("0.001", "0.01")
+    objectives = [cells[f"values_{name}"] for name in ("val_accuracy", "seconds", "parameters")]
+    assert objectives == ["0.9625", "1.5", "2410.0"]
 
 
 def test_a_study_without_trials_has_a_header(tmp_path: Path) -> None:
     """A script that reads the file can rely on the columns."""
-    write_csv(tmp_path / "trials.csv", [])
+    write_csv(OutputFile(tmp_path / "trials.csv"), [])
 
     assert (tmp_path / "trials.csv").read_text().startswith("number,state,value,")
     assert read(tmp_path / "trials.csv") == []
@@ -76,32 +96,21 @@ def test_a_study_without_trials_has_a_header(tmp_path: Path) -> None:
 def test_text_that_a_spreadsheet_would_run_is_escaped(tmp_path: Path, start: str) -> None:
     """Labels and reasons may come from other people. Negative numbers stay numbers."""
     formula = f"{start}HYPERLINK(0)"
-    write_csv(tmp_path / "trials.csv", [replace(TRIAL, label=formula, reason=formula, value=-0.5)])
+    write_csv(OutputFile(tmp_path / "trials.csv"), [replace(TRIAL, label=formula, reason=formula, value=-0.5)])
     (row,) = read(tmp_path / "trials.csv")
 
     assert row["label"] == row["reason"] == f"'{formula}"
     assert row["value"] == "-0.5"
 
 
-def test_an_error_leaves_the_older_file(tmp_path: Path) -> None:
-    """If writing fails half-way, the older file stays, and no other file appears."""
+def test_an_earlier_file_is_replaced_and_another_one_is_not(tmp_path: Path) -> None:
+    """The header tells whether a file holds trials; those of earlier versions are recognised too."""
     path = tmp_path / "trials.csv"
-    path.write_text("older")
-
-    with pytest.raises(UnicodeEncodeError):
-        write_csv(path, [TRIAL, replace(TRIAL, reason="\udc80")])
-
-    assert path.read_text() == "older"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("where", [".", "file/trials.csv"])
-def test_a_path_that_cannot_be_written_is_an_input_error(tmp_path: Path, where: str) -> None:
-    """A folder, or a path below a file: exit code 2, and the message names the path."""
-    (tmp_path / "file").touch()
-
-    with pytest.raises(UsageError, match=f"cannot write {tmp_path}") as caught:
-        write_csv(tmp_path / where, [TRIAL])
-
-    assert caught.value.exit_code == 2
-    assert "--csv" in str(caught.value.hint)
+    for text in ("number,state,value,best_epoch,epochs,seconds,parameters,label,reason,learning_rate\n", ""):
+        path.write_text(text)
+        write_csv(OutputFile(path, earlier=is_csv_of_trials), [TRIAL])
+        write_csv(OutputFile(path, earlier=is_csv_of_trials), [TRIAL, FAILED])
+        assert len(read(path)) == 2
+    path.write_text("number,name\n1,Ann\n")
+    with pytest.raises(UsageError, match="exists"):
+        OutputFile(path, earlier=is_csv_of_trials)

@@ -14,6 +14,7 @@ from rich.console import Console
 from tests.recipes import small_recipe
 from tests.report.test_paragraph import TRIAL
 from tuner.config.objectives import Objective
+from tuner.output_file import OutputFile
 from tuner.report.csv import write_csv
 from tuner.report.paragraph import describe_study
 from tuner.report.pareto import describe_front, front_table
@@ -126,11 +127,15 @@ def test_every_objective_has_its_format(name: str, value: float, text: str) -> N
     assert objective_value(name, value) == text
 
 
-def test_the_csv_has_a_column_for_objectives_that_have_none_yet(tmp_path: Path) -> None:
-    """The latency gets one; the metric and the seconds have theirs."""
+def test_the_csv_has_a_column_for_each_of_several_objectives(tmp_path: Path) -> None:
+    """Beside the columns of the metrics and of the seconds of a trial."""
     file = tmp_path / "trials.csv"
-    write_csv(file, [replace(trial(0, 0.9, 0.25, 3.0, objective=ALL), metrics={"val_accuracy": 0.9})])
+    trials = [replace(trial(0, 0.9, 0.25, 3.0, objective=ALL), metrics={"val_accuracy": 0.9})]
+    write_csv(OutputFile(file), trials)
     with file.open(encoding="utf-8", newline="") as lines:
         (row,) = csv.DictReader(lines)
 
-    assert (row["latency_ms"], row["val_accuracy"], list(row).count("seconds")) == ("0.25", "0.9", 1)
+    assert {name: row[name] for name in row if name.startswith("values_")} == {
+        f"values_{name}": str(value) for name, value in trials[0].values.items()
+    }
+    assert (row["metrics_val_accuracy"], list(row).count("seconds")) == ("0.9", 1)

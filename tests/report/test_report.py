@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.recipes import small_recipe
-from tests.runs import run_scripted
+from tests.runs import run_in_vain, run_scripted
 from tuner.cli.main import main
 
 # Only the learning rate matters to the scripted trainer: a low one is best. batch_size 1 fails.
@@ -26,9 +26,10 @@ SPACE = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a study of 24 trials."""
+    """A home with a study of 24 trials, whose best ones lie at the lower end of the learning rate."""
     home = tmp_path_factory.mktemp("report") / ".tuner"
-    run_scripted(home, small_recipe(space=SPACE, budget={"trials": 24, "epochs": 3}))
+    search = {"sampler": "random", "pruner": "none", "seed": 1}
+    run_scripted(home, small_recipe(space=SPACE, budget={"trials": 24, "epochs": 3}, search=search))
     return home
 
 
@@ -81,7 +82,7 @@ def test_a_command_in_the_paragraph_can_be_copied(home: Path) -> None:
     run_scripted(home, small_recipe(budget={"trials": 2, "epochs": 1}), name=name.strip())
     result = CliRunner().invoke(main, ["report", name.strip(), "--home", str(home)])
 
-    assert f"`tuner study start '{name.strip()}' --trials 4`." in result.stdout
+    assert f"`tuner study start '{name.strip()}' --trials 4 --home {home}`." in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,11 @@ def test_a_command_in_the_paragraph_can_be_copied(home: Path) -> None:
 def test_a_study_with_few_results_is_reported_too(home: Path, kind: int, expected: str) -> None:
     """With failed or too few trials, some tables are left out, and a message gives the reason."""
     space = {"learning_rate": SPACE["learning_rate"], "batch_size": kind, "layers": 0}
-    run_scripted(home, small_recipe(space=space, budget={"trials": 2, "epochs": 2}))
+    recipe = small_recipe(space=space, budget={"trials": 2, "epochs": 2})
+    if kind == 1:
+        run_in_vain(home, recipe, "2 failed")
+    else:
+        run_scripted(home, recipe)
     result, data = report(home), as_json(home)
 
     assert expected in result.stdout

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tests.recipes import always, small_recipe
-from tests.runs import SETUP, run_scripted
+from tests.runs import SETUP, run_in_vain, run_scripted
 from tests.scripted import ScriptedTrainer
 from tuner import open_study, studies
 from tuner.environment import available_cores
@@ -37,7 +37,7 @@ def finished(home: Path, number: int = 0) -> FinishedTrial:
 def reproduce(home: Path, number: int = 0) -> Reproduction:
     """Train a scripted trial again and compare."""
     then = finished(home, number)
-    return compare(then, train_again(then, InlineExecutor(SETUP, ScriptedTrainer)))
+    return compare(then, train_again(then, InlineExecutor(SETUP, ScriptedTrainer), home.parent / "again"))
 
 
 def change_epoch(home: Path, epoch: int, change: Change) -> None:
@@ -87,6 +87,7 @@ def test_a_value_that_no_epoch_has_is_not_reproduced(home: Path) -> None:
     """The value of the trial is compared as well as its epochs."""
     with sqlite3.connect(home / "studies.db") as connection:
         connection.execute("UPDATE trial_values SET value = 0.999")
+        connection.execute("UPDATE trial_user_attributes SET value_json = '0.999' WHERE key = 'val_accuracy'")
     result = reproduce(home)
 
     assert (result.verdict, result.first_difference, result.value.then) == ("different", None, 0.999)
@@ -117,7 +118,7 @@ def test_a_training_that_ends_too_early_does_not_reproduce_the_trial(home: Path)
             return TrialEnd(job.number, Outcome.FAILED, "loss was nan in epoch 2", epochs=1)
 
     then = finished(home)
-    result = compare(then, train_again(then, InlineExecutor(SETUP, Ends)))
+    result = compare(then, train_again(then, InlineExecutor(SETUP, Ends), home.parent / "again"))
 
     assert (result.verdict, result.trained, result.first_difference) == ("different", 1, 1)
     assert result.reason == "loss was nan in epoch 2"
@@ -146,7 +147,7 @@ def test_a_trial_of_an_older_version_uses_the_recipe(home: Path) -> None:
 def test_only_an_ended_trial_with_epochs_can_be_reproduced(tmp_path: Path) -> None:
     """A trial that failed before its first epoch, and one that has not ended, are refused."""
     failed, stopped = tmp_path / "failed", tmp_path / "stopped"
-    run_scripted(failed, small_recipe(space=always(1), budget={"trials": 1, "epochs": 4}))
+    run_in_vain(failed, small_recipe(space=always(1), budget={"trials": 1, "epochs": 4}), "1 failed")
     with pytest.raises(UsageError, match="trial 0 of 'small' failed before its first epoch"):
         finished(failed)
 
@@ -164,7 +165,7 @@ def test_a_trainer_that_dies_is_an_error(tmp_path: Path) -> None:
     job = {**then.trial.all_params, "batch_size": 2}
     dying = FinishedTrial(**{**_fields(then), "trial": _with_params(then, job)})
     with pytest.raises(RunError, match="the trainer was lost: killed by SIGKILL"):
-        train_again(dying, LocalExecutor(SETUP, 1, ScriptedTrainer))
+        train_again(dying, LocalExecutor(SETUP, 1, ScriptedTrainer), tmp_path)
 
 
 def _fields(then: FinishedTrial) -> dict[str, Any]:
@@ -269,8 +270,8 @@ def test_other_rows_are_refused(twins: list[Study], monkeypatch: pytest.MonkeyPa
         study.reproduce(0, executor="inline")
 
 
-def test_training_again_writes_no_checkpoint(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model is written into a temporary folder, which is deleted at the end."""
+def test_training_again_writes_no_checkpoint(home: Path, tmp_path: Path) -> None:
+    """Only the model is written, into the given folder."""
     jobs: list[TrialJob] = []
 
     class Remembers(ScriptedTrainer):
@@ -279,6 +280,7 @@ def test_training_again_writes_no_checkpoint(home: Path, monkeypatch: pytest.Mon
             jobs.append(job)
             return super().execute(job, on_epoch, verdict)
 
-    train_again(finished(home), InlineExecutor(SETUP, Remembers))
+    folder = tmp_path / "again"
+    train_again(finished(home), InlineExecutor(SETUP, Remembers), folder)
     assert jobs[0].checkpoint_seconds == float("inf")
-    assert not jobs[0].model_path.parent.exists()
+    assert [path.name for path in folder.iterdir()] == ["model.keras"]

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.recipes import always, small_recipe
-from tests.runs import SETUP, Recorder, epochs_of, rows, run_scripted, trials_of
+from tests.runs import SETUP, Recorder, epochs_of, rows, run_in_vain, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner.cli.main import main
 from tuner.executors import LocalExecutor
@@ -43,7 +43,7 @@ def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(home: Path) -> N
 def test_a_trial_fails_after_as_many_retries_as_the_recipe_allows(home: Path) -> None:
     """Its reason says what its process died of, and how often."""
     recipe = small_recipe(space=always(6), budget={"trials": 1, "epochs": 6, "retries": 1})
-    run_scripted(home, recipe, workers=1)
+    run_in_vain(home, recipe, "1 failed", workers=1)
     (trial,) = trials_of(home, recipe)
     assert (trial.state, trial.reason) == ("failed", "trainer killed by SIGKILL, 2 times")
 
@@ -106,7 +106,7 @@ def test_an_interrupted_trial_continues_after_its_last_epoch(home: Path) -> None
 def test_a_trial_that_takes_too_long_fails_and_the_study_goes_on(home: Path) -> None:
     """Its process is terminated, then killed, and another one takes its place (fault 22)."""
     recipe = small_recipe(space=always(4), budget={"trials": 2, "epochs": 2, "trial_timeout": 1.0})
-    run_scripted(home, recipe, workers=2)
+    run_in_vain(home, recipe, "2 failed", workers=2)
     assert [(t.state, t.reason) for t in trials_of(home, recipe)] == [("failed", "timed out after 1 s")] * 2
 
 
@@ -122,14 +122,14 @@ def test_a_stopped_process_is_killed_when_its_time_is_over(home: Path) -> None:
             stopped.extend(executor.processes)
             os.kill(stopped[0], signal.SIGSTOP)
 
-    run_scripted(home, recipe, executor=executor, recorder=Recorder(on_update=stop))
+    run_in_vain(home, recipe, "1 failed", executor=executor, recorder=Recorder(on_update=stop))
     assert [t.reason for t in trials_of(home, recipe)] == ["timed out after 2 s"]
 
 
 def test_a_trial_that_runs_out_of_memory_fails_and_is_not_repeated(home: Path) -> None:
     """It would run out of memory again. Python's traceback is kept (fault 25)."""
     recipe = small_recipe(space=always(5), budget={"trials": 2, "epochs": 2})
-    run_scripted(home, recipe)
+    run_in_vain(home, recipe, "2 failed")
     assert [(t.state, t.reason) for t in trials_of(home, recipe)] == [("failed", "out of memory")] * 2
     assert (
         rows(home, "SELECT outcome, reason, traceback FROM tuner_attempt")
@@ -145,7 +145,7 @@ def test_a_trial_whose_process_the_kernel_killed_for_memory_is_not_repeated(
     kills = itertools.count()
     monkeypatch.setattr("tuner.executors.local.out_of_memory_kills", lambda: next(kills))
     recipe = small_recipe(space=always(2), budget={"trials": 1, "epochs": 2})
-    run_scripted(home, recipe, workers=1)
+    run_in_vain(home, recipe, "1 failed", workers=1)
     assert [(t.state, t.reason) for t in trials_of(home, recipe)] == [("failed", "out of memory")]
 
 

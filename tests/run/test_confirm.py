@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.recipes import small_recipe
-from tests.runs import Recorder, run_scripted, trials_of
+from tests.recipes import always, small_recipe
+from tests.runs import SETUP, Recorder, run_scripted, trials_of
+from tests.scripted import ScriptedTrainer
 from tuner.config.recipe import Recipe
+from tuner.errors import RunError
+from tuner.executors import LocalExecutor
+from tuner.files import is_whole
+from tuner.jobs import Job, RefitJob, TestJob, TrialJob
 from tuner.records import Outcome
 from tuner.study import Study, load_study
 
@@ -123,6 +129,52 @@ def test_a_damaged_refit_is_trained_again(home: Path, damage: str) -> None:
     assert [path.name for path in (home / "artifacts").rglob("refit-*")] == [Path(second.path).name]
     assert second.path != first.path
     assert study_of(home).refit() == second
+
+
+def test_a_damaged_refit_is_trained_again_by_a_run_that_requests_none(home: Path) -> None:
+    """The refit is the model that is exported, so `study start` restores it without `--refit`."""
+    run_scripted(home, recipe_of(refit=True))
+    (file,) = (home / "artifacts").rglob("refit-*")
+    file.write_text("damaged")
+    run_scripted(home, recipe_of(refit=False))
+    refit = study_of(home).refit()
+
+    assert refit is not None
+    assert is_whole(home / "artifacts" / refit.path, size=refit.size, sha256=refit.sha256)
+    assert refit.test == {"loss": 0.1, "accuracy": 0.9}
+
+
+@pytest.mark.slow
+def test_a_refit_that_loses_its_worker_twice_ends_the_run_with_an_error(home: Path) -> None:
+    """It is repeated once. Then the message gives the reason and how to try again; no trial is lost."""
+    recipe = small_recipe(space=always(2), budget={"trials": 1, "epochs": 2}, winner={"refit": True})
+    with pytest.raises(RunError, match="could not be trained on all rows: the trainer was lost each time") as caught:
+        run_scripted(home, recipe, workers=1)
+
+    assert caught.value.hint == "no trial is lost; try it again: tuner study start small"
+    assert [trial.state for trial in trials_of(home, recipe)] == ["complete"]
+
+
+@pytest.mark.slow
+def test_a_refit_that_loses_its_worker_once_is_repeated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run then ends as if nothing had happened."""
+    recipe = small_recipe(space=always(3), budget={"trials": 1, "epochs": 2}, winner={"refit": True})
+    executor = LocalExecutor(SETUP, 1, ScriptedTrainer)
+    submit = executor.submit
+    jobs: list[Job] = []
+
+    def lose_the_first_refit(batch: Sequence[Job]) -> None:
+        jobs.extend(batch)
+        submit(batch)
+        if sum(isinstance(job, RefitJob) for job in jobs) == 1 and isinstance(batch[0], RefitJob):
+            executor.kill(batch[0].number)
+
+    monkeypatch.setattr(executor, "submit", lose_the_first_refit)
+    run_scripted(home, recipe, executor=executor)
+    refit = study_of(home).refit()
+
+    assert [type(job) for job in jobs] == [TrialJob, RefitJob, RefitJob, TestJob]
+    assert refit is not None
 
 
 def test_the_models_that_may_become_the_winners_are_kept(home: Path) -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tuner_storage import locate
+from tuner_storage.lease import Lease
 
-from storage import locate
-from storage.lease import Lease
 from tests.recipes import small_recipe
 from tests.runs import Recorder, rows, run_scripted
 from tuner import studies
@@ -20,7 +20,7 @@ from tuner.run.progress import RunView
 
 def test_the_thread_that_renews_the_lease_notices_when_it_is_lost(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that writes nothing ends too. The lease is renewed while a trial takes long."""
-    monkeypatch.setattr("storage.lease.RENEWAL", 0.05)
+    monkeypatch.setattr("tuner_storage.lease.RENEWAL", 0.05)
     run_scripted(home, small_recipe())
     with studies.existing(locate(home=home), "small") as (store, _, record), store.lease(record.id, "small") as lease:
         first = rows(home, "SELECT expires FROM tuner_lease")
@@ -38,10 +38,27 @@ def test_the_thread_that_renews_the_lease_notices_when_it_is_lost(home: Path, mo
     assert rows(home, "SELECT owner FROM tuner_lease") == [("elsewhere:1:1",)]
 
 
+def test_no_trial_begins_after_a_stop_was_requested(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`study stop` does not wait for the next renewal of the lease: every turn of the loop looks for it."""
+    monkeypatch.setattr("tuner_storage.lease.LOOK", 0.0)
+    begun: list[int] = []
+
+    def stop(view: RunView) -> None:
+        if view.counts.complete == 2 and not begun:
+            with studies.existing(locate(home=home), "small") as (store, _, record):
+                assert store.request_stop(record.id)
+            begun.extend(number for (number,) in rows(home, "SELECT trial_number FROM tuner_attempt"))
+
+    run = run_scripted(home, small_recipe(), recorder=Recorder(on_update=stop))
+
+    assert run.stopped_by == "stop"
+    assert rows(home, "SELECT count(*) FROM tuner_attempt") == [(len(begun),)]
+
+
 def test_taking_over_waits_until_the_lease_has_expired(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If its machine is gone, a run keeps the study no longer than its lease lasts."""
     run_scripted(home, small_recipe())
-    monkeypatch.setattr("storage.lease.DURATION", timedelta(seconds=1.5))
+    monkeypatch.setattr("tuner_storage.lease.DURATION", timedelta(seconds=1.5))
     with studies.existing(locate(home=home), "small") as (store, _, record):
         gone = Lease(store.database, record.id, "small")
         gone.owner = "elsewhere:1:1"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from storage import locate
+from tuner_storage import locate
+
 from tests.recipes import small_recipe
 from tests.runs import Recorder, rows, run_scripted, trials_of
 from tuner import studies
@@ -25,12 +26,12 @@ def test_checkpoints_of_a_finished_trial_are_removed(home: Path) -> None:
     """The run was killed after it wrote the result and before it removed them. The next run removes row and file."""
     recipe = small_recipe()
     run_scripted(home, recipe)
-    file = home / "artifacts" / "left-over.npz"
+    file = home / "artifacts" / "study-00001" / "trial-00002.after-00003.npz"
     file.write_text("a checkpoint")
     with sqlite3.connect(home / "studies.db") as connection:
         connection.execute(
             "INSERT INTO tuner_checkpoint (study_id, trial_number, epochs, path, sha256, size)"
-            " SELECT id, 2, 3, 'left-over.npz', '', 12 FROM tuner_study"
+            " SELECT id, 2, 3, 'study-00001/trial-00002.after-00003.npz', '', 12 FROM tuner_study"
         )
     run_scripted(home, recipe)
 

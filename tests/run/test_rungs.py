@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import queue
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from tuner_storage import Store, locate
 
-from storage import Store, locate
-from tests.recipes import small_recipe
-from tests.runs import Recorder, epochs_of, rows, run_scripted, trials_of
+from tests.recipes import always, small_recipe
+from tests.runs import SETUP, Recorder, epochs_of, rows, run_scripted, trials_of
+from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
+from tuner.executors import InlineExecutor
 from tuner.jobs import Instruction
 from tuner.records import Outcome
+from tuner.run import trial_loop
+from tuner.run.progress import RunView
 from tuner.search.ask_tell import AskTell
 from tuner.study import load_study
+
+pytestmark = pytest.mark.slow
 
 
 def recipe_of(trials: int = 12, **search: Any) -> Recipe:
@@ -84,6 +92,28 @@ def test_a_study_that_is_interrupted_again_and_again_ends_like_one_that_is_not(
 
     assert stops >= 3
     assert summary(tmp_path / "parts", recipe) == summary(tmp_path / "whole", recipe)
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_few_paused_trials_keep_a_checkpoint_and_the_result_is_the_same(tmp_path: Path, kept: int) -> None:
+    """At most `keep_checkpoints` do, one each. A trial that is promoted without one starts again."""
+    recipe = recipe_of(27)
+    run_scripted(tmp_path / "all", recipe)
+    bounded = recipe.changed(budget={"keep_checkpoints": kept})
+    most = 0
+
+    def look(view: RunView) -> None:
+        nonlocal most
+        count = "SELECT COUNT(*), COUNT(DISTINCT trial_number) FROM tuner_checkpoint"
+        ((files, trials),) = rows(tmp_path / "few", count)
+        present = len(list((tmp_path / "few").rglob("*.npz")))
+        assert files == trials <= present <= files + len(view.running)  # a trainer may be writing one
+        most = max(most, trials - len(view.running))
+
+    run_scripted(tmp_path / "few", bounded, recorder=Recorder(on_update=look))
+
+    assert most == kept
+    assert summary(tmp_path / "few", bounded) == summary(tmp_path / "all", recipe)
 
 
 def test_a_paused_trial_is_shown_as_such(home: Path) -> None:
@@ -181,3 +211,44 @@ def test_a_study_whose_pruner_changes_continues_its_paused_trials(home: Path) ->
 
     assert {state for state, _, _ in summary(home, other)} == {"complete"}
     assert locate(home=home).file.exists()
+
+
+def test_a_stop_that_arrives_while_a_trial_waits_at_a_rung_ends_the_trial(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial is among the best third, but a run that stops promotes nobody. The next run continues the trial."""
+    rates = (0.4, 0.3, 0.01)  # the first two trials pause
+    starts = [{"label": str(rate), "params": {"learning_rate": rate}} for rate in rates]
+    space = always(3) | {"layers": 1, "units": 8}  # an epoch takes 0.2 s
+    recipe = small_recipe(
+        budget={"trials": 3, "epochs": 9}, search={"sampler": "random", "pruner": "asha"}, start=starts, space=space
+    )
+    executor = InlineExecutor(SETUP, ScriptedTrainer)
+    stops: list[str] = []
+
+    def stop_at_the_rung() -> str | None:
+        """Ask to stop when the third trial has reported its first epoch, which the coordinator has not received yet."""
+        if isinstance(executor._jobs, _Submitted) and executor._jobs.count == 3 and not stops:
+            stops.append("interrupt")
+            deadline = time.monotonic() + 10
+            while executor._events.empty():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        return stops[0] if stops else None
+
+    monkeypatch.setattr(trial_loop, "TURN", 0.02)
+    monkeypatch.setattr(executor, "_jobs", _Submitted())
+    run_scripted(home, recipe, executor=executor, stop=stop_at_the_rung)
+
+    assert epochs_of(home, 2) == [0]
+    assert trials_of(home, recipe)[2].state == "waiting"
+
+
+class _Submitted(queue.SimpleQueue[Any]):
+    """Counts the jobs that the coordinator has submitted."""
+
+    count = 0
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        self.count += item is not None
+        super().put(item)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from tuner_storage import locate
 
-from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import Recorder, rows, run_scripted, trials_of
 from tuner import studies
@@ -18,6 +18,8 @@ from tuner.results.importance import importances
 from tuner.results.overview import list_studies
 from tuner.results.trials import TrialResult, front_of
 from tuner.search.ask_tell import AskTell
+
+pytestmark = pytest.mark.slow
 
 SPACE = {
     "learning_rate": {"type": "float", "low": 0.001, "high": 0.5},

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from tuner_storage import locate
 
-from storage import locate
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tuner import studies

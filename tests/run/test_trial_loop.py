@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.recipes import always, small_recipe
-from tests.runs import epochs_of, rows, run_scripted, trials_of
+from tests.runs import epochs_of, rows, run_in_vain, run_scripted, trials_of
 from tests.scripted import write_checkpoint, write_model
 from tuner.config.recipe import Recipe
 from tuner.errors import StorageError
@@ -114,7 +115,7 @@ def test_what_a_trainer_reports_after_its_trial_was_pruned_is_dropped(home: Path
         yield complete(job)
 
     executor = EventExecutor(script)
-    run_scripted(home, pruning_recipe(), executor=executor)
+    run_in_vain(home, pruning_recipe(), "1 pruned", executor=executor)
     (trial,) = trials_of(home, pruning_recipe())
 
     assert executor.instructions == [Instruction.PRUNE]
@@ -129,7 +130,7 @@ def test_the_checkpoint_of_an_interrupted_trial_that_was_pruned_is_removed(home:
         yield epoch(job, 1, 0.1)
         yield TrialEnd(job.number, Outcome.INTERRUPTED, epochs=3, checkpoint=write_checkpoint(job, 3))
 
-    run_scripted(home, pruning_recipe(), executor=EventExecutor(script))
+    run_in_vain(home, pruning_recipe(), "1 pruned", executor=EventExecutor(script))
 
     assert [trial.state for trial in trials_of(home, pruning_recipe())] == ["pruned"]
     assert files_of(home) == []
@@ -142,7 +143,7 @@ def test_a_trial_that_was_pruned_is_not_tried_again_if_its_worker_dies(home: Pat
         yield WorkerLost(job.number, "killed by SIGKILL")
 
     executor = EventExecutor(script)
-    run_scripted(home, pruning_recipe(), executor=executor)
+    run_in_vain(home, pruning_recipe(), "1 pruned", executor=executor)
 
     assert len(executor.jobs) == 1
     assert rows(home, "SELECT outcome FROM tuner_attempt") == [("pruned",)]
@@ -217,7 +218,8 @@ def test_a_pruner_judges_a_new_attempt_by_its_own_epochs(
             yield epoch(job, number, accuracy)
         yield complete(job) if job.attempt else WorkerLost(job.number, "killed by SIGKILL")
 
-    run_scripted(home, pruning_recipe(), executor=EventExecutor(script))
+    run = run_scripted if state == "complete" else partial(run_in_vain, ends="1 pruned")
+    run(home, pruning_recipe(), executor=EventExecutor(script))
 
     assert [trial.state for trial in trials_of(home, pruning_recipe())] == [state]
     assert epochs_of(home) == list(range(len(second)))
@@ -243,24 +245,8 @@ def test_a_full_disk_ends_the_run_and_the_trial_waits(home: Path) -> None:
 def test_a_trial_that_takes_too_long_in_this_process_fails_after_its_epoch(home: Path) -> None:
     """A thread cannot be killed, so the trial is interrupted."""
     recipe = small_recipe(space=always(3), budget={"trials": 1, "epochs": 6, "trial_timeout": 0.3})
-    run_scripted(home, recipe)
+    run_in_vain(home, recipe, "1 failed")
     (trial,) = trials_of(home, recipe)
 
     assert (trial.state, trial.reason) == ("failed", "timed out after 0.3 s")
     assert trial.epochs < 6
-
-
-def test_a_success_between_failures_lets_the_study_continue(home: Path) -> None:
-    """Only failures in a row end it."""
-    recipe = small_recipe(budget={"trials": 9, "epochs": 1})
-
-    def script(job: TrialJob) -> Iterator[Event]:
-        if job.number == 4:
-            yield from train(job)
-        else:
-            yield TrialEnd(job.number, Outcome.FAILED, "loss was nan")
-
-    run_scripted(home, recipe, executor=EventExecutor(script))
-    states = {trial.number: trial.state for trial in trials_of(home, recipe)}
-
-    assert states == {number: "complete" if number == 4 else "failed" for number in range(9)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import optuna
 import pytest
+from tuner_storage import Store
 
-from storage import Store
 from tests.recipes import small_recipe
 from tuner import studies
 from tuner.config.recipe import Recipe
@@ -26,12 +27,21 @@ CONDITIONAL: dict[str, Any] = {
 Starter = Callable[..., AskTell]
 
 
+def plain_study(store: Store, recipe: Recipe, name: str) -> optuna.Study:
+    """Create or resume a study, as a new process would, and return Optuna's own object.
+
+    Tests of AskTell record no attempts. In ours, all their results would count as those of another program.
+    """
+    studies.create_or_resume(store, name, recipe, "0" * 64)
+    return optuna.load_study(study_name=name, storage=store.optuna)
+
+
 @pytest.fixture
 def start(store: Store) -> Starter:
     """A function that creates or resumes a study, as a new process would."""
 
     def begin(recipe: Recipe, name: str = "study") -> AskTell:
-        return AskTell(studies.create_or_resume(store, name, recipe, "0" * 64).study, recipe)
+        return AskTell(plain_study(store, recipe, name), recipe)
 
     return begin
 
@@ -40,6 +50,12 @@ def recipe_for(sampler: str = "random", **changes: Any) -> Recipe:
     """Return a search over the conditional space."""
     search = {"sampler": sampler, "pruner": "none", "seed": 7}
     return small_recipe(**{"space": CONDITIONAL, "search": search, "budget": {"trials": 40}} | changes)
+
+
+def in_memory(recipe: Recipe) -> AskTell:
+    """Return a new study in memory, for tests of many trials."""
+    storage = optuna.storages.InMemoryStorage()
+    return AskTell(optuna.create_study(storage=storage, direction=recipe.objective.direction), recipe)
 
 
 def ask(ask_tell: AskTell) -> TrialSpec:

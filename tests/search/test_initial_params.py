@@ -9,6 +9,7 @@ import pytest
 
 from tests.recipes import small_recipe
 from tuner.config.recipe import Recipe
+from tuner.config.tables import Start
 from tuner.records import ParamValue
 from tuner.search.initial_params import InitialParams
 from tuner.search.samplers import STARTUP, distribution, make_rungs, sobol_point
@@ -28,7 +29,12 @@ def recipe_for(sampler: str = "tpe", metric: str = "val_accuracy", **changes: An
     return small_recipe(**{"space": SPACE, "search": search, "objective": {"metric": metric}} | changes)
 
 
-def initial_params_of(recipe: Recipe, values: list[float], confirms: dict[int, int] | None = None) -> InitialParams:
+def initial_params_of(
+    recipe: Recipe,
+    values: list[float],
+    confirms: dict[int, int] | None = None,
+    starts: dict[int, Start] | None = None,
+) -> InitialParams:
     """Return the initial parameters of a study with one complete trial per value, at points of the Sobol sequence."""
     study = optuna.create_study(direction="maximize" if recipe.objective.maximize else "minimize")
     for number, value in enumerate(values):
@@ -38,6 +44,8 @@ def initial_params_of(recipe: Recipe, values: list[float], confirms: dict[int, i
     state = StudyState(make_rungs(recipe))
     for number, original in (confirms or {}).items():
         state.add_confirmation(number, original)
+    for number, start in (starts or {}).items():
+        state.record_start(number, start)
     return InitialParams(recipe, study, state)
 
 
@@ -95,10 +103,40 @@ def test_confirmations_do_not_count_in_the_sequence() -> None:
 
 def test_start_configurations_come_before_the_sobol_points() -> None:
     params: dict[str, ParamValue] = {"activation": "elu", "batch_norm": True, "dropout": 0.25}
-    initial_params = initial_params_of(recipe_for(start=[{"label": "mine", "params": params}]), [])
+    recipe = recipe_for(start=[{"label": "mine", "params": params}])
+    initial_params = initial_params_of(recipe, [])
     start = initial_params.start(0)
 
     assert initial_params.params(0) == params
     assert start is not None
     assert start.label == "mine"
-    assert initial_params.start(1) is None
+    assert initial_params_of(recipe, [0.5], starts={0: start}).start(1) is None
+
+
+def test_a_changed_list_of_start_configurations_is_tried_as_far_as_it_is_new() -> None:
+    """What was tried is not tried again, whatever its new place or label. What is listed twice is tried twice."""
+    tried, new = ({"label": f"{rate}", "params": {"dropout": rate}} for rate in (0.1, 0.2))
+    state = {0: Start.model_validate(tried)}
+
+    def next_label(*starts: dict[str, Any]) -> str | None:
+        start = initial_params_of(recipe_for(start=list(starts)), [0.5], starts=state).start(1)
+        return start.label if start else None
+
+    assert next_label(new, tried) == "0.2"
+    assert next_label({**tried, "label": "renamed"}, new) == "0.2"
+    assert next_label(tried) is None
+    assert next_label(tried, {**tried, "label": "again"}) == "again"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_one_width_of_a_start_configuration_is_that_of_all_its_layers(sampler: str) -> None:
+    """Not only of the first, whatever proposes the parameters that it leaves open."""
+    space = {"layers": {"type": "int", "low": 1, "high": 4}, "units": {"type": "choice", "choices": [8, 16, 64]}}
+    start = {"label": "wide", "params": {"layers": 3, "units": 64}}
+
+    params = initial_params_of(recipe_for(sampler, space=space, start=[start]), []).params(0)
+
+    assert params is not None
+    assert {name: value for name, value in params.items() if name.startswith("units")} == {
+        "units_0": 64, "units_1": 64, "units_2": 64,
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.config.dimensions import AnyDimension, Choice, Float, Int
-from tuner.config.recipe import load_recipe
+from tuner.config.recipe_files import load_recipe
 from tuner.config.space import SearchSpace
 from tuner.records import ParamValue
 from tuner.search.neighbours import identity, neighbours, untried_neighbour

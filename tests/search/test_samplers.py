@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,17 @@ import numpy as np
 import optuna
 import pytest
 from scipy.stats import qmc
-from sqlalchemy import text
+from tuner_storage import Location, locate
 
-from storage import Location, locate
-from storage.engine import Database
 from tests.recipes import small_recipe
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner import studies
-from tuner.config.recipe import Recipe, load_recipe
+from tuner.config.kept import continuing
+from tuner.config.recipe import Recipe
+from tuner.config.recipe_files import load_recipe
 from tuner.errors import RecipeError
 from tuner.executors import InlineExecutor
-from tuner.results.overview import list_studies
-from tuner.search.samplers import check_sampler, good_trials, make_sampler, sobol_point
+from tuner.search.samplers import good_trials, make_sampler, sobol_point
 from tuner.study import Study
 
 FLAT: dict[str, Any] = {
@@ -125,7 +122,7 @@ def test_auto_keeps_its_sampler_when_a_study_is_continued(trials: int, expected:
     """Even with more or fewer trials. If the study starts again, the sampler is chosen again."""
     before = recipe_for("auto", FEW, trials).with_sampler_chosen(None)
     for now in (2, 100):
-        continued = recipe_for("auto", FEW, now).continuing(Recipe.model_validate(before.model_dump(mode="json")))
+        continued = continuing(recipe_for("auto", FEW, now), before, {}).recipe
         chosen = continued.with_sampler_chosen(before)
 
         assert (chosen.sampler, chosen.budget.trials) == (expected, now)
@@ -164,11 +161,10 @@ def test_a_study_stores_and_shows_the_sampler_that_auto_chose(home: Path) -> Non
     again = study_for(recipe_for("auto", FEW, 40), location)
     again.run(executor="inline", trials=14)
 
-    assert study.recipe.search.shown == again.recipe.search.shown == "auto (tpe)"
-    assert studies.recipe_of(location, "small") == again.recipe
+    assert study.settings().search.shown == again.settings().search.shown == "auto (tpe)"
     assert len(again.trials()) == 14
     again.run(executor="inline", trials=40, fresh=True)
-    assert again.recipe.search.shown == "auto (grid)"
+    assert again.settings().search.shown == "auto (grid)"
     assert len(again.trials()) == FEW_COUNT
 
 
@@ -179,92 +175,8 @@ def test_without_torch_gp_is_refused_before_anything_is_written(home: Path, monk
     with pytest.raises(RecipeError, match="sampler 'gp' needs torch, not installed here") as caught:
         study_for(small_recipe(), locate(home=home)).run(sampler="gp", executor="inline")
 
-    assert caught.value.hint == "pip install 'tuner[gp]'"
+    assert caught.value.hint == "pip install 'mlp-tuner[gp]'"
     assert not home.exists()
-
-
-@pytest.mark.parametrize(
-    ("sampler", "server", "requested", "refused"),
-    [
-        ("cmaes", "postgresql://ann@host/team", False, True),
-        ("cmaes", "postgresql://ann@host/team", True, False),
-        ("cmaes", None, False, False),
-        ("auto", "postgresql://ann@host/team", False, False),
-    ],
-)
-def test_cmaes_uses_a_shared_database_only_if_it_is_requested(
-    sampler: str, server: str | None, requested: bool, refused: bool
-) -> None:
-    """On a server, other people may have written pickles that CMA-ES would run. A file belongs to its user."""
-    recipe = recipe_for(sampler, RATES)
-    if not refused:
-        check_sampler(recipe, server=server, requested=requested)
-        return
-    with pytest.raises(RecipeError, match=r"whoever can write postgresql://ann@host/team may have left") as caught:
-        check_sampler(recipe, server=server, requested=requested)
-    assert "--sampler cmaes" in str(caught.value.hint)
-
-
-@pytest.mark.usefixtures("scripted")
-def test_a_recipe_with_cmaes_writes_nothing_on_a_server(postgres_location: Location) -> None:
-    """Not even tables. If CMA-ES is requested it runs, and the next run must request it again."""
-    recipe = recipe_for("cmaes", RATES, trials=3)
-    with pytest.raises(RecipeError, match="sampler 'cmaes'"):
-        study_for(recipe, postgres_location).run(executor="inline")
-    assert tables_of(postgres_location) == []
-
-    study_for(recipe, postgres_location).run(sampler="cmaes", executor="inline")
-    with pytest.raises(RecipeError, match="sampler 'cmaes'"):
-        study_for(recipe, postgres_location).run(trials=5, executor="inline")
-    study_for(recipe, postgres_location).run(trials=5, sampler="auto", executor="inline")
-    assert list_studies(postgres_location)[0].counts.complete == 5
-
-
-@pytest.mark.usefixtures("scripted")
-def test_pickles_of_others_are_run_only_if_cmaes_is_requested(postgres_location: Location, tmp_path: Path) -> None:
-    """Neither another sampler nor `--fresh` runs them. The last run shows that the danger is real."""
-    recipe = recipe_for("cmaes", RATES, trials=4)
-    study_for(recipe, postgres_location).run(sampler="cmaes", executor="inline")
-    trap = tmp_path / "trap"
-    plant(postgres_location, trap)
-    before = rows_of(postgres_location)
-    for other in (recipe, recipe_for("random", RATES)):
-        with pytest.raises(RecipeError, match="sampler 'cmaes'"):
-            study_for(other, postgres_location).run(trials=8, executor="inline")
-    with pytest.raises(RecipeError, match="sampler 'cmaes'"):
-        study_for(recipe, postgres_location).run(trials=8, executor="inline", fresh=True)
-    assert rows_of(postgres_location) == before
-    assert not trap.exists()
-
-    study_for(recipe, postgres_location).run(trials=6, sampler="tpe", executor="inline")
-    assert not trap.exists()
-    study_for(recipe, postgres_location).run(trials=7, sampler="cmaes", executor="inline")
-    assert trap.exists()
-
-
-def plant(location: Location, trap: Path) -> None:
-    """Write a pickle where CMA-ES keeps its state, as any user of a server could. It creates the folder ``trap``."""
-    state = f"cos\nmkdir\n(V{trap}\ntR.".encode().hex()
-    statement = text(
-        "INSERT INTO trial_system_attributes (trial_id, key, value_json)"
-        " SELECT trial_id, 'cma:optimizer:0', :state FROM trials"
-    )
-    with closing(Database(location)) as database, database.engine.begin() as connection:
-        connection.execute(statement, {"state": f'"{state}"'})
-
-
-def tables_of(location: Location) -> list[str]:
-    """Return the names of all tables of a database."""
-    query = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    with closing(Database(location)) as database, database.read() as session:
-        return list(session.scalars(query))
-
-
-def rows_of(location: Location) -> list[str]:
-    """Return every row of a database as text."""
-    tables = tables_of(location)
-    with closing(Database(location)) as database, database.read() as session:
-        return sorted(row for name in tables for row in session.scalars(text(f'SELECT t::text FROM "{name}" AS t')))
 
 
 def test_tpe_treats_a_falling_share_of_the_trials_as_good() -> None:

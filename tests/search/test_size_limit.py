@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from optuna.trial import TrialState
+from tuner_storage import Store
 
-from storage import Store
 from tests.recipes import small_recipe
 from tests.runs import Recorder, run_scripted, trials_of
-from tuner import studies
+from tests.search.conftest import plain_study
 from tuner.cli.main import main
-from tuner.config.hyperparameters import Hyperparameters
+from tuner.config.hyperparameters import Hyperparameters, InputSize
 from tuner.config.recipe import Recipe
 from tuner.errors import RecipeError, RunError
 from tuner.jobs import TrialSpec
@@ -25,6 +25,8 @@ from tuner.search.size_limit import MOST, STUBBORN, SizeLimit, check_starts
 from tuner.search.study_state import StudyState
 from tuner.study import load_study
 
+pytestmark = pytest.mark.slow
+
 SPACE: dict[str, Any] = {
     "layers": {"type": "int", "low": 1, "high": 2},
     "units": {"type": "int", "low": 8, "high": 64},
@@ -34,7 +36,7 @@ SPACE: dict[str, Any] = {
 
 def weights(hyperparameters: Hyperparameters) -> int:
     """Return the number of weights of a model with 64 inputs and 10 classes."""
-    return hyperparameters.weights(64, 10)
+    return hyperparameters.weights(InputSize(64), 10)
 
 
 def recipe_of(sampler: str = "random", most: int | None = 3000, trials: int = 8, **changes: Any) -> Recipe:
@@ -46,7 +48,7 @@ def recipe_of(sampler: str = "random", most: int | None = 3000, trials: int = 8,
 
 def ask_tell_of(store: Store, recipe: Recipe, name: str = "study") -> AskTell:
     """Create or resume a study, as a new process would."""
-    return AskTell(studies.create_or_resume(store, name, recipe, "0" * 64).study, recipe, weights=weights)
+    return AskTell(plain_study(store, recipe, name), recipe, weights=weights)
 
 
 def run_trials(ask_tell: AskTell, most: int | None = None) -> list[TrialSpec]:
@@ -161,7 +163,7 @@ def test_a_search_that_draws_only_too_large_configurations_ends(store: Store, sa
 
     with pytest.raises(RunError, match="200 configurations in a row have more than 100 weights") as caught:
         run_trials(ask_tell)
-    assert caught.value.hint == "raise max_parameters, or lower `units` in [space]"
+    assert caught.value.hint == "give --max-parameters a larger number or none, or lower `units` in [space]"
     assert ask_tell.queue.counts().refused == MOST
 
 

@@ -130,6 +130,24 @@ def test_rungs_are_restored_from_the_values_of_the_trials(values: list[list[floa
     assert [restored.ahead(number) for number in range(20)] == [original.ahead(number) for number in range(20)]
 
 
+@given(values=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40))
+def test_the_trial_closest_to_promotion_is_the_next_one_if_only_worse_ones_follow(values: list[float]) -> None:
+    """So its checkpoint is the last one to be dropped."""
+    rungs = rungs_of()
+    for number, value in enumerate(values):
+        reach(rungs, number, value)
+    while (promotable := rungs.promotable()) is not None:
+        rungs.promote(promotable)
+    closest = rungs.closest_to_promotion()
+    assert sorted(closest) == sorted(rungs.paused)
+
+    for number in range(len(values), len(values) + 200):
+        if not closest or (promotable := rungs.promotable()) is not None:
+            break
+        reach(rungs, number, -1.0)
+    assert not closest or promotable == closest[0]
+
+
 def test_a_trial_that_stopped_early_counts_in_the_rungs_above() -> None:
     """It is complete, so later trials are compared with it at every rung."""
     rungs = rungs_of()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import optuna
 import pytest
+from tuner_storage import Location, Store, locate, open_store
+from tuner_storage.copies import StudyRecord
 
-from storage import Location, Store, locate, open_store
-from storage.copies import StudyRecord
 from tuner.files import sha256_of
 from tuner.jobs import ModelFile, RefitEnd, TrialEnd
 from tuner.records import Outcome
@@ -34,8 +33,7 @@ class StoreFixtures:
         """Make a study in Optuna's tables and in ours."""
 
         def make(name: str) -> StudyRecord:
-            study = optuna.create_study(storage=store.optuna, study_name=name)
-            return store.add_study(study._study_id, RECIPE, "f" * 64, {"python": "3.11"})
+            return store.add_study(name, ["minimize"], RECIPE, "f" * 64, {"python": "3.11"})
 
         return make
 

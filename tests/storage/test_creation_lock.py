@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tuner_storage import Location, locate
+from tuner_storage.creation_lock import creation_lock
 
-from storage import Location, locate
-from storage.creation_lock import creation_lock
 from tuner.errors import StorageError
 
 
@@ -60,7 +60,7 @@ def test_the_second_waits_until_the_first_is_done(location: Location) -> None:
 
 def test_a_folder_that_stays_locked_is_named(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait ends after the timeout, and the hint names a command that finds the holder."""
-    monkeypatch.setattr("storage.creation_lock.BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr("tuner_storage.creation_lock.BUSY_TIMEOUT", 0.1)
     with (
         locked_by_another(location.file.parent),
         pytest.raises(StorageError, match="another program keeps the folder") as caught,

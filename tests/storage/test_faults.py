@@ -9,12 +9,12 @@ from datetime import UTC
 import psycopg
 import pytest
 from sqlalchemy import text
+from tuner_storage import Location, locate, open_store
+from tuner_storage.engine import Database
+from tuner_storage.faults import is_transient
+from tuner_storage.opening import has_database
+from tuner_storage.postgres import connector
 
-from storage import Location, locate, open_store
-from storage.engine import Database
-from storage.faults import is_transient
-from storage.opening import has_database
-from storage.postgres import connector
 from tests.postgres import PASSWORD, Server
 from tuner.errors import StorageError
 
@@ -62,11 +62,11 @@ def test_a_server_that_is_not_there_is_named() -> None:
 def test_a_driver_that_is_not_installed_comes_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL is an extra (fault 13)."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    monkeypatch.delitem(sys.modules, "storage.postgres", raising=False)
+    monkeypatch.delitem(sys.modules, "tuner_storage.postgres", raising=False)
     error = refused(locate("postgresql://ann:secret@127.0.0.1:1/team"))
 
     assert "needs a driver that is not installed" in str(error)
-    assert error.hint == "pip install 'tuner[postgres]'"
+    assert error.hint == "pip install 'mlp-tuner[postgres]'"
 
 
 def test_a_user_without_write_permission_gets_a_message(postgres_location: Location) -> None:
@@ -115,7 +115,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(
         connection.execute("CREATE TABLE kept (number integer)")
         connection.commit()
         connection.execute("INSERT INTO kept VALUES (1)")
-        monkeypatch.setattr("storage.postgres.MAX_WAIT", 5.0)
+        monkeypatch.setattr("tuner_storage.postgres.MAX_WAIT", 5.0)
         monkeypatch.setattr(psycopg.Connection, "commit", lose)
         if done:
             connection.commit()

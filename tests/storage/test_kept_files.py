@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tuner_storage import Store
+from tuner_storage.copies import StudyRecord
+from tuner_storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, RefitRow, StudyRow
 
-from storage import Store
-from storage.copies import StudyRecord
-from storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, RefitRow, StudyRow
 from tests.storage.contract import OnPostgres, OnSqlite, StoreFixtures, StudyMaker, keep, refit, write_model
 from tuner.files import sha256_of
 from tuner.jobs import EpochEnd, RefitEnd
@@ -133,9 +134,12 @@ class KeptFilesContract(StoreFixtures):
             store.add_epoch(record.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
             keep(store, record.id, 0, write_model(store, record, 0, b"x"))
             store.set_refit(record.id, refit(store, record, 0, b"x"))
-            store.lease(record.id, "any").acquire()
-        store.delete_study(study.id)
-        store.delete_study(empty.id)
+            lease = store.lease(record.id, "any")
+            lease.owner = f"{socket.gethostname()}:1:never"  # a run that was killed
+            lease.acquire()
+        for record in (study, empty):
+            store.optuna.delete_study(record.optuna_id)
+        store.remove_deleted()
 
         with store.database.read() as session:
             for table in (EpochRow, AttemptRow, ModelRow, RefitRow, LeaseRow):

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
+from tuner_storage import Location, Store, open_store
+from tuner_storage.lease import DURATION, Lease
+from tuner_storage.owner import this_owner
+from tuner_storage.tables import LeaseRow, utc_now
 
-from storage import Location, Store, open_store
-from storage.lease import DURATION, Lease
-from storage.owner import this_owner
-from storage.tables import LeaseRow, utc_now
 from tests.recipes import small_recipe
 from tuner import studies
 from tuner.errors import RunError
@@ -23,7 +23,7 @@ ELSEWHERE = "another-host:12:345"  # of a process on another machine, we do not 
 HOLDER = """
 import sys
 import time
-from storage import locate, open_store
+from tuner_storage import locate, open_store
 store = open_store(locate(sys.argv[1]))
 store.lease(int(sys.argv[2]), "first").acquire()
 print("holds", flush=True)
@@ -157,17 +157,18 @@ def test_a_lease_that_is_gone_cannot_be_renewed(lease: Lease) -> None:
         lease.renew()
 
 
-def test_a_stop_request_reaches_the_current_run(store: Store, study_id: int, lease: Lease) -> None:
-    """The next renewal returns it. A later run does not see it."""
+def test_a_stop_request_reaches_the_current_run(store: Store, study_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next look at the database finds it. A later run does not see it."""
+    monkeypatch.setattr("tuner_storage.lease.LOOK", 0.0)
     assert not store.request_stop(study_id)
-    with lease:
-        assert not lease.renew()
+    with store.lease(study_id, "study") as lease:
+        assert not lease.stop_was_requested()
         assert store.request_stop(study_id)
-        assert lease.renew()
+        assert lease.stop_was_requested()
     assert not store.request_stop(study_id)
 
-    with lease:
-        assert not lease.renew()
+    with store.lease(study_id, "study") as lease:
+        assert not lease.stop_was_requested()
 
 
 def test_a_dead_run_cannot_be_stopped(store: Store, study_id: int, lease: Lease) -> None:

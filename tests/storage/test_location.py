@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tuner_storage import locate
 
-from storage import locate
 from tuner.errors import UsageError
 
 

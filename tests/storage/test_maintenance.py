@@ -8,16 +8,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import tuner_storage
 from alembic import command
 from alembic.config import Config
+from tuner_storage import Location, Store, locate, open_store
+from tuner_storage.maintenance import backup, check, upgrade
+from tuner_storage.opening import HEAD, VERSION_TABLE
 
-import storage
-from storage import Location, Store, locate, open_store
-from storage.maintenance import backup, check, upgrade
-from storage.opening import HEAD, VERSION_TABLE
 from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tuner.errors import RunError, StorageError, UsageError
+from tuner.output_file import OutputFile
 from tuner.results.overview import list_studies
 
 
@@ -32,7 +33,9 @@ def make_older(location: Location, version: str = "0001") -> None:
     """Downgrade a database to the schema of an earlier tuner."""
     store = open_store(location)
     config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(Path(tuner_storage.__file__).parent / "migrations").replace("%", "%%")
+    )
     config.attributes["version_table"] = VERSION_TABLE
     with store.database.engine.begin() as connection:
         config.attributes["connection"] = connection
@@ -106,7 +109,7 @@ def test_without_a_database_none_is_made(home: Path, verb: object) -> None:
 def test_a_backup_is_the_same_database(location: Location, tmp_path: Path) -> None:
     """The copy is sound and holds the same studies. No temporary file is left beside it."""
     copy = tmp_path / "deep" / "copy.db"
-    size = backup(location, copy)
+    size = backup(location, OutputFile(copy))
     there = Location(locate(f"sqlite:///{copy}").url, location.artifacts)
 
     assert size == copy.stat().st_size
@@ -137,7 +140,7 @@ def test_a_backup_while_a_run_writes_is_consistent(location: Location, store: St
     try:
         for number in range(5):
             copy = tmp_path / f"{number}.db"
-            backup(location, copy)
+            backup(location, OutputFile(copy))
             with closing(sqlite3.connect(copy)) as connection:
                 left, right = (
                     connection.execute("SELECT COUNT(*) FROM pair WHERE side = ?", (side,)).fetchone()[0]
@@ -157,22 +160,22 @@ def test_a_backup_replaces_a_file_only_with_force(location: Location, tmp_path: 
     copy = tmp_path / "copy.db"
     copy.write_text("mine")
     with pytest.raises(UsageError, match="exists") as caught:
-        backup(location, copy)
+        backup(location, OutputFile(copy))
     assert "--force" in str(caught.value.hint)
     assert copy.read_text() == "mine"
 
-    backup(location, copy, force=True)
+    backup(location, OutputFile(copy, force=True, replaces_databases=True))
     assert copy.read_bytes().startswith(b"SQLite")
     with pytest.raises(UsageError, match="is a folder"):
-        backup(location, tmp_path)
-    with pytest.raises(UsageError, match="is the database itself"):
-        backup(location, location.file, force=True)
+        backup(location, OutputFile(tmp_path))
+    with pytest.raises(UsageError, match="is the study database"):
+        OutputFile(location.file, force=True, replaces_databases=True, protected=location.protected)
 
 
 def test_the_hint_for_a_server_is_the_command_that_copies_it(tmp_path: Path) -> None:
     """The command is complete, except for the password."""
     with pytest.raises(UsageError) as caught:
-        backup(locate("postgresql://ann:s3cret@db.example:5433/team"), tmp_path / "a b.dump")
+        backup(locate("postgresql://ann:s3cret@db.example:5433/team"), OutputFile(tmp_path / "a b.dump"))
 
     assert caught.value.hint == (
         f"pg_dump --format=custom --file='{tmp_path}/a b.dump' postgresql://ann@db.example:5433/team"

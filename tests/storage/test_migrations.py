@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tuner_storage
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from tuner_storage import Location, Store, open_store
+from tuner_storage.opening import HEAD, VERSION_TABLE
+from tuner_storage.tables import Base
 
-import storage
-from storage import Location, Store, open_store
-from storage.opening import HEAD, VERSION_TABLE
-from storage.tables import Base
 from tuner.jobs import ModelFile, RefitEnd
 
 
@@ -32,7 +32,9 @@ def store(any_location: Location) -> Iterator[Store]:
 def config() -> Config:
     """Alembic's configuration for our migrations."""
     config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(Path(tuner_storage.__file__).parent / "migrations").replace("%", "%%")
+    )
     config.attributes["version_table"] = VERSION_TABLE
     return config
 
@@ -80,11 +82,11 @@ def test_optuna_and_tuner_keep_their_versions_apart(store: Store) -> None:
     assert theirs != ours
 
 
-@pytest.mark.parametrize("older", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("older", ["0001", "0002", "0003", "0004", "0005"])
 def test_every_older_schema_leads_to_the_newest(store: Store, config: Config, older: str) -> None:
     """A study is kept by the upgrade, and tables that the older schema lacked are empty."""
     _ = store.optuna
-    record = store.add_study(1, {"name": "any"}, "f" * 64, {})
+    record = store.add_study("any", ["minimize"], {"name": "any"}, "f" * 64, {})
     for revision, step in ((older, command.downgrade), ("head", command.upgrade)):
         with store.database.engine.begin() as connection:
             config.attributes["connection"] = connection

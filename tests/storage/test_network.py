@@ -6,8 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from storage.network import network_type
+from tuner_storage.network import network_type
 
 
 @pytest.fixture

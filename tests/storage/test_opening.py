@@ -8,9 +8,9 @@ from pathlib import Path
 
 import optuna
 import pytest
+from tuner_storage import Location, Store, locate, open_store
+from tuner_storage.opening import HEAD, VERSION_TABLE, has_database
 
-from storage import Location, Store, locate, open_store
-from storage.opening import HEAD, VERSION_TABLE, has_database
 from tuner.errors import StorageError
 
 
@@ -51,7 +51,7 @@ def test_a_database_is_made_with_its_folder(location: Location) -> None:
     with sqlite3.connect(location.file) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"studies", "trials", "tuner_study", "tuner_lease", "tuner_epoch", "tuner_model", VERSION_TABLE} <= tables
-    assert [path.name for path in location.file.parent.iterdir()] == ["studies.db"]
+    assert sorted(path.name for path in location.file.parent.iterdir()) == ["artifacts", "studies.db"]
     assert has_database(location)
     open_store(location).close()
 
@@ -153,9 +153,9 @@ def test_a_newer_schema_is_left_alone(location: Location, opener: Callable[[Loca
     error = refused(location, opener)
 
     assert str(error) == f"the database {location.file} has schema 9999, this tuner knows {HEAD}"
-    assert "pip install --upgrade tuner" in str(error.hint)
+    assert "pip install --upgrade mlp-tuner" in str(error.hint)
     assert location.file.read_bytes() == before
-    assert list(location.file.parent.iterdir()) == [location.file]
+    assert sorted(location.file.parent.iterdir()) == [location.artifacts, location.file]
 
 
 @pytest.mark.parametrize("wal", [False, True])
@@ -163,7 +163,7 @@ def test_reading_a_database_of_optuna_alone_changes_nothing(
     location: Location, monkeypatch: pytest.MonkeyPatch, wal: bool
 ) -> None:
     """It has no study of ours. The first one that starts is added beside Optuna's."""
-    monkeypatch.setattr("storage.engine.WAL_IS_SAFE", wal)
+    monkeypatch.setattr("tuner_storage.engine.WAL_IS_SAFE", wal)
     location.file.parent.mkdir()
     theirs = optuna.storages.RDBStorage(f"sqlite:///{location.file}")
     optuna.create_study(storage=theirs, study_name="theirs")
@@ -185,7 +185,7 @@ def test_the_journal_is_a_write_ahead_log_if_that_is_safe(
     location: Location, monkeypatch: pytest.MonkeyPatch, wal: bool, mode: str
 ) -> None:
     """The setting is stored in the file, for every program that opens it."""
-    monkeypatch.setattr("storage.engine.WAL_IS_SAFE", wal)
+    monkeypatch.setattr("tuner_storage.engine.WAL_IS_SAFE", wal)
     make(location)
 
     with sqlite3.connect(location.file) as connection:

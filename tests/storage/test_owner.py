@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
-
-from storage.owner import describe_owner, is_alive, is_local, this_owner
+from tuner_storage import owner
+from tuner_storage.owner import describe_owner, is_alive, is_local, this_owner
 
 HOST = socket.gethostname()
 STAT = Path("/proc/self/stat")
@@ -44,19 +45,95 @@ def wait_for_zombie(pid: int) -> None:
 
 def test_an_owner_is_one_process_and_no_later_one_with_its_number() -> None:
     """The system uses process ids again. The start time tells the processes apart."""
-    host, pid, ticks = this_owner().rsplit(":", 2)
+    host, pid, ticks, machine, token = this_owner().rsplit(":", 4)
 
     assert is_alive(this_owner())
+    assert not is_alive(f"{host}:{pid}:{ticks}:{machine}:{'0' * 8}")
     assert not is_alive(f"{host}:{pid}:{int(ticks) - 1}" if ticks.isdecimal() else f"{host}:{pid}:x")
     assert describe_owner(this_owner()) == f"process {pid} on {host}"
+    assert describe_owner(f"name:with:colons:12:345:{machine}:{token}") == "process 12 on name:with:colons"
     assert describe_owner("name:with:colons:12:345") == "process 12 on name:with:colons"
 
 
 @needs_ticks
 def test_processes_of_an_older_tuner_are_recognised(child: subprocess.Popen[bytes]) -> None:
-    """The string in the database is compared as text, so its format has to stay: clock ticks since boot."""
-    assert this_owner() == f"{HOST}:{os.getpid()}:{ticks_of(os.getpid())}"
-    assert is_alive(f"{HOST}:{child.pid}:{ticks_of(child.pid)}")
+    """It wrote host, process id and clock ticks since boot alone; the host name decides whether it is of here."""
+    assert this_owner().startswith(f"{HOST}:{os.getpid()}:{ticks_of(os.getpid())}:")
+    old = f"{HOST}:{child.pid}:{ticks_of(child.pid)}"
+    assert is_local(old)
+    assert is_alive(old)
+    assert not is_alive(f"{HOST}:{child.pid}:{int(ticks_of(child.pid)) - 1}")
+    assert describe_owner(old) == f"process {child.pid} on {HOST}"
+
+
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str, str], str]]:
+    """Let this process look like one of a container, by boot and process list, and return its owner string."""
+    original = Path.stat
+
+    def enter(boot: str, processes: str) -> str:
+        folder = tmp_path / boot / processes
+        for name, content in (
+            ("sys/kernel/random/boot_id", boot),
+            ("self/ns/pid", ""),
+            ("1/stat", "1 (python) S " + "0 " * 18 + "77 0"),
+        ):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(content)
+        inode = int(processes)
+        monkeypatch.setattr("tuner_storage.owner._PROC", folder)
+        monkeypatch.setattr(
+            Path,
+            "stat",
+            lambda path, **options: SimpleNamespace(st_ino=inode) if path.name == "pid" else original(path, **options),
+        )
+        monkeypatch.setattr("socket.gethostname", lambda: "worker")
+        monkeypatch.setattr("os.getpid", lambda: 1)
+        forget()
+        return this_owner()
+
+    def forget() -> None:
+        owner._machine.cache_clear()
+        owner._token.cache_clear()
+
+    yield enter
+    forget()
+
+
+@pytest.mark.parametrize("second", [("boot-1", "2"), ("boot-2", "1")])
+def test_containers_of_one_name_do_not_judge_each_other_dead(
+    container: Callable[[str, str], str], second: tuple[str, str]
+) -> None:
+    """Both have the same host name, process id and start time, be it on one machine or on two."""
+    first = container("boot-1", "1")
+    assert is_local(first)
+    assert is_alive(first)
+    here = container(*second)
+
+    assert here != first
+    assert not is_local(first)
+    assert is_alive(first)
+    assert is_local(here)
+
+
+@needs_ticks
+def test_a_process_that_cannot_be_looked_at_is_alive(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The system may hide the processes of other users from ``/proc``."""
+    old = f"{HOST}:{child.pid}:{ticks_of(child.pid)}"
+
+    def refuse(pid: int, signal: int) -> None:
+        raise PermissionError(pid, signal)
+
+    with monkeypatch.context() as hidden:
+        hidden.setattr("tuner_storage.owner._PROC", tmp_path)
+        hidden.setattr("os.kill", refuse)
+        assert is_alive(old)
+    child.kill()
+    child.wait()
+    monkeypatch.setattr("tuner_storage.owner._PROC", tmp_path)
+    assert not is_alive(old)
 
 
 @needs_ticks
@@ -74,33 +151,33 @@ def test_setting_the_clock_changes_no_owner(monkeypatch: pytest.MonkeyPatch) -> 
 @needs_ticks
 def test_a_process_that_ended_is_dead_before_its_parent_reaps_it(child: subprocess.Popen[bytes]) -> None:
     """What is left of it until then, a zombie, runs nothing."""
-    owner = f"{HOST}:{child.pid}:{ticks_of(child.pid)}"
-    assert is_alive(owner)
+    old = f"{HOST}:{child.pid}:{ticks_of(child.pid)}"
+    assert is_alive(old)
 
     child.kill()
     wait_for_zombie(child.pid)
-    assert not is_alive(owner)
+    assert not is_alive(old)
 
 
 def test_without_start_times_an_owner_is_alive_while_its_id_is_in_use(
     child: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on macOS, which has no ``/proc``. A zombie and a process that was reaped are dead."""
-    monkeypatch.setattr("storage.owner._PROC", tmp_path)
-    owner = f"{HOST}:{child.pid}:?"
-    assert this_owner() == f"{HOST}:{os.getpid()}:?"
+    monkeypatch.setattr("tuner_storage.owner._PROC", tmp_path)
+    old = f"{HOST}:{child.pid}:?"
+    assert this_owner().startswith(f"{HOST}:{os.getpid()}:?:")
     assert is_alive(this_owner())
-    assert is_alive(owner)
+    assert is_alive(old)
     monkeypatch.setattr(psutil.Process, "status", no_access)
-    assert is_alive(owner)
+    assert is_alive(old)
     monkeypatch.undo()
 
-    monkeypatch.setattr("storage.owner._PROC", tmp_path)
+    monkeypatch.setattr("tuner_storage.owner._PROC", tmp_path)
     child.kill()
     wait_for_zombie(child.pid)
-    assert not is_alive(owner)
+    assert not is_alive(old)
     child.wait()
-    assert not is_alive(owner)
+    assert not is_alive(old)
 
 
 def no_access(process: psutil.Process) -> str:

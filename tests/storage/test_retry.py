@@ -7,9 +7,9 @@ import sqlite3
 import optuna
 import pytest
 from sqlalchemy.exc import OperationalError
+from tuner_storage import locate
+from tuner_storage.retry import Retry
 
-from storage import locate
-from storage.retry import Retry
 from tuner.errors import StorageError
 
 
@@ -163,7 +163,7 @@ def test_a_guard_that_meets_the_outage_is_repeated_too(clock: Clock, retry: Retr
 
 def test_every_method_of_optunas_storage_is_repeated() -> None:
     """A method that a later Optuna adds makes this test fail until it is repeated too."""
-    from storage.optuna_storage import PersistentRDBStorage
+    from tuner_storage.optuna_storage import PersistentRDBStorage
 
     public = {name for name in dir(optuna.storages.BaseStorage) if not name.startswith("_")}
     repeated = {name for name in vars(PersistentRDBStorage) if not name.startswith("__")}

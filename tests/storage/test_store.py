@@ -10,10 +10,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import select
+from tuner_storage import Location, Store
+from tuner_storage.copies import StudyRecord
+from tuner_storage.tables import AttemptRow, EpochRow, StudyRow
 
-from storage import Location, Store
-from storage.copies import StudyRecord
-from storage.tables import AttemptRow, EpochRow, StudyRow
 from tests.recipes import small_recipe
 from tests.storage.contract import RECIPE, OnPostgres, OnSqlite, StoreFixtures, StudyMaker, keep, write_model
 from tuner import studies
@@ -42,7 +42,7 @@ class StoreContract(StoreFixtures):
     def test_a_study_is_added_once(self, store: Store, study: StudyRecord) -> None:
         """A second record for the same study of Optuna is refused, and the first one stays."""
         with pytest.raises(StorageError):
-            store.add_study(study.optuna_id, {}, "0" * 64, {})
+            store.add_study("first", ["minimize"], {}, "0" * 64, {})
 
         assert store.find_study(study.optuna_id) == study
 
@@ -166,7 +166,7 @@ class StoreContract(StoreFixtures):
             "größe 😀 \N{FAMILY}",
             "--help",
             "%s {0} %(x)s",
-            "\t tab",
+            "no\u00a0break",
             "x" * 200,
         ],
     )
@@ -215,8 +215,9 @@ class StoreContract(StoreFixtures):
         for number in range(3):
             trial = made.study.ask()
             store.start_attempt(made.record.id, number, "me")
+            end, attributes = TrialEnd(number, Outcome.COMPLETE), {"val_accuracy": 0.5}
+            store.add_result(made.record.id, end, trial._trial_id, attributes)
             made.study.tell(trial, 0.5)
-            store.add_result(made.record.id, TrialEnd(number, Outcome.COMPLETE), 0, {})
 
         assert [trial.state for trial in made.study.trials] == [TrialState.COMPLETE] * 3
 

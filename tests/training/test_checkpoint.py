@@ -5,25 +5,29 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 import os
 import pickle
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
 
 from tests.training.test_trainer import SETUP, job
+from tuner.clock import Clock
 from tuner.errors import RunError
 from tuner.files import sha256_of
 from tuner.jobs import CheckpointFile, EpochEnd, Instruction, TrialEnd, TrialJob
 from tuner.records import Outcome
-from tuner.training.checkpoint import read
+from tuner.training.checkpoint import Keeper, State, read, write
 from tuner.training.trainer import Trainer
 
 
@@ -46,6 +50,7 @@ CONFIGURATIONS = [
     {"optimizer": "adadelta", "schedule": "cosine"},
     {"optimizer": "sgd", "momentum": 0.9, "dropout": 0.2},
     {"optimizer": "sgd"},
+    {"optimizer": "adam", "schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.1},
 ]
 
 
@@ -86,8 +91,11 @@ def test_the_best_epoch_of_an_earlier_attempt_is_not_forgotten(trainer: Trainer,
     assert resumed.metrics == pytest.approx(end.metrics, abs=1e-4)
 
 
-def test_checkpoints_come_with_the_epochs_and_hold_only_numbers(trainer: Trainer, tmp_path: Path) -> None:
+def test_checkpoints_come_with_the_epochs_and_hold_only_numbers(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The file of an epoch exists when the epoch is reported. The last epoch of a trial has no file."""
+    monkeypatch.setattr("tuner.training.checkpoint.WRITING_SHARE", math.inf)
     seen: list[EpochEnd] = []
 
     def look(event: EpochEnd) -> None:
@@ -107,6 +115,32 @@ def test_no_checkpoint_is_written_before_its_time(trainer: Trainer, tmp_path: Pa
     epochs, _ = run(trainer, dataclasses.replace(job(tmp_path), checkpoint_seconds=60.0))
     assert [event.checkpoint for event in epochs] == [None] * 4
     assert [path.name for path in tmp_path.iterdir()] == ["trial-0.keras"]
+
+
+@pytest.mark.parametrize("cost", [0.001, 0.5, 3.0])
+def test_checkpoints_take_a_fiftieth_of_the_training_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float
+) -> None:
+    """The longer a write takes, the rarer it is. Only the first one may take more."""
+    now = 0.0
+    spent: list[float] = []
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def write(state: object, job: TrialJob) -> None:
+        nonlocal now
+        now += cost
+        spent.append(cost)
+        if len(spent) > 1:
+            assert sum(spent) <= 0.021 * now
+
+    monkeypatch.setattr("tuner.training.checkpoint.write", write)
+    model, best = Mock(state=lambda: ([], [])), Mock(best=0.0)
+    keeper = Keeper(dataclasses.replace(job(tmp_path), epochs=1001), model, best, Clock())
+    for epoch in range(1000):  # of one second
+        now += 1.0
+        keeper.keep_if_due([{}] * epoch)
+
+    assert len(spent) == pytest.approx({0.001: 500, 0.5: 40, 3.0: 7}[cost], abs=1)
 
 
 class _Bomb:
@@ -152,7 +186,7 @@ def _promise(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("forge", "message"), [(_bomb, "unpacks to 64.0 MB"), (_promise, "unpacks 'weights_0.npy' to 1000.0 GB")]
+    ("forge", "message"), [(_bomb, "unpacks to 64.0 MB"), (_promise, "is damaged: 'weights_0.npy' declares 1000.0 GB")]
 )
 def test_a_checkpoint_cannot_take_more_memory_than_it_has_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forge: Callable[[Path], None], message: str
@@ -163,6 +197,22 @@ def test_a_checkpoint_cannot_take_more_memory_than_it_has_bytes(
     monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(RunError, match=rf"trial-0\.after-00002\.npz {message}"):
         read(CheckpointFile(2, path, sha256_of(path), path.stat().st_size))
+
+
+def test_a_checkpoint_that_is_replaced_after_its_check_has_no_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read is what was checked."""
+    state = State([np.ones(3)], [], [], best_epoch=0, best=0.5, wait=0, history=[{"loss": 1.0}])
+    file = write(state, job(tmp_path))
+
+    def replace(*_: object) -> None:
+        write(dataclasses.replace(state, weights=[np.zeros(3)]), job(tmp_path))
+
+    monkeypatch.setattr("tuner.training.checkpoint.check_arrays", replace)
+
+    np.testing.assert_array_equal(read(file).weights[0], np.ones(3))
+    assert sha256_of(file.path) != file.sha256
 
 
 JAX_SCRIPT = """
@@ -188,7 +238,7 @@ print(json.dumps([[e.metrics for e in all_epochs], [e.metrics for e in first + r
 @pytest.mark.slow
 def test_a_trial_continues_on_jax_too() -> None:
     """The other backend gives the same guarantee."""
-    pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
+    pytest.importorskip("jax", reason="jax is not installed: pip install 'mlp-tuner[jax]'")
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -16,11 +16,18 @@ prepare("cpu", threads=1)
 
 import keras  # noqa: E402 - after the backend is set up
 
+from tests.schemas import names, pixels  # noqa: E402
 from tuner.config.hyperparameters import Hyperparameters  # noqa: E402
+from tuner.data.dataset import Dataset  # noqa: E402
+from tuner.data.schema import DataSchema, schema_of  # noqa: E402
 from tuner.training.model import build, compile_model  # noqa: E402
 from tuner.training.rows import Rows, order_of, place  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 3
+NAMES = names(CLASSES)
+PIXELS = pixels((4, 4), CLASSES, 1 / 255)
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +42,11 @@ def rows() -> Rows:
 class Made:
     """A model for training and its model for prediction."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, schema: DataSchema = PIXELS, /, **settings: Any) -> None:
         self.hp = Hyperparameters.from_params({"units": 16, "layers": 1, "batch_size": 10, **settings})
-        self.model, self.kept = build(
-            self.hp, input_shape=(4, 4), dtype="uint8", scale=1 / 255, classes=CLASSES, seed=1
-        )
-        compile_model(self.model, self.hp, classes=CLASSES, steps=33)
+        self.schema = schema
+        self.model, self.kept = build(self.hp, schema, seed=1)
+        compile_model(self.model, self.hp, steps=33)
 
     def fit(self, rows: Rows, *, epochs: int, seed: int = 0, **options: Any) -> Any:
         """Train and return the history."""
@@ -56,7 +62,7 @@ def still() -> Made:
 
 def plain_of(made: Made) -> Any:
     """Return an ordinary Keras model with the same initial weights, for training with Keras' own code."""
-    model, hp = Made(**made.hp.as_params()).model, made.hp
+    model, hp = Made(made.schema, **made.hp.as_params()).model, made.hp
     plain = keras.Model(model.inputs, model.outputs)
     rate = hp.learning_rate
     if hp.schedule == "cosine":
@@ -101,7 +107,10 @@ def test_epochs_differ_in_their_order_and_repeat_with_the_seed() -> None:
         {"optimizer": "sgd", "schedule": "constant"},
         {"batch_norm": True, "layers": 2},
         {"layers": 0, "batch_size": 64},
-        *({"activation": name} for name in ("elu", "selu", "tanh", "silu", "leaky_relu", "sigmoid", "softplus")),
+        *(
+            {"activation": name}
+            for name in ("elu", "selu", "tanh", "silu", "leaky_relu", "sigmoid", "softplus", "mish")
+        ),
     ],
     ids=lambda settings: "-".join(str(value) for value in settings.values()),
 )
@@ -124,15 +133,36 @@ def test_a_program_trains_what_keras_trains(rows: Rows, settings: dict[str, Any]
     assert history["val_accuracy"][-1] == pytest.approx(accuracy, abs=1e-6)
 
 
+def test_a_program_standardises_as_keras_layers_do(rows: Rows) -> None:
+    """Raw numbers of any size are trained by the program as an ordinary Keras model trains them.
+
+    What is far from the mean has a limit.
+    """
+    sizes = np.float32(10.0) ** np.linspace(-20, 30, 16, dtype=np.float32).reshape(4, 4)
+    x, y = rows[0].astype(np.float32) * sizes + sizes, rows[1]
+    data = Dataset("big", x, y, x, y, NAMES, "big")
+    made = Made(schema_of(data, np.arange(len(x), dtype=np.int32)), learning_rate=0.01, batch_size=len(x))
+    plain = plain_of(made)
+    history = made.fit((x, y), epochs=3).history
+    for epoch in range(3):
+        order = order_of(len(x), 0, epoch)
+        plain.train_on_batch(x[order], y[order])
+
+    for ours, theirs in zip(made.model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=5e-5)
+    assert history["val_loss"][-1] == pytest.approx(plain.evaluate(x, y, verbose=0)[0], abs=1e-4)
+    far, farther = x[:9] + 100 * sizes * 255, x[:9] + 1000 * sizes * 255
+    for part in (x[:9], far, farther):
+        np.testing.assert_allclose(made.model.outputs_of(part), made.kept(part), atol=1e-5)
+    np.testing.assert_array_equal(made.kept(far), made.kept(farther))  # both are beyond the limit
+
+
 def test_trials_of_one_structure_share_a_program_whatever_their_numbers(rows: Rows) -> None:
     """Another width, rate or batch size needs no new trace; another number of layers does."""
-    from tuner.training.program import program_of
-    from tuner.training.structure import Structure
-
     one, two, other = Made(units=9, dropout=0.1), Made(units=30, dropout=0.4, batch_size=7), Made(layers=2, dropout=0.1)
     for made in (one, two, other):
         made.fit(rows, epochs=1)
-    programs = [program_of(Structure.of(made.hp, "uint8")) for made in (one, two, other)]
+    programs = [made.model._program for made in (one, two, other)]
     assert programs[0] is programs[1] is not programs[2]
     assert programs[0]._train.experimental_get_tracing_count() == 1
 
@@ -185,6 +215,30 @@ def test_standard_callbacks_follow_a_fused_fit(rows: Rows) -> None:
 
     assert seen == history.epoch == list(range(4))
     assert history.history["learning_rate"][-1] < history.history["learning_rate"][0]
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_mish_and_its_gradient_are_those_of_keras(learned: bool) -> None:
+    """For small, large and huge pre-activations, also as a parametric activation."""
+    import tensorflow as tf
+
+    from tuner.training.activations import activate
+
+    x = tf.constant(np.concatenate([np.linspace(-30, 30, 241), [-1e20, -200, 200, 1e20]])[:, None], tf.float32)
+    share = tf.constant([0.7])
+    results = []
+    for own in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch([x, share])
+            if own:
+                y = activate("mish", x, share if learned else None)
+            else:
+                active = keras.activations.mish(x)
+                y = x + share * (active - x) if learned else active
+            total = tf.reduce_sum(y[1:-1])  # its gradient to the share is a sum, in which huge values hide all others
+        results.append([y, *tape.gradient(total, [x, share] if learned else [x])])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-6)
 
 
 def test_zero_hidden_layers_is_softmax_regression() -> None:

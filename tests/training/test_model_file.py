@@ -12,6 +12,7 @@ import pytest
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from tests.delivery.tampering import armed
+from tests.schemas import pixels
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.errors import RunError
 from tuner.files import sha256_of
@@ -29,7 +30,7 @@ CONFIGURATIONS: list[dict[str, Any]] = [
 
 def save(path: Path, shape: tuple[int, ...] = (8, 8), **params: Any) -> keras.Model:
     hp = Hyperparameters.from_params({"learning_rate": 0.01, **params})
-    model = build(hp, input_shape=shape, dtype="uint8", scale=1 / 16, classes=3, seed=1)[1]
+    model = build(hp, pixels(shape, 3, 1 / 16), seed=1)[1]
     model.save(path)
     return model
 

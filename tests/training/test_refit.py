@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.schemas import pixels
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
@@ -82,7 +83,7 @@ def test_a_refit_equals_plain_training_on_all_rows(trainer: Trainer, tmp_path: P
     x, y = data.x_train[rows], data.y_train[rows]
     again = job(tmp_path, epochs=2, schedule_epochs=5, schedule="cosine")
     hp = again.hyperparameters
-    _, plain = build(hp, input_shape=(8, 8), dtype="uint8", scale=data.scale, classes=10, seed=again.seed)
+    _, plain = build(hp, pixels((8, 8), 10, data.scale), seed=again.seed)
     rate = keras.optimizers.schedules.CosineDecay(hp.learning_rate, -(-len(rows) // hp.batch_size) * 5)
     plain.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
     for epoch in range(2):
@@ -169,6 +170,7 @@ def test_every_error_becomes_the_result(trainer: Trainer, tmp_path: Path, monkey
 
 JAX_SCRIPT = """
 import pathlib, tempfile
+from tests.schemas import pixels
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.jobs import *
 from tuner.training.trainer import Trainer
@@ -181,7 +183,7 @@ job = RefitJob(4, 1, Hyperparameters.from_params(params), 5, 7, pathlib.Path(tem
 end = trainer.execute(job, epochs.append, lambda wait: None)
 assert (end.epochs, end.reason, len(epochs)) == (5, None, 5), end
 assert set(end.metrics) == {"loss", "accuracy"}, end
-assert end.rows == len(trainer._data.y_train), end
+assert end.rows == len(trainer._train[0]) + len(trainer._validation[0]), end
 assert trainer.test(TestJob(4, end.model.path, end.model.sha256)).metrics["accuracy"] > 0.85
 stopped = trainer.execute(job, epochs.append, lambda wait: Instruction.INTERRUPT)
 assert (stopped.epochs, stopped.model) == (1, None), stopped
@@ -191,7 +193,7 @@ assert (stopped.epochs, stopped.model) == (1, None), stopped
 @pytest.mark.slow
 def test_the_jax_backend_refits_too() -> None:
     """`KERAS_BACKEND=jax` uses the same code."""
-    pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
+    pytest.importorskip("jax", reason="jax is not installed: pip install 'mlp-tuner[jax]'")
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tuner.config.hyperparameters import Hyperparameters
-from tuner.errors import RunError
+from tuner.data.lookup import load_dataset
+from tuner.errors import DataError, RunError
 from tuner.jobs import EpochEnd, Instruction, TestJob, TrainerSetup, TrialEnd, TrialJob
 from tuner.records import Outcome
 from tuner.training.runtime import prepare
@@ -60,7 +61,6 @@ def test_the_value_and_the_weights_are_those_of_the_best_epoch(trainer: Trainer,
     """If the loss explodes late, the earlier best epoch counts."""
     import keras
 
-    from tuner.data.lookup import load_dataset
     from tuner.data.split import split_rows
 
     epochs, end = train(trainer, job(tmp_path, epochs=12, optimizer="sgd", learning_rate=1.5, momentum=0.9))
@@ -95,6 +95,24 @@ def test_patience_stops_a_trial_that_no_longer_improves(trainer: Trainer, tmp_pa
     assert end.outcome is Outcome.COMPLETE
     assert end.best_epoch is not None
     assert end.epochs == end.best_epoch + 3
+
+
+def test_the_rate_is_lowered_after_epochs_without_a_lower_loss(trainer: Trainer, tmp_path: Path) -> None:
+    """By the factor that was asked for, and only then."""
+    plateau: dict[str, Any] = {
+        "schedule": "plateau",
+        "plateau_patience": 1,
+        "plateau_factor": 0.25,
+        "learning_rate": 0.5,
+    }
+    epochs, _ = train(trainer, job(tmp_path, epochs=8, **plateau))
+    losses = [epoch.metrics["val_loss"] for epoch in epochs]
+    rates = [epoch.metrics["learning_rate"] for epoch in epochs]
+
+    for epoch in range(1, 7):
+        fell = losses[epoch] < min(losses[:epoch]) - 1e-4
+        assert rates[epoch + 1] == pytest.approx(rates[epoch] if fell else rates[epoch] / 4)
+    assert rates[-1] < rates[0]
 
 
 def test_a_loss_that_is_no_number_fails_the_trial_with_its_reason(trainer: Trainer, tmp_path: Path) -> None:
@@ -224,6 +242,25 @@ def test_the_tenth_trial_of_a_worker_is_what_it_would_be_in_a_fresh_process(trai
     assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(end.metrics, abs=1e-3)
 
 
+def test_a_trainer_refuses_data_that_changed_since_the_run_began() -> None:
+    """Workers are replaced during a run, and read the data again. Trials on other rows cannot be compared."""
+    fingerprint = load_dataset("digits").fingerprint
+    Trainer(dataclasses.replace(SETUP, fingerprint=fingerprint), threads=1)
+
+    with pytest.raises(DataError, match="the data of 'digits' have changed while the study ran"):
+        Trainer(dataclasses.replace(SETUP, fingerprint="0" * 64), threads=1)
+
+
+def test_a_trainer_on_the_cpu_does_not_hide_the_gpu_from_the_program(trainer: Trainer, tmp_path: Path) -> None:
+    """`device="cpu"` inline is for one study. Later code of a notebook, and processes that it starts, use the GPU."""
+    names = ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "XLA_PYTHON_CLIENT_PREALLOCATE", "NPROC")
+    before = {name: os.environ.get(name) for name in names}
+    _, end = train(Trainer(SETUP, threads=1), job(tmp_path))
+
+    assert end.outcome is Outcome.COMPLETE
+    assert {name: os.environ.get(name) for name in names} == before
+
+
 JAX_SCRIPT = """
 import sys, tempfile, pathlib
 from tuner.config.hyperparameters import Hyperparameters
@@ -245,7 +282,7 @@ assert end.outcome == "complete" and test.metrics["accuracy"] > 0.85, (end, test
 @pytest.mark.slow
 def test_the_jax_backend_trains_too() -> None:
     """`KERAS_BACKEND=jax` uses the same code."""
-    pytest.importorskip("jax", reason="jax is not installed: pip install 'tuner[jax]'")
+    pytest.importorskip("jax", reason="jax is not installed: pip install 'mlp-tuner[jax]'")
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", JAX_SCRIPT], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

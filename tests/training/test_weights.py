@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tuner.config.hyperparameters import Hyperparameters
+from tests.schemas import numbers, pixels, table
+from tuner.config.hyperparameters import Hyperparameters, InputSize, NumericEmbedding
+from tuner.data.schema import DataSchema
+from tuner.search.size_limit import weights_for
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,33 @@ def test_the_weights_are_those_that_keras_counts(params: dict[str, Any], shape: 
     from tuner.training.model import build, compile_model
 
     hp = Hyperparameters(**params)
-    model, predictor = build(hp, input_shape=shape, dtype="float32", scale=1.0, classes=classes, seed=1)
-    compile_model(model, hp, classes=classes, steps=10)
+    model, predictor = build(hp, numbers(shape, classes), seed=1)
+    compile_model(model, hp, steps=10)
 
-    assert hp.weights(prod(shape), classes) == predictor.count_params()
+    assert hp.weights(InputSize(prod(shape)), classes) == predictor.count_params()
+
+
+@settings(max_examples=25)
+@given(
+    params=st.fixed_dictionaries(
+        {
+            "layers": st.integers(0, 3),
+            "units": st.integers(1, 20),
+            "batch_norm": st.booleans(),
+            "parametric_activation": st.booleans(),
+            "input_scale": st.booleans(),
+            "numeric_embedding": st.sampled_from(get_args(NumericEmbedding)),
+            "periodic_frequencies": st.integers(1, 5),
+            "embedding_width": st.integers(2, 5),
+            "category_width": st.integers(1, 5),
+        }
+    ),
+    schema=st.sampled_from([numbers((5,), 3), pixels((2, 2), 4), table(), table(classes=2), table(embedded=False)]),
+)
+@pytest.mark.slow
+def test_the_weights_of_any_configuration_are_counted(params: dict[str, Any], schema: DataSchema) -> None:
+    """Also those of embeddings, learned scales and parametric activations; only tables have embeddings."""
+    from tuner.training.model import build
+
+    hp = Hyperparameters(**params)
+    assert weights_for(schema)(hp) == build(hp, schema, seed=1)[1].count_params()

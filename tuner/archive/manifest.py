@@ -10,21 +10,30 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from tuner_storage.trial_attributes import IDENTITY
 
+from tuner.data.settle import settled
+from tuner.distribution import UPGRADE
+from tuner.documents import parse_json
 from tuner.errors import UsageError
+from tuner.evaluation.assessment import Assessment
 from tuner.records import ParamValue
 
 MANIFEST = "manifest.json"
-VERSIONS = (1, 2)  # 2 may hold a refit. An older tuner refuses the version and asks for an upgrade.
+# 2 may hold a refit, 3 what the study stores of its data, 4 what was measured of its winner and of its ensemble.
+# An older tuner refuses the version and asks for an upgrade.
+VERSIONS = (1, 2, 3, 4)
 REFIT = "models/refit.keras"
+MOST_TRIALS = 20_000
+LARGEST = 64 * 2**20  # bytes of a manifest; enough for three thousand trials of a hundred epochs
 EXPECTED = "expected a file written by `tuner study export-archive NAME FILE`"
 
 Name = Annotated[str, Field(max_length=200)]
 Number = Annotated[int, Field(ge=0)]
 # The state of CMA-ES is a pickle, and loading a pickle can run code. Without the state, it starts from the trials.
-# The parents of a generation are row numbers of one database.
-_NOT_PORTABLE = re.compile(r"(cma|sepcma|cmawm):.*|\w+Sampler:parent:.*", re.DOTALL)
+# The parents of a generation are row numbers of one database. The identity of a study is that of a row in it.
+_NOT_PORTABLE = re.compile(rf"(cma|sepcma|cmawm):.*|\w+Sampler:parent:.*|{re.escape(IDENTITY)}", re.DOTALL)
 _SPECIAL = "$float"  # the key of an object that stands for one of _FLOATS, which JSON cannot represent
 _FLOATS = ("nan", "inf", "-inf")
 
@@ -46,6 +55,18 @@ class ArchivedStudy(_Table):
     system_attrs: dict[str, Any]
 
 
+class ArchivedData(_Table):
+    """See :class:`tuner_storage.tables.DataRow`."""
+
+    description: dict[str, Any]
+    sample: str
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        settled(self.description, self.sample)
+        return self
+
+
 class ArchivedTrial(_Table):
     """A trial of Optuna. A trial that has not ended is stored as waiting."""
 
@@ -62,7 +83,7 @@ class ArchivedTrial(_Table):
 
 
 class ArchivedEpoch(_Table):
-    """See :class:`storage.tables.EpochRow`."""
+    """See :class:`tuner_storage.tables.EpochRow`."""
 
     trial_number: Number
     epoch: Number
@@ -71,7 +92,7 @@ class ArchivedEpoch(_Table):
 
 
 class ArchivedAttempt(_Table):
-    """See :class:`storage.tables.AttemptRow`."""
+    """See :class:`tuner_storage.tables.AttemptRow`."""
 
     trial_number: Number
     attempt: Number
@@ -86,7 +107,7 @@ class ArchivedAttempt(_Table):
 
 
 class ArchivedRun(_Table):
-    """See :class:`storage.tables.RunRow`."""
+    """See :class:`tuner_storage.tables.RunRow`."""
 
     owner: Name
     workers: int
@@ -98,13 +119,14 @@ class ArchivedRun(_Table):
 
 
 class ArchivedModel(_Table):
-    """See :class:`storage.tables.ModelRow`; ``path`` is the name in the archive."""
+    """See :class:`tuner_storage.tables.ModelRow`; ``path`` is the name in the archive."""
 
     trial_number: Number
     path: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size: int = Field(ge=0)
     test: dict[str, Any] | None
+    outputs: str | None = None
 
     @model_validator(mode="after")
     def _check_path(self) -> Self:
@@ -115,7 +137,7 @@ class ArchivedModel(_Table):
 
 
 class ArchivedRefit(_Table):
-    """See :class:`storage.tables.RefitRow`; ``path`` is the name in the archive."""
+    """See :class:`tuner_storage.tables.RefitRow`; ``path`` is the name in the archive."""
 
     trial_number: Number
     epochs: Number
@@ -127,24 +149,49 @@ class ArchivedRefit(_Table):
     seconds: float
     created: datetime
     test: dict[str, Any] | None
+    outputs: str | None = None
+
+
+class ArchivedAssessment(_Table):
+    """See :class:`tuner_storage.tables.AssessmentRow`."""
+
+    facts: dict[str, Any]
+    created: datetime
+
+    @field_validator("facts")
+    @classmethod
+    def _check_facts(cls, facts: dict[str, Any]) -> dict[str, Any]:
+        Assessment.model_validate(facts)
+        return facts
 
 
 class ArchiveManifest(_Table):
     """The contents of ``manifest.json``: a study without the files of its models."""
 
-    archive_version: Literal[1, 2] = 2
+    archive_version: Literal[1, 2, 3, 4] = 4
     study: ArchivedStudy
-    trials: tuple[ArchivedTrial, ...]
-    epochs: tuple[ArchivedEpoch, ...]
-    attempts: tuple[ArchivedAttempt, ...]
-    runs: tuple[ArchivedRun, ...]
-    models: tuple[ArchivedModel, ...]
+    trials: tuple[ArchivedTrial, ...] = Field(max_length=MOST_TRIALS, fail_fast=True)
+    epochs: tuple[ArchivedEpoch, ...] = Field(fail_fast=True)
+    attempts: tuple[ArchivedAttempt, ...] = Field(fail_fast=True)
+    runs: tuple[ArchivedRun, ...] = Field(fail_fast=True)
+    models: tuple[ArchivedModel, ...] = Field(max_length=MOST_TRIALS, fail_fast=True)
     refit: ArchivedRefit | None = None
+    data: ArchivedData | None = None
+    assessment: ArchivedAssessment | None = None
 
     @property
     def refits(self) -> tuple[ArchivedRefit, ...]:
         """The refit as a sequence of one, or empty if there is none."""
         return () if self.refit is None else (self.refit,)
+
+    def rows(self, table: str) -> Sequence[_Table]:
+        """Return the rows of one of :data:`tuner_storage.transfer.TABLES`."""
+        if table == "data":
+            return () if self.data is None else (self.data,)
+        if table == "assessments":
+            return () if self.assessment is None else (self.assessment,)
+        rows: Sequence[_Table] = getattr(self, table)
+        return rows
 
     @property
     def files(self) -> tuple[ArchivedModel | ArchivedRefit, ...]:
@@ -170,7 +217,7 @@ class ArchiveManifest(_Table):
 
     def to_json(self) -> str:
         """Return the manifest as standard JSON; NaN and infinities are encoded as objects."""
-        return json.dumps(_encode(self.model_dump()), ensure_ascii=False, allow_nan=False, indent=1)
+        return json.dumps(_encode(self.model_dump()), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def parse_manifest(text: bytes, source: str) -> ArchiveManifest:
@@ -180,17 +227,17 @@ def parse_manifest(text: bytes, source: str) -> ArchiveManifest:
         UsageError: If the version is unknown, or the contents are invalid or contradict each other.
     """
     try:
-        raw = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # invalid JSON or UTF-8
-        raise UsageError(f"the manifest of {source} is not JSON: {error}", hint=EXPECTED) from None
+        raw = parse_json(text, object_hook=_decode, parse_constant=_refuse_constant)
+    except ValueError as error:  # invalid JSON or UTF-8
+        raise UsageError(f"the manifest of {source} cannot be read: {error}", hint=EXPECTED) from None
     version = raw.get("archive_version") if isinstance(raw, dict) else None
     if version not in VERSIONS:
         raise UsageError(
-            f"{source} has archive_version {version!r}, this tuner reads versions {' and '.join(map(str, VERSIONS))}",
-            hint="upgrade tuner: pip install --upgrade tuner" if isinstance(version, int) else EXPECTED,
+            f"{source} has archive_version {version!r}, this tuner reads versions {VERSIONS[0]} to {VERSIONS[-1]}",
+            hint=f"upgrade tuner: {UPGRADE}" if isinstance(version, int) else EXPECTED,
         )
     try:
-        return ArchiveManifest.model_validate(_decode(raw))
+        return ArchiveManifest.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
@@ -203,7 +250,7 @@ def model_name(number: int) -> str:
 
 
 def portable_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Optuna's system attributes without pickles, and without row numbers of one database."""
+    """Return attributes of Optuna without pickles, and without what refers to rows of one database."""
     return {key: value for key, value in attributes.items() if not _NOT_PORTABLE.fullmatch(key)}
 
 
@@ -220,13 +267,9 @@ def _encode(value: Any) -> Any:
     return value
 
 
-def _decode(value: Any) -> Any:
-    """Restore what :func:`_encode` replaced, except times."""
-    if isinstance(value, dict):
-        if value.keys() == {_SPECIAL} and value[_SPECIAL] in _FLOATS:
-            return float(value[_SPECIAL])
-        return {key: _decode(member) for key, member in value.items()}
-    return [_decode(member) for member in value] if isinstance(value, list) else value
+def _decode(value: dict[str, Any]) -> Any:
+    """Restore an object that stands for a number, see :func:`_encode`. Times stay text."""
+    return float(value[_SPECIAL]) if value.keys() == {_SPECIAL} and value[_SPECIAL] in _FLOATS else value
 
 
 def _refuse_constant(word: str) -> float:

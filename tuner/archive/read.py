@@ -14,14 +14,17 @@ from pathlib import Path
 import optuna
 from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from pydantic import BaseModel
+from tuner_storage import Location
+from tuner_storage.opening import has_database
+from tuner_storage.transfer import TABLES, Arrival, StudyValues, arriving, settle, taken
 
-from storage import Location
-from storage.opening import has_database
-from storage.transfer import TABLES, Arrival, StudyValues, arriving, settle, taken
 from tuner import studies
 from tuner.archive.manifest import (
     EXPECTED,
+    LARGEST,
     MANIFEST,
+    MOST_TRIALS,
     ArchivedModel,
     ArchivedRefit,
     ArchivedTrial,
@@ -31,15 +34,20 @@ from tuner.archive.manifest import (
 )
 from tuner.config.objectives import Direction, Objective
 from tuner.config.recipe import parse_recipe
+from tuner.config.texts import check_texts
 from tuner.errors import RunError, UsageError
+from tuner.memory import require_memory, sized
+from tuner.paths import StrPath, user_path
 
-MAX_MANIFEST = 256 * 2**20  # bytes; enough for ten thousand trials of a hundred epochs
+_PARSED = 16  # bytes in memory for each byte of a large manifest, measured
+_RATIO = 200  # of a manifest to its compressed size; those of real studies are below 30
+_FREE = 2**20  # bytes of a manifest that may be packed in any ratio
 _CHUNK = 2**20  # bytes
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 _HINT = "nothing was imported; export the study again"
 
 
-def import_archive(file: Path, location: Location, name: str | None = None) -> tuple[str, ArchiveManifest]:
+def import_archive(file: StrPath, location: Location, name: str | None = None) -> tuple[str, ArchiveManifest]:
     """Import a study.
 
     Args:
@@ -55,10 +63,13 @@ def import_archive(file: Path, location: Location, name: str | None = None) -> t
         RunError: If a model differs from the one that was exported.
         StorageError: If the database cannot be written.
     """
+    file = user_path(file)
     with _open(file) as archive:
         manifest = _read_manifest(archive, file)
         chosen = studies.check_name(manifest.study.name if name is None else name)
-        objective = parse_recipe(manifest.study.recipe, f"the recipe in {file}").objective
+        source = f"the recipe in {file}"
+        check_texts(manifest.study.recipe, source)
+        objective = parse_recipe(manifest.study.recipe, source).objective
         trials = [_trial(trial, file, len(objective.names)) for trial in manifest.trials]
         for model in manifest.files:
             _copy(archive, model, file, None)
@@ -99,7 +110,7 @@ def _write(source: _Source, trials: list[FrozenTrial], location: Location, name:
         study.add_trials(trials)
         for model in manifest.files:
             _copy(source.archive, model, source.file, arrival)
-        rows = {kind: [row.model_dump() for row in getattr(manifest, kind)] for kind in TABLES}
+        rows = {kind: map(BaseModel.model_dump, manifest.rows(kind)) for kind in TABLES}
         archived = manifest.study
         values = StudyValues(
             name=name,
@@ -130,21 +141,14 @@ def _open(file: Path) -> zipfile.ZipFile:
 def _read_manifest(archive: zipfile.ZipFile, file: Path) -> ArchiveManifest:
     """Return the manifest after checking that the archive holds exactly the files that it names."""
     entries = archive.infolist()
+    if len(entries) > MOST_TRIALS:
+        raise UsageError(f"{file} holds {len(entries):,} files, at most {MOST_TRIALS:,} are read", hint=EXPECTED)
     names = [entry.filename for entry in entries]
     if MANIFEST not in names:
         raise UsageError(f"{file} has no {MANIFEST}", hint=EXPECTED)
-    info = archive.getinfo(MANIFEST)
-    if info.file_size > MAX_MANIFEST:
-        raise UsageError(
-            f"the manifest of {file} has {info.file_size} bytes, at most {MAX_MANIFEST} are read", hint=EXPECTED
-        )
     if any(entry.flag_bits & 1 for entry in entries):
         raise UsageError(f"{file} is encrypted", hint=EXPECTED)
-    try:
-        with archive.open(info) as opened:
-            text = opened.read(info.file_size + 1)
-    except _BROKEN as error:
-        raise UsageError(f"the manifest of {file} is damaged: {error}", hint=EXPECTED) from None
+    text = _unpack(archive, archive.getinfo(MANIFEST), file)
     manifest = parse_manifest(text, str(file))
     expected = [MANIFEST, *(model.path for model in manifest.files)]
     if sorted(names) != sorted(expected):
@@ -163,6 +167,25 @@ def _read_manifest(archive: zipfile.ZipFile, file: Path) -> ArchiveManifest:
     return manifest
 
 
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: Path) -> bytes:
+    """Return the text of the manifest after checking its declared size."""
+    if info.file_size > LARGEST:
+        raise UsageError(
+            f"the manifest of {file} has {sized(info.file_size)}, at most {sized(LARGEST)} are read", hint=EXPECTED
+        )
+    if info.file_size > max(_FREE, _RATIO * info.compress_size):
+        raise UsageError(
+            f"the manifest of {file} unpacks to {sized(info.file_size)}, {_RATIO} times its size in the archive",
+            hint=EXPECTED,
+        )
+    require_memory(info.file_size * _PARSED, f"the manifest of {file}")
+    try:
+        with archive.open(info) as opened:
+            return opened.read(info.file_size + 1)
+    except _BROKEN as error:
+        raise UsageError(f"the manifest of {file} is damaged: {error}", hint=EXPECTED) from None
+
+
 def _copy(archive: zipfile.ZipFile, model: ArchivedModel | ArchivedRefit, file: Path, arrival: Arrival | None) -> None:
     """Read and check a model, but no more than its declared size; with ``arrival``, also write it there.
 
@@ -171,8 +194,11 @@ def _copy(archive: zipfile.ZipFile, model: ArchivedModel | ArchivedRefit, file: 
     """
     digest = hashlib.sha256()
     size = 0
-    target = Path(os.devnull) if arrival is None else arrival.folder / model.path
-    target.parent.mkdir(exist_ok=True)
+    if arrival is None:
+        target = Path(os.devnull)
+    else:
+        target = arrival.folder / model.path
+        target.parent.mkdir(exist_ok=True)
     try:
         with archive.open(model.path) as read, target.open("wb") as written:
             while size <= model.size and (chunk := read.read(_CHUNK)):

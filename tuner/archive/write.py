@@ -12,10 +12,12 @@ from typing import Any
 
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
+from tuner_storage.transfer import read_rows
 
-from storage.transfer import read_rows
 from tuner.archive.manifest import (
+    LARGEST,
     MANIFEST,
+    MOST_TRIALS,
     REFIT,
     ArchivedStudy,
     ArchivedTrial,
@@ -23,8 +25,10 @@ from tuner.archive.manifest import (
     model_name,
     portable_attributes,
 )
-from tuner.errors import RunError, UsageError
-from tuner.files import atomic_path, is_whole
+from tuner.documents import check_size
+from tuner.errors import UsageError
+from tuner.memory import sized
+from tuner.output_file import OutputFile
 from tuner.records import Outcome
 from tuner.studies import StoredStudy
 
@@ -54,48 +58,61 @@ class Written:
     refit: bool | None = None
 
 
-def write_archive(stored: StoredStudy, file: Path, *, force: bool = False) -> Written:
+def write_archive(stored: StoredStudy, output: OutputFile) -> Written:
     """Write a study with its models. It may be running: trials that have not ended are stored as waiting.
 
     Args:
         stored: The study.
-        file: The archive to write.
-        force: Replace ``file`` if it exists.
+        output: The archive to write.
 
     Raises:
-        UsageError: If ``file`` exists and ``force`` is not set.
+        UsageError: If the archive must not be written.
         RunError: If the archive cannot be written.
     """
-    if file.is_dir():
-        raise UsageError(f"{file} is a folder", hint=f"name a file in it: {file / 'study.zip'}")
-    if file.exists() and not force:
-        raise UsageError(f"{file} exists", hint="choose another name, or replace the file with --force")
     manifest = describe(stored)
     rows = read_rows(stored.store.database, stored.record.id)
     sources = {model_name(row["trial_number"]): row["path"] for row in rows["models"]}
     sources.update((REFIT, row["path"]) for row in rows["refits"])
-    intact = set()
-    try:
-        with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    artifacts, intact = stored.store.artifacts, set()
+    with output.file() as temporary:
+        with zipfile.ZipFile(temporary, "w") as archive:
             for model in manifest.files:
-                source = stored.store.artifacts.path(sources.get(model.path, model.path))
-                if is_whole(source, size=model.size, sha256=model.sha256):
-                    _add(archive, model.path, source)
+                source = sources.get(model.path, model.path)  # it may have been dropped in the meantime
+                if artifacts.is_whole(source, size=model.size, sha256=model.sha256):
+                    _add(archive, model.path, artifacts.path(source))
                     intact.add(model.path)
             models = tuple(model for model in manifest.models if model.path in intact)
             refit = manifest.refit if REFIT in intact else None
             complete = manifest.model_copy(update={"models": models, "refit": refit})
-            archive.writestr(zipfile.ZipInfo(MANIFEST, _DATE), complete.to_json(), zipfile.ZIP_DEFLATED)
-    except OSError as error:
-        raise RunError(f"the archive {file} cannot be written: {error.strerror or error}") from error
+            text = complete.to_json().encode()
+            _check_size(manifest, text)
+            archive.writestr(zipfile.ZipInfo(MANIFEST, _DATE), text, zipfile.ZIP_DEFLATED)
+        size = temporary.stat().st_size
     return Written(
         manifest.study.name,
         trials=len(manifest.trials),
         models=len(models),
-        size=file.stat().st_size,
+        size=size,
         left_out=tuple(sorted(model.trial_number for model in manifest.models if model.path not in intact)),
         refit=None if manifest.refit is None else refit is not None,
     )
+
+
+def _check_size(manifest: ArchiveManifest, text: bytes) -> None:
+    """Refuse to write what the import would refuse to read."""
+    trials = len(manifest.trials)
+    problem = f"it has {trials:,} trials, at most {MOST_TRIALS:,} are read again" if trials > MOST_TRIALS else None
+    if len(text) > LARGEST:
+        problem = f"its trials and epochs take {sized(len(text))}, at most {sized(LARGEST)} are read again"
+    try:
+        check_size(text)
+    except ValueError as error:
+        problem = str(error)
+    if problem is not None:
+        raise UsageError(
+            f"'{manifest.study.name}' is too large for an archive: {problem}",
+            hint="copy the whole database instead: tuner storage backup FILE",
+        )
 
 
 def describe(stored: StoredStudy) -> ArchiveManifest:
@@ -115,7 +132,7 @@ def describe(stored: StoredStudy) -> ArchiveManifest:
             data_fingerprint=record.data_fingerprint,
             environment=dict(record.environment),
             created=record.created,
-            user_attrs=study.user_attrs,
+            user_attrs=portable_attributes(study.user_attrs),
             system_attrs=portable_attributes(system_attrs),
         ),
         "trials": [_trial(trial) for trial in trials],
@@ -127,6 +144,8 @@ def describe(stored: StoredStudy) -> ArchiveManifest:
             for row in rows["models"]
             if row["trial_number"] in complete
         ],
+        "data": next(iter(rows["data"]), None),
+        "assessment": next(iter(rows["assessments"]), None),
         "refit": next(({**row, "path": REFIT} for row in rows["refits"] if row["trial_number"] in complete), None),
     }
     return ArchiveManifest.model_validate(raw)

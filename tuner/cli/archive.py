@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 import click
 
-from tuner.cli.common import as_json, print_json, print_next, storage_options, study_name
+from tuner.cli.common import UserPath, as_json, only_output, storage_options, study_name, study_output
+from tuner.cli.output import err, out, print_json, print_next
+from tuner.command_line import command, command_elsewhere
 
 
 @click.command("export-archive")
 @study_name
-@click.argument("file", type=click.Path(path_type=Path), help="The zip file to write.")
+@click.argument("file", type=UserPath(), help="The zip file to write; - is stdout.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @as_json
 @storage_options
@@ -24,27 +25,34 @@ def export_archive(
 
     The file is a zip file with a manifest in JSON. Where it is imported, unfinished trials are queued again.
     """
-    from storage import locate
+    from tuner_storage import locate
+
     from tuner.archive.write import write_archive
     from tuner.studies import existing
 
-    with existing(locate(storage, home), name) as study:
-        archive = write_archive(study, file, force=force)
+    location = locate(storage, home)
+    with existing(location, name) as study:
+        output = study_output(file, location, study.recipe.data, force=force)
+        to_stdout = only_output(output, as_json=as_json)
+        archive = write_archive(study, output)
     for number in archive.left_out:
-        click.echo(f"left out the model of trial {number}: it is missing or damaged, see tuner doctor", err=True)
+        err(f"left out the model of trial {number}: it is missing or damaged, see {command('doctor')}")
     if archive.refit is False:
-        click.echo("left out the refit: it is missing or damaged, see tuner doctor", err=True)
+        err(f"left out the refit: it is missing or damaged, see {command('doctor')}")
     if as_json:
         print_json({**dataclasses.asdict(archive), "file": str(file)})
         return
-    click.echo(str(file))
+    if not to_stdout:
+        out(str(file))
     refit = " and a refit" if archive.refit else ""
-    click.echo(f"{archive.trials} trials, {archive.models} models{refit}, {archive.size} bytes", err=True)
-    print_next((f"tuner study import {shlex.quote(str(file))}", "on the other machine, or with another --home"))
+    err(f"{archive.trials} trials, {archive.models} models{refit}, {archive.size} bytes")
+    if to_stdout:
+        return
+    print_next((command_elsewhere("study import", file), "on the other machine, or with another --home"))
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=Path), help="A file that `tuner study export-archive` wrote.")
+@click.argument("file", type=UserPath(), help="A file that `tuner study export-archive` wrote.")
 @click.option("--name", metavar="NEW", help="New name of the study.  [default: the name that it had]")
 @as_json
 @storage_options
@@ -53,7 +61,8 @@ def import_(*, file: Path, name: str | None, as_json: bool, home: Path | None, s
 
     The whole file is checked before anything is written.
     """
-    from storage import locate
+    from tuner_storage import locate
+
     from tuner.archive.read import import_archive
 
     study, manifest = import_archive(file, locate(storage, home), name)
@@ -62,9 +71,8 @@ def import_(*, file: Path, name: str | None, as_json: bool, home: Path | None, s
         counts = {"trials": len(manifest.trials), "waiting": waiting, "models": len(manifest.models)}
         print_json({"study": study, **counts, "refit": manifest.refit is not None})
         return
-    click.echo(study)
+    out(study)
     queued = f" ({waiting} waiting to be run)" if waiting else ""
     refit = " and a refit" if manifest.refit else ""
-    click.echo(f"{len(manifest.trials)} trials{queued}, {len(manifest.models)} models{refit}", err=True)
-    quoted = shlex.quote(study)
-    print_next((f"tuner study show {quoted}", "look at it"), (f"tuner study start {quoted}", "continue it"))
+    err(f"{len(manifest.trials)} trials{queued}, {len(manifest.models)} models{refit}")
+    print_next((command("study show", study), "look at it"), (command("study start", study), "continue it"))

@@ -1,24 +1,39 @@
-"""Shared by the commands: options, JSON on stdout, and the next commands on stderr."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from tuner.cli.output import print_note
+from tuner.cli.places import remember
+from tuner.paths import StrPath, user_path
+
+if TYPE_CHECKING:
+    from tuner_storage import Location
+
+    from tuner.output_file import OutputFile
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PIPE_WIDTH = 140  # columns of a table if stdout is not a terminal
-LINE_WIDTH = 100  # columns of a paragraph
-_NO_BREAK = "\u2060"  # replaces a blank where a line must not end
+_PASSWORD = re.compile(r"://[^/?#]*:[^/?#]*@|[?&]password=")
+
+
+class UserPath(click.Path):
+    """A path, returned as a ``Path``; ``~`` stands for the home folder, as in ``--home=~/runs``."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: StrPath, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        converted: Path = super().convert(user_path(value), param, ctx)  # type: ignore[assignment]
+        return converted
+
 
 study_name = click.argument("name", help="Name of the study; see `tuner study list`.")
 
@@ -26,18 +41,59 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 data_dir = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    callback=remember,
+    type=UserPath(file_okay=False),
     envvar="TUNER_DATA",
     show_envvar=True,
     help="Folder to search first for data sets (NAME.npz).",
 )
 
 
+def study_output(
+    path: Path,
+    location: Location,
+    data: str,
+    *,
+    force: bool,
+    earlier: Callable[[Path], bool] = lambda _: False,
+    data_dir: Path | None = None,
+) -> OutputFile:
+    """Return the output file of a command that reads a study: it replaces nothing of the study, nor its data.
+
+    Args:
+        path: What the user wrote.
+        location: Where the study is.
+        data: The study's data set.
+        force: As for :class:`tuner.output_file.OutputFile`.
+        earlier: As for :class:`tuner.output_file.OutputFile`.
+        data_dir: Folder that is searched first for data sets.
+    """
+    from tuner.data.lookup import files_of
+    from tuner.output_file import OutputFile
+
+    inputs = files_of(data, data_dir)
+    return OutputFile(path, force=force, earlier=earlier, inputs=inputs, protected=location.protected)
+
+
+def only_output(output: OutputFile, *, as_json: bool) -> bool:
+    """Return whether the output goes to stdout, so that nothing else may be printed there.
+
+    Raises:
+        UsageError: If ``--json`` was given too: both would go to stdout.
+    """
+    from tuner.errors import UsageError
+
+    if output.is_stdout and as_json:
+        raise UsageError("--json and the output cannot both go to standard output", hint="name a file, or omit --json")
+    return output.is_stdout
+
+
 def storage_options(command: Command) -> Command:
     """Add ``--home`` and ``--storage``: the places of the studies and the models."""
     home = click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        callback=remember,
+        type=UserPath(file_okay=False),
         envvar="TUNER_HOME",
         show_envvar=True,
         help="Folder for the database and the models.  [default: .tuner]",
@@ -47,46 +103,15 @@ def storage_options(command: Command) -> Command:
         envvar="TUNER_STORAGE",
         show_envvar=True,
         metavar="URL",
+        callback=_remember_storage,
         help="Database: sqlite:///FILE or postgresql://HOST/NAME.  [default: studies.db in the home folder]",
     )
     return home(storage(command))
 
 
-def discard_output(*streams: TextIO) -> None:
-    """Discard all further output of these streams, because the reader has closed its end."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(null, stream.fileno())
-
-
-def print_json(value: object) -> None:
-    """Print one JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def print_next(*commands: tuple[str, str]) -> None:
-    """Print the next useful commands on stderr.
-
-    Args:
-        commands: Pairs of a command line and its purpose.
-    """
-    click.echo("\nNext:", err=True)
-    width = max(len(command) for command, _ in commands)
-    for command, purpose in commands:
-        click.echo(f"  {command:<{width}}   {purpose}", err=True)
-
-
-def print_paragraph(text: str) -> None:
-    """Print a paragraph on stdout, wrapped; a command between backticks stays on one line."""
-    width = min(shutil.get_terminal_size().columns, LINE_WIDTH) if sys.stdout.isatty() else LINE_WIDTH
-    joined = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _NO_BREAK), text)
-    filled = textwrap.fill(joined, width, break_long_words=False, break_on_hyphens=False)
-    click.echo(filled.replace(_NO_BREAK, " ") + "\n")
-
-
-def print_rich(renderable: object) -> None:
-    """Print a rich table on stdout."""
-    from rich.console import Console
-
-    # A pipe has no width, so use one that fits every table.
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(renderable)
+def _remember_storage(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    """Remember the database for suggested commands, and say that others can read a password on the command line."""
+    typed = context.get_parameter_source(option.name or "") == click.core.ParameterSource.COMMANDLINE
+    if url is not None and typed and _PASSWORD.search(url):
+        print_note("other users can read the password in --storage with `ps`: use TUNER_STORAGE or ~/.pgpass")
+    return cast("str | None", remember(context, option, url))

@@ -1,14 +1,15 @@
-"""The commands ``tuner data list`` and ``fetch``, and the progress bar of a download."""
+"""The commands ``tuner data list`` and ``fetch``, and the progress bar of a download; ``inspect`` is added here."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli import common
+from tuner.cli import common, output
+from tuner.cli.data_inspect import inspect_command
+from tuner.command_line import command
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """List and download data sets."""
+    """List and download data sets, and look into tables."""
+
+
+data.add_command(inspect_command)
 
 
 @data.command("list")
@@ -31,19 +35,18 @@ def list_command(*, data_dir: Path | None, as_json: bool) -> None:
 
     places = [(entry, find(entry, data_dir)) for entry in CATALOG.values()]
     if as_json:
-        common.print_json([_entry_json(entry, path) for entry, path in places])
+        output.print_json([_entry_json(entry, path) for entry, path in places])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("name", "rows", "classes", "where", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     for entry, path in places:
-        where = "embedded" if entry.embedded else str(path or f"not here: tuner data fetch {entry.name}")
+        where = "embedded" if entry.embedded else str(path or f"not here: {command('data fetch', entry.name)}")
         table.add_row(entry.name, f"{entry.train_rows} + {entry.test_rows}", str(len(entry.class_names)), where)
-    Console(markup=False, highlight=False).print(table)
-    common.print_next(("tuner study start digits", "search on the embedded data set"))
+    output.print_rich(table)
+    output.print_next((command("study start", "digits"), "search on the embedded data set"))
 
 
 @data.command()
@@ -55,12 +58,11 @@ def fetch(*, name: str, data_dir: Path | None, as_json: bool) -> None:
 
     Prints the path of the data set.
     """
-    from tuner.data.catalog import CATALOG
     from tuner.data.lookup import load_dataset
 
     dataset = load_dataset(name, data_dir, progress=DownloadBar())
     if as_json:
-        common.print_json(
+        output.print_json(
             {
                 "name": dataset.name,
                 "source": dataset.source,
@@ -73,12 +75,8 @@ def fetch(*, name: str, data_dir: Path | None, as_json: bool) -> None:
             }
         )
         return
-    click.echo(dataset.source)
-    if name in CATALOG:
-        common.print_next((f"tuner study start {name}", "search for the best model"))
-    else:
-        setting = f'data = "{shlex.quote(name)}"'
-        common.print_next(("tuner space show digits > my.toml", f"a recipe to change: set {setting} in it"))
+    output.out(dataset.source)
+    output.print_next((command("study start", name), "search for the best model"))
 
 
 def _entry_json(entry: CatalogEntry, path: Path | None) -> dict[str, object]:
@@ -104,11 +102,11 @@ class DownloadBar:
 
     def start(self, total_bytes: int | None, label: str) -> None:
         """Draw an empty bar."""
-        from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
         text = TextColumn("{task.description}", markup=False)
-        self._bar = Progress(text, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+        shown = output.console(stderr=True)
+        self._bar = Progress(text, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=shown)
         self._task = self._bar.add_task(label, total=total_bytes)
         self._bar.start()
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tuner.cli import common
+from tuner.cli.output import err, out, print_json, print_next, print_note, print_rich, result_stream
+from tuner.command_line import command
 
 if TYPE_CHECKING:
     from tuner.delivery.evaluate import Evaluation
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("keras", "saved-model", "onnx", "litert")
 DEFAULT_FORMATS = ("keras", "saved-model")
 
-_model = click.argument("model", type=click.Path(path_type=Path), help="The folder that `tuner export` wrote.")
+_model = click.argument("model", type=common.UserPath(), help="The folder that `tuner export` wrote.")
 _runtime = click.option(
     "--runtime",
     type=click.Choice(["auto", *FORMATS]),
@@ -32,7 +31,7 @@ _runtime = click.option(
 
 @click.command()
 @common.study_name
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the exported model.")
+@click.option("-o", "--output", type=common.UserPath(), required=True, help="Folder for the exported model.")
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="Number of the trial.  [default: the best one]")
 @click.option(
     "--format",
@@ -49,6 +48,12 @@ _runtime = click.option(
     help="Export the refit (trained on all rows), or the model as it was validated.  [default: for the "
     "best trial the refit, if there is one]",
 )
+@click.option(
+    "--ensemble/--no-ensemble",
+    default=None,
+    help="Export the average of the models that the study selected, or a single model.  [default: the average, if it "
+    "is better on the validation rows]",
+)
 @click.option("--force", is_flag=True, help="Replace an exported model in the folder.")
 @common.storage_options
 @common.data_dir
@@ -60,6 +65,7 @@ def export(
     trial: int | None,
     formats: tuple[str, ...],
     refit: bool | None,
+    ensemble: bool | None,
     force: bool,
     home: Path | None,
     storage: str | None,
@@ -79,17 +85,17 @@ def export(
         formats=formats,
         force=force,
         refit=refit,
-        on_step=lambda step: click.echo(f"{step} …", err=True),
+        ensemble=ensemble,
+        on_step=lambda step: err(f"{step} …"),
     )
-    click.echo(f"exported: {_describe_model(manifest)}", err=True)
+    err(f"exported: {_describe_model(manifest)}")
     if as_json:
-        common.print_json(manifest.model_dump(mode="json"))
+        print_json(manifest.model_dump(mode="json"))
         return
-    click.echo(_export_table(manifest))
-    folder = shlex.quote(str(output))
-    common.print_next(
-        (f"tuner predict {folder} new.npz -o predictions.csv", "classify new rows"),
-        (f"tuner evaluate {folder} {shlex.quote(manifest.data.name)}", "measure it on the test split"),
+    out(_export_table(manifest))
+    print_next(
+        _next_predict(output, manifest),
+        (command("evaluate", output, manifest.data.name), "measure it on the test split"),
     )
 
 
@@ -100,80 +106,164 @@ def export(
     metavar="INPUT...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
-    help="Rows to classify: .npy, .npz, .csv or .png files, or a folder of .png files.",
+    type=common.UserPath(),
+    help="Rows to predict: .npy, .npz, .csv or .png files, or a folder of .png files; for a model for tables .csv, "
+    ".tsv (both also as .gz) or .parquet files.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The .csv or .json file to write.  [default: stdout]"
+    "-o", "--output", type=common.UserPath(), default="-", help="The .csv or .json file to write.  [default: stdout]"
 )
+@click.option("--force", is_flag=True, help="Replace the file of -o, whatever it holds.")
 @click.option(
     "--array", metavar="NAME", help="Array to read from .npz files.  [default: x_test, else x, else the only one]"
 )
 @click.option("--invert", is_flag=True, help="Swap black and white in images. MNIST is white on black.")
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first line of .csv files holds the names of the columns.  [default: decided by its contents]",
+)
+@click.option(
+    "--ignore-column",
+    "ignored",
+    metavar="NAME",
+    multiple=True,
+    help="Column of .csv files that is no feature; repeat the option for several. Columns label and y need no option. "
+    "A model for tables needs none.",
+)
+@click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="Column to copy into the output, such as an id; repeat the option for several. For tables.",
+)
+@click.option(
+    "--proba/--no-proba",
+    default=None,
+    help="Whether to write the probability of each class.  [default: yes, but no for tables]",
+)
 @_runtime
 @common.as_json
 def predict(
     *,
     model: Path,
     inputs: tuple[Path, ...],
-    output: Path | None,
+    output: Path,
+    force: bool,
     array: str | None,
     invert: bool,
+    header: bool | None,
+    ignored: tuple[str, ...],
+    keep: tuple[str, ...],
+    proba: bool | None,
     runtime: str,
     as_json: bool,
 ) -> None:
-    """Classify new rows with an exported model.
+    """Predict new rows with an exported model.
 
-    Prints CSV with the column prediction and one column per class, such as p_0; or JSON.
+    Prints CSV with the column prediction and one column per class, such as p_0; or JSON. If the inputs are images,
+    the first column is the file. Tables may have their columns in any order. Rows are read, predicted and written in
+    parts, so there may be more than fit into memory.
     """
-    from tuner.delivery.manifest import read_manifest
-    from tuner.delivery.predict import predict as run
-    from tuner.delivery.readers import load_rows
+    from tuner.delivery.predict import Predictor
+    from tuner.delivery.predictions import is_prediction, save_predictions, write_predictions
+    from tuner.delivery.readers import ReadOptions, read_rows
+    from tuner.output_file import STDOUT, OutputFile
 
-    manifest = read_manifest(model)
-    rows = load_rows(inputs, manifest, array=array, invert=invert)
-    prediction = run(model, rows, runtime=runtime)
-    if output is None:
-        prediction.write(sys.stdout, as_json=as_json)
+    predictor = Predictor(model, runtime=runtime)
+    protected = {model: "the exported model"}
+    if str(output) != STDOUT:  # without a file to write, `predict` needs to know nothing of studies
+        from tuner_storage import locate
+
+        protected |= locate().protected
+    target = OutputFile(output, force=force, earlier=is_prediction, inputs=inputs, protected=protected)
+    options = ReadOptions(array=array, invert=invert, header=header, ignore=ignored, keep=keep)
+    predictions = predictor.predict(read_rows(inputs, predictor.manifest, options, print_note))
+    proba = predictor.manifest.table is None if proba is None else proba
+    if target.is_stdout:
+        write_predictions(predictions, result_stream(as_json=as_json), as_json=as_json, proba=proba)
         return
-    prediction.save(output, as_json=as_json or output.suffix.lower() == ".json")
-    click.echo(f"{len(rows)} predictions written to {output} (runtime {prediction.runtime})", err=True)
-    command = f"tuner evaluate {shlex.quote(str(model))} {shlex.quote(manifest.data.name)}"
-    common.print_next((command, "measure the model on the test split"))
+    as_json = as_json or output.suffix.lower() == ".json"
+    rows = save_predictions(predictions, target, as_json=as_json, proba=proba)
+    err(f"{rows} predictions written to {output} (runtime {predictor.runtime})")
+    print_next((command("evaluate", model, predictor.manifest.data.name), "measure the model on the test split"))
 
 
 @click.command()
 @_model
-@click.argument("data", help="A name from `tuner data list`, or an .npz file.")
+@click.argument("data", help="A name from `tuner data list`, or an .npz file; for a model for tables, a table.")
 @common.data_dir
 @click.option("--split", type=click.Choice(["test"]), default="test", show_default=True, help="The rows to use.")
 @_runtime
+@click.option(
+    "--resamples",
+    type=click.IntRange(0, 100_000),
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="Resamples of the rows for the 95 % intervals; 0 computes none.",
+)
+@click.option("--plots", type=common.UserPath(), metavar="FOLDER", help="A new folder for plots, as SVG and PNG.")
 @common.as_json
-def evaluate(*, model: Path, data: str, data_dir: Path | None, split: str, runtime: str, as_json: bool) -> None:
-    """Measure an exported model on a test split.
+def evaluate(
+    *,
+    model: Path,
+    data: str,
+    data_dir: Path | None,
+    split: str,
+    runtime: str,
+    resamples: int,
+    plots: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure an exported model on a test split, or on labelled rows of your own.
 
-    Prints accuracy, loss, and the recall of each class.
+    An .npz file needs x_test and y_test, or x and y. Of the table that the model was trained on, the test rows are
+    measured; of another table, all rows that have a target. Prints the metrics of the task with 95 % intervals, what is
+    taken for what, and how far the probabilities can be trusted.
     """
     from tuner.data.lookup import load_dataset
     from tuner.delivery.evaluate import check_dataset
     from tuner.delivery.evaluate import evaluate as run
+    from tuner.delivery.evaluate_table import evaluate_table
+    from tuner.delivery.labelled import file_of_labelled_rows, read_labelled
     from tuner.delivery.manifest import read_manifest
+    from tuner.delivery.plots import check_plots, save_plots
 
+    if plots is not None:
+        check_plots(plots)
     manifest = read_manifest(model)
-    dataset = load_dataset(data, data_dir)
-    x, y = getattr(dataset, f"x_{split}"), getattr(dataset, f"y_{split}")
-    check_dataset(manifest, data, x, len(dataset.class_names))
-    evaluation = run(model, x, y, runtime=runtime)
-    if as_json:
-        common.print_json(dataclasses.asdict(evaluation))
+    if manifest.table is not None:
+        evaluation = evaluate_table(model, data, print_note, data_dir=data_dir, runtime=runtime, resamples=resamples)
     else:
-        click.echo(_evaluation_table(evaluation))
-        command = f"tuner predict {shlex.quote(str(model))} new.npz -o predictions.csv"
-        common.print_next((command, "classify new rows"))
+        own = file_of_labelled_rows(data, data_dir)
+        if own is not None:
+            x, y = read_labelled(own, manifest.input)
+        else:
+            dataset = load_dataset(data, data_dir)
+            x, y = getattr(dataset, f"x_{split}"), dataset.labels(getattr(dataset, f"y_{split}"))
+            check_dataset(manifest, data, x, y)
+        evaluation = run(model, x, y, runtime=runtime, resamples=resamples)
+    if plots is not None:
+        err(f"{len(save_plots(plots, evaluation))} plots written to {plots}")
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        _print_evaluation(evaluation)
+        print_next(_next_predict(model, manifest))
+
+
+def _next_predict(model: Path, manifest: Manifest) -> tuple[str, str]:
+    """Return a command that predicts new rows, and what it does."""
+    rows = "new.npz" if manifest.table is None else "new.csv"
+    return command("predict", model, rows, o="predictions.csv"), "predict new rows"
 
 
 def _describe_model(manifest: Manifest) -> str:
     """Return which model was exported."""
+    if manifest.ensemble:
+        shares = ", ".join(f"{member.number} ({member.weight:.0%})" for member in manifest.ensemble)
+        return f"the average of {len(manifest.ensemble)} models: trials {shares}"
     if manifest.refit is None:
         return f"trial {manifest.trial}, as it was validated"
     return f"trial {manifest.trial}, trained again on all {manifest.refit.rows} rows"
@@ -189,16 +279,10 @@ def _export_table(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def _evaluation_table(evaluation: Evaluation) -> str:
-    """Return accuracy and loss, then one line per class."""
-    width = max(5, *(len(name) for name in evaluation.recall))
-    lines = [
-        f"rows      {evaluation.rows}",
-        f"accuracy  {evaluation.accuracy:.4f}",
-        f"loss      {evaluation.loss:.4f}",
-        "",
-        f"{'class':<{width}} {'rows':>7} {'recall':>7}",
-    ]
-    for (name, recall), row in zip(evaluation.recall.items(), evaluation.confusion, strict=True):
-        lines.append(f"{name:<{width}} {sum(row):>7} {'-' if recall is None else f'{recall:.4f}':>7}")
-    return "\n".join(lines)
+def _print_evaluation(evaluation: Evaluation) -> None:
+    """Print what was measured, in one line and tables."""
+    from tuner.report.evaluation import evaluation_tables, heading
+
+    out(heading(evaluation.measured))
+    for table in evaluation_tables(evaluation.measured, evaluation.baselines):
+        print_rich(table)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli import common
+from tuner.cli import common, output
+from tuner.command_line import command
 
 if TYPE_CHECKING:
     from tuner.doctor import Examination
 
-_FIX = "tuner doctor --fix"
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 _MAX_CASES = 10  # shown per check
 
@@ -38,12 +38,13 @@ def doctor(
 
     Changes nothing without --fix, and never a study that is running. The exit code is 1 if there is a problem.
     """
-    from storage import locate
+    from tuner_storage import locate
+
     from tuner.doctor import examine
 
     examination = examine(locate(storage, home), data_dir, quick=quick, fix=fix)
     if as_json:
-        common.print_json(examination.as_json())
+        output.print_json(examination.as_json())
     else:
         _print(examination)
         _print_next(examination)
@@ -67,16 +68,17 @@ def _print(examination: Examination) -> None:
             more = len(check.cases) - _MAX_CASES
             lines += [f"  and {more} more: --json lists all"] if more > 0 else []
             lines += [f"Hint: {check.hint}"] if check.hint else []
-        table.add_row(check.name, Text(check.status, style=_STYLES[check.status]), Text("\n".join(lines)))
-    common.print_rich(table)
+        table.add_row(check.name, Text(check.status, style=_STYLES[check.status]), "\n".join(lines))
+    output.print_rich(table)
     for line in examination.removed:
-        click.echo(f"removed {line}", err=True)
+        output.err(f"removed {line}")
 
 
 def _print_next(examination: Examination) -> None:
-    if any(check.hint == _FIX for check in examination.checks):
-        common.print_next((_FIX, "remove what belongs to no study"))
+    fix = command("doctor", fix=True)
+    if any(check.hint == fix for check in examination.checks):
+        output.print_next((fix, "remove what belongs to no study"))
     else:
-        common.print_next(
-            ("tuner storage backup copy.db", "copy the database"), ("tuner study list", "list the studies")
+        output.print_next(
+            (command("storage backup", "copy.db"), "copy the database"), (command("study list"), "list the studies")
         )

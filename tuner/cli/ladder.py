@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.common import as_json, data_dir, print_json, print_next, print_rich, storage_options
-from tuner.cli.run import command_line, leave, load_data, open_display, workers_option
+from tuner.cli.common import as_json, data_dir, storage_options
+from tuner.cli.output import print_json, print_next, print_rich
+from tuner.cli.run import leave, load_data, open_display, workers_option
+from tuner.command_line import command
 
 
 @click.command()
@@ -37,10 +39,10 @@ def ladder(  # noqa: PLR0917 - one parameter per option
     from tuner.study import open_study
 
     study = open_study(f"{data}_ladder", storage=storage, home=home, data_dir=data_dir)
-    load_data(study)
+    load_data(study, fresh=fresh)
     with ExitStack() as stack:
         result = study.run(workers=workers, fresh=fresh, test_all=True, progress=open_display(stack, quiet=quiet))
-    rows = ladder_rows(study.recipe, study.trials())
+    rows = ladder_rows(study.settings(), study.trials())
     if as_json:
         print_json([{"network": label, "book": book, "ours": ours} for label, book, ours in rows])
     else:
@@ -48,5 +50,5 @@ def ladder(  # noqa: PLR0917 - one parameter per option
 
         print_rich(ladder_table(rows))
         if result.stopped_by is None:
-            print_next((f"tuner study start {data}", "search for a better network"))
-    leave(result.stopped_by, command_line("study", "ladder", data, home=home, storage=storage))
+            print_next((command("study start", data), "search for a better network"))
+    leave(result.stopped_by, command("study ladder", data))

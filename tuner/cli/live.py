@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
+from rich.filesize import decimal
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.styled import Styled
 from rich.table import Table
 from rich.text import Text
 
+from tuner.cli.output import console, err
 from tuner.report.tables import new_table
 from tuner.report.text import brief, duration, metric, sparkline
-from tuner.run.progress import Ended, Plan, RunView
+from tuner.run.progress import DiskSpace, Ended, Plan, RunView
 
 
 def announce(plan: Plan) -> str:
-    """Return one line that says what a run will do, and roughly how long it takes."""
+    """Return what a run will do and roughly how long it takes, the remarks, and a warning if the disk is small."""
     if plan.finished >= plan.limit:
-        return f"{plan.study}: all {plan.limit} trials are done; use a larger --trials to add more."
+        more = "there are no other configurations" if plan.whole_grid else "use a larger --trials to add more"
+        return f"{plan.study}: all {plan.limit} trials are done; {more}."
     done = f" ({plan.finished} done)" if plan.finished else ""
     limit = f", at most {duration(plan.timeout)}" if plan.timeout is not None else ""
     return (
         f"{plan.study}: {plan.limit} trials{done} of up to {plan.epochs} epochs, {plan.workers} at a time; "
-        f"roughly {duration(plan.seconds)}{limit}."
+        f"roughly {duration(plan.seconds)}{limit}.{_notes(plan.remarks)}{_warning(plan.disk)}"
+    )
+
+
+def _notes(remarks: Sequence[str]) -> str:
+    return "".join(f"\nNote: {remark}." for remark in remarks)
+
+
+def _warning(disk: DiskSpace) -> str:
+    """Return a line about a disk that may become full, else an empty text."""
+    if not disk.is_short:
+        return ""
+    return (
+        f"\nWarning: models and checkpoints may need {decimal(disk.needed)}, and {disk.folder} has room for "
+        f"{decimal(disk.available)}. Less is needed with a lower `keep` or `keep_checkpoints` in [budget]."
     )
 
 
@@ -36,7 +53,7 @@ class Lines:
 
     def planned(self, plan: Plan) -> None:
         """Print the plan of the run."""
-        click.echo(announce(plan), err=True)
+        err(announce(plan))
 
     def update(self, view: RunView) -> None:
         """Print nothing between trials."""
@@ -46,10 +63,9 @@ class Lines:
         value = f"{view.objective} {metric(end.value)}" if end.value is not None else (end.reason or "")
         done = view.counts.ended + view.counts.paused
         best = f", best {metric(view.best[1])} of trial {view.best[0]}" if view.best else ""
-        click.echo(
+        err(
             f"trial {end.number:>3} {end.outcome:<11} {value}  {end.epochs} epochs  {duration(end.seconds)}"
-            f"  ({done}/{view.limit}{best})",
-            err=True,
+            f"  ({done}/{view.limit}{best})"
         )
 
 
@@ -57,7 +73,7 @@ class LiveTable:
     """Draws the run as a table, several times per second; implements :class:`tuner.run.progress.Progress`."""
 
     def __init__(self) -> None:
-        self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
+        self._live = Live(console=console(stderr=True), refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -68,12 +84,11 @@ class LiveTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove the table, so that only the result remains."""
-        with contextlib.suppress(OSError):  # the terminal was closed
-            self._live.stop()
+        self._live.stop()
 
     def planned(self, plan: Plan) -> None:
         """Print the plan of the run above the table."""
-        self._live.console.print(Text(announce(plan)))
+        self._live.console.print(announce(plan))
 
     def update(self, view: RunView) -> None:
         """Draw the current state of the run."""
@@ -82,7 +97,7 @@ class LiveTable:
     def ended(self, end: Ended, view: RunView) -> None:
         """Draw the current state; if the trial failed, print the reason above the table."""
         if end.reason is not None:
-            self._live.console.print(Text(f"trial {end.number} {end.outcome}: {end.reason}", style="red"))
+            self._live.console.print(f"trial {end.number} {end.outcome}: {end.reason}", style="red")
         self.update(view)
 
 
@@ -99,7 +114,7 @@ def render(view: RunView) -> Group:
     done = counts.ended + counts.paused
     head = Table.grid(padding=(0, 2))
     head.add_row(
-        Text(view.study, style="bold"),
+        Styled(view.study, "bold"),
         ProgressBar(total=view.limit, completed=done, width=30),
         Text(f"{done}/{view.limit} trials"),
         Text(f"{counts.complete} complete", style="green"),
@@ -116,7 +131,7 @@ def render(view: RunView) -> Group:
         parts.insert(0, f"best {view.objective} {metric(view.best[1])} (trial {view.best[0]})")
     lines: list[RenderableType] = [head, Text("   ".join(parts))]
     if view.status:
-        lines.append(Text(view.status, style="dim"))
+        lines.append(Styled(view.status, "dim"))
     return Group(*lines, _running(view)) if view.running else Group(*lines)
 
 

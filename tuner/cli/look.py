@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.common import as_json, print_json, print_next, print_rich, storage_options, study_name
+from tuner.cli.common import as_json, storage_options, study_name
+from tuner.cli.output import err, print_json, print_next, print_rich
 from tuner.cli.result import print_best, print_front, print_next_steps
+from tuner.command_line import command
+from tuner.times import for_people, iso
 
 if TYPE_CHECKING:
     from tuner.study import Study
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 @storage_options
 def list_command(as_json: bool, home: Path | None, storage: str | None) -> None:
     """List the studies."""
-    from storage import locate
+    from tuner_storage import locate
+
     from tuner.results.overview import list_studies
 
     studies = list_studies(locate(storage, home))
@@ -33,12 +37,12 @@ def list_command(as_json: bool, home: Path | None, storage: str | None) -> None:
 
         print_rich(studies_table(studies))
         print_next(
-            (f"tuner study show {shlex.quote(studies[0].name)}", "its settings and progress"),
-            ("tuner dashboard", "browse every trial"),
+            (command("study show", studies[0].name), "its settings and progress"),
+            (command("dashboard"), "browse every trial"),
         )
     else:
-        click.echo("There are no studies yet.", err=True)
-        print_next(("tuner study start digits", "search on built-in data, under a minute"))
+        err("There are no studies yet.")
+        print_next((command("study start", "digits"), "search on built-in data, under a minute"))
 
 
 @click.command()
@@ -57,8 +61,7 @@ def show(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
 
     print_rich(studies_table([study.summary()]))
     print_rich(params_table(_settings(study), "Settings"))
-    quoted = shlex.quote(name)
-    print_next((f"tuner study trials {quoted}", "every trial"), (f"tuner report {quoted}", "the report"))
+    print_next((command("study trials", name), "every trial"), (command("report", name), "the report"))
 
 
 @click.command()
@@ -87,8 +90,7 @@ def trials(
     from tuner.report.tables import trials_table
 
     print_rich(trials_table(results, study.recipe))
-    quoted = shlex.quote(name)
-    print_next((f"tuner study best {quoted}", "the best trial"), (f"tuner report {quoted}", "the report"))
+    print_next((command("study best", name), "the best trial"), (command("report", name), "the report"))
 
 
 @click.command()
@@ -118,7 +120,7 @@ def _as_json(study: Study) -> dict[str, object]:
     return {
         **study.summary().as_json(),
         "learned_from": study.learned_from(),
-        "lease": None if holder is None else {key: str(value) for key, value in asdict(holder).items()},
+        "lease": None if holder is None else _times_as_text(asdict(holder)),
         "changes": {change.name: {"then": change.then, "now": change.now} for change in study.changes()},
         "devices": study.devices(),
         "recipe": study.recipe.model_dump(mode="json"),
@@ -127,22 +129,24 @@ def _as_json(study: Study) -> dict[str, object]:
 
 def _settings(study: Study) -> dict[str, object]:
     """Return the rows of the table of settings; rows that say nothing are left out."""
+    from rich.filesize import decimal
+
+    from tuner.config.kept import KEPT
     from tuner.report.text import duration
 
-    budget, search = study.recipe.budget, study.recipe.search
+    summary = study.summary()
+    budget = study.recipe.budget
     sources = [f"{earlier} ({use})" for earlier, use in study.learned_from().items()]
     holder, devices = study.holding(), study.devices()
     return {
-        "started": f"{study.summary().created:%Y-%m-%d %H:%M} UTC",
-        "sampler": search.shown,
-        "pruner": search.pruner,
-        "seed": search.seed,
-        "epochs": budget.epochs,
+        "started": for_people(summary.created),
+        "data": study.recipe.data,
+        **{setting.name: setting.shown(study.recipe) for setting in KEPT},
         "timeout": duration(budget.timeout) if budget.timeout else "none",
-        "validation": study.recipe.validation,
         **({"learned from": ", ".join(sources)} if sources else {}),
         "run by": "nobody" if holder is None else str(holder),
         "last run": study.last_run(),
+        "models and checkpoints": decimal(summary.artifact_bytes),
         **({"devices": ", ".join(devices)} if len(devices) > 1 else {}),
         **{change.name: f"{change.then} then, {change.now} now" for change in study.changes()},
     }
@@ -152,14 +156,14 @@ def _print_attempts(study: Study, *, as_json: bool) -> None:
     """Print the attempts at all trials."""
     attempts = study.attempts()
     if as_json:
-        print_json([{key: _plain(value) for key, value in asdict(attempt).items()} for attempt in attempts])
+        print_json([_times_as_text(asdict(attempt)) for attempt in attempts])
         return
     from tuner.report.tables import attempts_table
 
     print_rich(attempts_table(attempts))
-    print_next((f"tuner study trials {shlex.quote(study.name)}", "the trials with their values"))
+    print_next((command("study trials", study.name), "the trials with their values"))
 
 
-def _plain(value: object) -> object:
-    """Return a time as ISO 8601 text in UTC, and any other value unchanged."""
-    return f"{value.isoformat(timespec='seconds')}Z" if isinstance(value, datetime) else value
+def _times_as_text(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return fields with each time as ISO 8601 text."""
+    return {name: iso(value) if isinstance(value, datetime) else value for name, value in fields.items()}

@@ -1,4 +1,4 @@
-"""The ``tuner`` command: all subcommands, and the one place where errors become exit codes.
+"""The ``tuner`` command: all subcommands, and the options of all of them.
 
 Cloup shows commands and options in groups. It adds about 0.05 s to the start, most of it for ``importlib.metadata``;
 ``tuner --help`` still answers in less than 0.3 s.
@@ -6,40 +6,16 @@ Cloup shows commands and options in groups. It adds about 0.05 s to the start, m
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 import click
 import cloup
 
 from tuner import __version__
 from tuner.cli import dashboard, data, delivery, doctor, report, space, storage, study
-from tuner.cli.common import discard_output
-from tuner.errors import TunerError
-
-INTERRUPTED = 130
-
-
-class ErrorBoundary(cloup.Group):
-    """Turns an error into one line, a hint and an exit code; with ``--debug``, into a traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command and handle its errors."""
-        try:
-            return super().invoke(ctx)
-        except TunerError as error:
-            if ctx.params.get("debug"):
-                raise
-            click.secho(f"Error: {error}", err=True, fg="red")
-            if error.hint:
-                click.echo(f"Hint:  {error.hint}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
-        except BrokenPipeError:
-            # The reader closed our stdout, as in `tuner study list | head -1`. That is no error of ours.
-            discard_output(sys.stdout)
-            ctx.exit(0)
+from tuner.cli.boundary import ErrorBoundary
+from tuner.cli.common import UserPath
+from tuner.cli.logs import logging_to
 
 
 @cloup.group(
@@ -53,8 +29,15 @@ class ErrorBoundary(cloup.Group):
     ],
 )
 @click.version_option(__version__, prog_name="tuner")
-@click.option("--debug", is_flag=True, help="If a command fails, show the traceback.")
-def main(debug: bool) -> None:
+@click.option("--debug", is_flag=True, help="Show log messages and tracebacks on stderr.")
+@click.option(
+    "--log-file",
+    type=UserPath(dir_okay=False),
+    metavar="FILE",
+    help="Append log messages and tracebacks to a file.",
+)
+@click.pass_context
+def main(context: click.Context, debug: bool, log_file: Path | None) -> None:
     """Find, train and export the best Keras MLP for a data set.
 
     \b
@@ -63,3 +46,4 @@ def main(debug: bool) -> None:
     tuner export digits -o model/    save the best model
     tuner predict model/ new.npz     classify new rows with it
     """
+    context.with_resource(logging_to(log_file, debug=debug))

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.common import (
-    as_json,
-    print_json,
-    print_next,
-    print_paragraph,
-    print_rich,
-    storage_options,
-    study_name,
-)
-from tuner.cli.result import print_front, print_standings
+from tuner.cli.common import UserPath, as_json, only_output, storage_options, study_name, study_output
+from tuner.cli.output import err, out, print_json, print_next, print_paragraph, print_rich
+from tuner.cli.result import print_comparison, print_front, print_standings
+from tuner.command_line import command
 
 if TYPE_CHECKING:
     from tuner.report.ladder import LadderRow
@@ -31,12 +24,26 @@ TOP = 10
 
 @click.command()
 @study_name
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all trials to a file.")
+@click.option(
+    "--csv",
+    "csv_file",
+    metavar="FILE",
+    type=UserPath(),
+    help="Write all trials to a file; - prints only them.",
+)
+@click.option("--force", is_flag=True, help="Replace the file of --csv, whatever it holds.")
 @click.option("--timing", is_flag=True, help="Report instead where the time of the runs went.")
 @as_json
 @storage_options
 def report(
-    name: str, *, csv_file: Path | None, timing: bool, as_json: bool, home: Path | None, storage: str | None
+    name: str,
+    *,
+    csv_file: Path | None,
+    force: bool,
+    timing: bool,
+    as_json: bool,
+    home: Path | None,
+    storage: str | None,
 ) -> None:
     """Report the results of a study.
 
@@ -52,16 +59,13 @@ def report(
     if timing:
         _print_timing(study, as_json=as_json)
         return
+    if csv_file is not None and _write_csv(study, csv_file, force=force, as_json=as_json):
+        return
     trials = study.trials()
     top = ranked(trials, study.recipe)[:TOP]
     importances, regions = study.importances(), best_regions(trials, study.recipe)
     paragraph = describe_study(name, study.recipe, trials, importances, regions)
     ladder = _ladder_rows(study, home, storage)
-    if csv_file is not None:
-        from tuner.report.csv import write_csv
-
-        write_csv(csv_file, trials)
-        click.echo(f"Wrote {len(trials)} trials to {csv_file}.", err=True)
     if as_json:
         print_json(
             {
@@ -82,15 +86,30 @@ def report(
         print_rich(trials_table(top, study.recipe, f"The best {len(top)} of '{name}'"))
         print_front(study)
         print_standings(study)
+        print_comparison(study)
         _print_parameters(importances, regions)
     if ladder:
         print_rich(ladder_table(ladder))
-    steps = [("tuner dashboard", "browse every trial")]
+    steps = [(command("dashboard"), "browse every trial")]
     if top:
-        steps.append((f"tuner export {shlex.quote(name)} -o model/", "use the best model"))
+        steps.append((command("export", name, o="model/"), "use the best model"))
     if ladder and any(ours is None for _, _, ours in ladder):
-        steps.append(("tuner study ladder mnist", "train the networks of the ladder"))
+        steps.append((command("study ladder", "mnist"), "train the networks of the ladder"))
     print_next(*steps)
+
+
+def _write_csv(study: Study, file: Path, *, force: bool, as_json: bool) -> bool:
+    """Write all trials to a file, and return whether that was standard output."""
+    from tuner.report.csv import is_csv_of_trials, write_csv
+
+    output = study_output(
+        file, study.location, study.recipe.data, force=force, earlier=is_csv_of_trials, data_dir=study.data_dir
+    )
+    to_stdout = only_output(output, as_json=as_json)
+    trials = study.trials()
+    write_csv(output, trials)
+    err(f"Wrote {len(trials)} trials to {output}.")
+    return to_stdout
 
 
 def _print_parameters(importances: Importances, regions: Sequence[Region]) -> None:
@@ -98,10 +117,10 @@ def _print_parameters(importances: Importances, regions: Sequence[Region]) -> No
     from tuner.report.parameters import importance_notes, importance_table, regions_table
 
     if importances.missing:
-        click.echo(f"The importance of the parameters is unknown: {importances.missing}.", err=True)
+        err(f"The importance of the parameters is unknown: {importances.missing}.")
     else:
         print_rich(importance_table(importances))
-        click.echo("\n".join(importance_notes(importances)) + "\n")
+        out("\n".join(importance_notes(importances)) + "\n")
     if regions:
         print_rich(regions_table(regions))
 
@@ -116,24 +135,24 @@ def _print_timing(study: Study, *, as_json: bool) -> None:
 
     print_rich(timing_table(timing))
     programs = timing["programs"]
-    click.echo(
+    err(
         f"{programs['traced']} programs were traced; {programs['reused']} trials reused one of them. "
-        f"The runs took {timing['wall']:.0f} s of wall time.",
-        err=True,
+        f"The runs took {timing['wall']:.0f} s of wall time."
     )
-    print_next((f"tuner report {shlex.quote(study.name)}", "the results of the study"))
+    print_next((command("report", study.name), "the results of the study"))
 
 
 def _ladder_rows(study: Study, home: Path | None, storage: str | None) -> list[LadderRow]:
     """Return the ladder of the study's data set; an empty list if the data set has none."""
-    import search_spaces
-    from tuner.config.recipe import load_recipe
+    import tuner_search_spaces
+
+    from tuner.config.recipe_files import load_recipe
     from tuner.errors import UsageError
     from tuner.report.ladder import ladder_rows
     from tuner.study import load_study
 
     ladder = f"{study.recipe.data}_ladder"
-    if ladder not in search_spaces.names():
+    if ladder not in tuner_search_spaces.names():
         return []
     try:
         trials = load_study(ladder, storage=storage, home=home).trials()

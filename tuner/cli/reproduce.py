@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from tuner.cli.common import as_json, data_dir, print_json, print_next, print_rich, storage_options, study_name
+from tuner.cli.common import as_json, data_dir, storage_options, study_name
+from tuner.cli.output import err, out, overwrite, print_json, print_next, print_rich
+from tuner.command_line import command
 from tuner.errors import RunError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Train in a worker process, or inline in this process for debugging.",
 )
+@click.option(
+    "--restore", is_flag=True, help="If the trial's model is missing and all numbers agree, keep the new one."
+)
 @as_json
 @data_dir
 @storage_options
@@ -47,6 +51,7 @@ def reproduce(
     workers: int | None,
     device: Any,
     executor: Any,
+    restore: bool,
     as_json: bool,
     data_dir: Path | None,
     home: Path | None,
@@ -54,17 +59,19 @@ def reproduce(
 ) -> None:
     """Train a trial of a study again and compare.
 
-    Compares every epoch with the stored one. Changes nothing in the study, which may even be running. The exit code is
-    0 if all numbers are equal within 0.0001, else 1.
+    Compares every epoch with the stored one. Changes nothing in the study, which may even be running, except with
+    --restore. The exit code is 0 if all numbers are equal within 0.0001, else 1.
     """
-    from tuner.cli.data import DownloadBar
+    from tuner.cli.run import load_data
     from tuner.study import load_study
 
     study = load_study(name, storage=storage, home=home, data_dir=data_dir)
-    study.load_data(DownloadBar())
+    load_data(study)
     number = (study.best() if trial is None else study.trial(trial)).number
     with _EpochLines(number, study.recipe.objective.metric) as on_epoch:
-        reproduction = study.reproduce(number, workers=workers, device=device, executor=executor, on_epoch=on_epoch)
+        reproduction = study.reproduce(
+            number, workers=workers, device=device, executor=executor, restore=restore, on_epoch=on_epoch
+        )
     if as_json:
         print_json(reproduction.as_json())
     else:
@@ -72,10 +79,9 @@ def reproduce(
     if not reproduction.reproduced:
         raise RunError(f"trial {reproduction.trial} of '{name}' was not reproduced", hint=_hint(reproduction, workers))
     if not as_json:
-        quoted = shlex.quote(name)
         print_next(
-            (f"tuner study trials {quoted} --attempts", "who trained each trial, and where"),
-            (f"tuner export {quoted} -o model/", "save the best model, ready for prediction"),
+            (command("study trials", name, attempts=True), "who trained each trial, and where"),
+            (command("export", name, o="model/"), "save the best model, ready for prediction"),
         )
 
 
@@ -94,20 +100,23 @@ class _EpochLines:
 
     def __call__(self, epoch: int, then: Mapping[str, float], now: Mapping[str, float]) -> None:
         """Show an epoch (0-based) with its stored and its new metrics."""
-        self._print(f"epoch {epoch + 1:>3}   {self._metric} {now[self._metric]:.4f}, then {then[self._metric]:.4f}")
+        from tuner.report.text import metric
+
+        name = self._metric
+        self._print(f"epoch {epoch + 1:>3}   {name} {metric(now[name])}, then {metric(then[name])}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Clear the line on the terminal."""
         if self._on_terminal:
-            click.echo("\r\033[K", nl=False, err=True)
+            overwrite("")
 
     def _print(self, line: str) -> None:
         if self._on_terminal:
-            click.echo(f"\r\033[K{line}", nl=False, err=True)
+            overwrite(line)
         else:
-            click.echo(line, err=True)
+            err(line)
 
 
 def _print(reproduction: Reproduction) -> None:
@@ -124,8 +133,10 @@ def _print(reproduction: Reproduction) -> None:
         table.add_row(name, *values, _difference(compared.difference))
     print_rich(table)
     for change in reproduction.changes:
-        click.echo(str(change))
-    click.echo(_verdict(reproduction))
+        out(str(change))
+    out(_verdict(reproduction))
+    if reproduction.restored:
+        out(f"The model of trial {reproduction.trial} was restored.")
 
 
 def _difference(difference: float | None) -> str:
@@ -163,5 +174,5 @@ def _hint(reproduction: Reproduction, workers: int | None) -> str:
         return "more or fewer threads add numbers in another order: omit --workers to train as the run did"
     return (
         "the versions are the same; other threads (--workers), a GPU or another machine add numbers in another order: "
-        f"tuner study trials {shlex.quote(reproduction.study)} --attempts"
+        f"{command('study trials', reproduction.study, attempts=True)}"
     )

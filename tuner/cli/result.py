@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-import click
-
-from tuner.cli.common import print_next, print_rich
+from tuner.cli.output import err, out, print_next, print_rich
+from tuner.command_line import command
 
 if TYPE_CHECKING:
     from tuner.study import Study
@@ -18,12 +16,12 @@ def print_result(study: Study) -> None:
     from tuner.report.tables import trials_table
     from tuner.results.trials import ranked
 
-    top = ranked(study.trials(), study.recipe)[:5]
+    top = ranked(study.trials(), study.settings())[:5]
     if not top:
-        click.echo("No trial is complete yet.", err=True)
-        print_next((f"tuner study trials {shlex.quote(study.name)} --attempts", "how its trials ended"))
+        err("No trial is complete yet.")
+        print_next((command("study trials", study.name, attempts=True), "how its trials ended"))
         return
-    print_rich(trials_table(top, study.recipe, "The best trials"))
+    print_rich(trials_table(top, study.settings(), "The best trials"))
     print_front(study)
     print_standings(study)
     print_best(study)
@@ -36,7 +34,7 @@ def print_front(study: Study) -> None:
 
     if front := study.front():
         title = f"The Pareto front of '{study.name}': export any of these with --trial N"
-        print_rich(front_table(front, study.recipe.objective, title))
+        print_rich(front_table(front, study.settings().objective, title))
 
 
 def print_standings(study: Study) -> None:
@@ -44,30 +42,39 @@ def print_standings(study: Study) -> None:
     from tuner.report.confirmation import describe_lead, standings_table
 
     if standings := study.standings():
-        print_rich(standings_table(standings, study.trials(), study.recipe))
-        click.echo(f"{describe_lead(standings, study.recipe)}\n".lstrip())
+        print_rich(standings_table(standings, study.trials(), study.settings()))
+        out(f"{describe_lead(standings, study.settings())}\n".lstrip())
 
 
 def print_best(study: Study) -> None:
-    """Print the best trial: its parameters, and its accuracy and loss on the validation and the test rows."""
+    """Print the best trial: its parameters, and its metrics on the validation and the test rows."""
     from tuner.report.confirmation import describe_refit
     from tuner.report.tables import params_table
-    from tuner.report.text import metric
+    from tuner.report.text import metrics_line, validation_metrics
 
     trial = study.best()
     print_rich(params_table(trial.all_params, f"Trial {trial.number}, the best of '{study.name}'"))
-    metrics = {**trial.metrics, **{f"test {name}": value for name, value in (trial.test or {}).items()}}
-    names = ("val_accuracy", "val_loss", "test accuracy", "test loss")
-    click.echo("   ".join(f"{name} {metric(metrics[name])}" for name in names if name in metrics))
+    for title, metrics in (("validation", validation_metrics(trial.metrics)), ("test", trial.test or {})):
+        if metrics:
+            out(f"{title:<10}  {metrics_line(metrics)}")
     if (refit := study.refit()) is not None:
-        click.echo(describe_refit(refit))
+        out(describe_refit(refit))
+    print_comparison(study)
+
+
+def print_comparison(study: Study) -> None:
+    """Print how well the winner and the ensemble predict, beside simple models, if that was measured."""
+    assessment, schema = study.assessment(), study.schema()
+    if assessment is not None and schema is not None:
+        from tuner.report.comparison import comparison_table
+
+        print_rich(comparison_table(assessment, schema.task))
 
 
 def print_next_steps(study: Study) -> None:
     """Print the next commands for a study that has a best trial."""
-    name = shlex.quote(study.name)
     print_next(
-        (f"tuner report {name}", "what the search found"),
-        ("tuner dashboard", "browse every trial"),
-        (f"tuner export {name} -o model/", "save the best model, ready for prediction"),
+        (command("report", study.name), "what the search found"),
+        (command("dashboard"), "browse every trial"),
+        (command("export", study.name, o="model/"), "save the best model, ready for prediction"),
     )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from tuner.cli.output import err
+
 if TYPE_CHECKING:
     from tuner.cli.live import Lines, LiveTable
+    from tuner.data.table_dataset import TableDataset
     from tuner.study import Study
 
-EXIT_CODES = {"interrupt": 130, "terminate": 143, "hangup": 129}
+EXIT_CODES = {"failures": 1, "interrupt": 130, "terminate": 143, "hangup": 129}
 
 _REASONS = {
     "timeout": "The time is up",
     "target": "The target is reached",
     "plateau": "The last trials brought no improvement",
+    "failures": "Most of the last trials failed (`tuner study trials` shows why)",
     "stop": "Stopped by `tuner study stop`",
     "interrupt": "Interrupted",
     "terminate": "Terminated",
@@ -32,11 +34,21 @@ workers_option = click.option(
 )
 
 
-def load_data(study: Study) -> None:
-    """Read the data before the run; a download shows a bar on stderr."""
-    from tuner.cli.data import DownloadBar
+def load_data(study: Study, *, fresh: bool = False) -> None:
+    """Read the data before the run; a download shows a bar on stderr. What would end the run is checked first.
 
-    study.load_data(DownloadBar())
+    If a study of a table begins, what it is trained on is printed.
+    """
+    from tuner.cli.data import DownloadBar
+    from tuner.environment import check_backend
+
+    check_backend()
+    data = study.load_data(DownloadBar(), fresh=fresh)
+    if study.recipe.table is not None and (fresh or not study.has_trials()):
+        from tuner.report.columns import data_lines
+
+        for line in data_lines(cast("TableDataset", data)):
+            err(line)
 
 
 def open_display(stack: ExitStack, *, quiet: bool) -> Lines | LiveTable | None:
@@ -47,15 +59,8 @@ def open_display(stack: ExitStack, *, quiet: bool) -> Lines | LiveTable | None:
     return stack.enter_context(display) if isinstance(display, LiveTable) else display
 
 
-def command_line(*words: str, **options: object) -> str:
-    """Return a command line, quoted for a shell; options that are ``None`` are left out."""
-    options["storage"] = _without_password(options["storage"])
-    pairs = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
-    return shlex.join(["tuner", *words, *pairs])
-
-
 def leave(stopped_by: str | None, again: str) -> None:
-    """If a run ended early, print the reason and how to continue; a signal sets the exit code.
+    """If a run ended early, print the reason and how to continue; failed trials and signals set the exit code.
 
     Args:
         stopped_by: The stop reason; ``None`` if the run did everything.
@@ -63,16 +68,6 @@ def leave(stopped_by: str | None, again: str) -> None:
     """
     if stopped_by is None:
         return
-    click.echo(f"\n{_REASONS[stopped_by]}; every result is kept. Go on with: {again}", err=True)
+    err(f"\n{_REASONS[stopped_by]}; every result is kept. Go on with: {again}")
     if stopped_by in EXIT_CODES:
         raise SystemExit(EXIT_CODES[stopped_by])
-
-
-def _without_password(storage: object) -> object:
-    """Return a database URL without its password; ``None`` if ``TUNER_STORAGE`` names that database already."""
-    from storage import locate
-
-    if not isinstance(storage, str) or storage == os.environ.get("TUNER_STORAGE"):
-        return None
-    location = locate(storage)
-    return str(location) if location.is_server else storage

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 import click
 
-from tuner.cli.common import as_json, print_json, print_next, storage_options
+from tuner.cli.common import UserPath, as_json, only_output, storage_options
+from tuner.cli.output import err, out, print_json, print_next
+from tuner.command_line import command, command_elsewhere
 
 
 @click.group()
@@ -24,8 +25,9 @@ def check(as_json: bool, home: Path | None, storage: str | None) -> None:
 
     Changes nothing. The exit code is 3 if anything is wrong.
     """
-    from storage import locate
-    from storage.maintenance import check as check_database
+    from tuner_storage import locate
+    from tuner_storage.maintenance import check as check_database
+
     from tuner.errors import StorageError
 
     health = check_database(locate(storage, home))
@@ -33,20 +35,20 @@ def check(as_json: bool, home: Path | None, storage: str | None) -> None:
         print_json({**dataclasses.asdict(health), "ok": health.problem is None})
     else:
         for line in (*health.damage, *health.dangling):
-            click.echo(line)
+            out(line)
     if health.problem:
         message, hint = health.problem
         raise StorageError(f"the database {health.database} {message}", hint=hint)
     if not as_json:
-        click.echo(f"{health.database} is sound: {health.backend}, schema {health.schema}")
+        out(f"{health.database} is sound: {health.backend}, schema {health.schema}")
         print_next(
-            ("tuner doctor", "check models, data and devices too"),
-            ("tuner storage backup copy.db", "copy the database, even during a run"),
+            (command("doctor"), "check models, data and devices too"),
+            (command("storage backup", "copy.db"), "copy the database, even during a run"),
         )
 
 
 @storage.command()
-@click.argument("file", type=click.Path(path_type=Path), help="The copy to write.")
+@click.argument("file", type=UserPath(), help="The copy to write; - is stdout.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @as_json
 @storage_options
@@ -56,17 +58,24 @@ def backup(file: Path, force: bool, as_json: bool, home: Path | None, storage: s
     The copy is consistent, even during a run. It does not contain the models: they are files beside the database. To
     copy a study with its models, use `tuner study export-archive`.
     """
-    from storage import locate
-    from storage.maintenance import backup as copy_database
+    from tuner_storage import locate, url_of
+    from tuner_storage.maintenance import backup as copy_database
+
+    from tuner.output_file import OutputFile
 
     location = locate(storage, home)
-    size = copy_database(location, file, force=force)
+    output = OutputFile(file, force=force, protected=location.protected, replaces_databases=True)
+    to_stdout = only_output(output, as_json=as_json)
+    size = copy_database(location, output)
     if as_json:
         print_json({"database": str(location), "file": str(file), "bytes": size})
         return
-    click.echo(str(file))
-    click.echo(f"{size} bytes; the models are in {location.artifacts}", err=True)
-    print_next((f"tuner study list --storage {shlex.quote(f'sqlite:///{file}')}", "the studies in the copy"))
+    if not to_stdout:
+        out(str(file))
+    err(f"{size} bytes; the models are in {location.artifacts}")
+    if to_stdout:
+        return
+    print_next((command_elsewhere("study list", storage=url_of(file)), "the studies in the copy"))
 
 
 @storage.command()
@@ -77,16 +86,16 @@ def upgrade(as_json: bool, home: Path | None, storage: str | None) -> None:
 
     An SQLite database is copied first; the copy stays beside it. The upgrade is refused during a run.
     """
-    from storage import locate
-    from storage.maintenance import upgrade as upgrade_database
+    from tuner_storage import locate
+    from tuner_storage.maintenance import upgrade as upgrade_database
 
-    result = upgrade_database(locate(storage, home), lambda step: click.echo(step, err=True))
+    result = upgrade_database(locate(storage, home), err)
     if as_json:
         copy = None if result.backup is None else str(result.backup)
         print_json({**dataclasses.asdict(result), "backup": copy, "changed": result.changed})
         return
     if result.changed:
-        click.echo(f"{result.database} has schema {result.after} now")
+        out(f"{result.database} has schema {result.after} now")
     else:
-        click.echo(f"{result.database} is up to date: schema {result.after}")
-    print_next(("tuner study list", "the studies in it"), ("tuner storage check", "read it all and check it"))
+        out(f"{result.database} is up to date: schema {result.after}")
+    print_next((command("study list"), "the studies in it"), (command("storage check"), "read it all and check it"))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 import cloup
 
 from tuner.cli.archive import export_archive, import_
-from tuner.cli.common import print_next, storage_options, study_name
+from tuner.cli.common import storage_options, study_name
 from tuner.cli.ladder import ladder
 from tuner.cli.look import best, list_command, show, trials
+from tuner.cli.output import confirm, err, print_next
 from tuner.cli.reproduce import reproduce
 from tuner.cli.start import start
+from tuner.command_line import command
 
 
 @click.command()
@@ -27,10 +28,10 @@ def stop(name: str, home: Path | None, storage: str | None) -> None:
     from tuner.study import load_study
 
     if load_study(name, storage=storage, home=home).stop():
-        click.echo(f"'{name}' stops after the running epochs.", err=True)
+        err(f"'{name}' stops after the running epochs.")
     else:
-        click.echo(f"'{name}' is not running.", err=True)
-    print_next((f"tuner study start {shlex.quote(name)}", "continue the study"))
+        err(f"'{name}' is not running.")
+    print_next((command("study start", name), "continue the study"))
 
 
 @click.command()
@@ -43,10 +44,10 @@ def delete(name: str, yes: bool, home: Path | None, storage: str | None) -> None
 
     study = load_study(name, storage=storage, home=home)
     if not yes:
-        click.confirm(f"Delete '{name}' with {study.summary().counts.total} trials?", abort=True, err=True)
+        confirm(f"Delete '{name}' with {study.summary().counts.total} trials?")
     study.delete()
-    click.echo(f"Deleted '{name}'.", err=True)
-    print_next(("tuner study list", "the studies that remain"))
+    err(f"Deleted '{name}'.")
+    print_next((command("study list"), "the studies that remain"))
 
 
 @cloup.group(

@@ -9,7 +9,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tuner.config.numbers import Integer, Number
 from tuner.records import ParamValue
+
+_MOST_STEPS = 10**15  # a float has 15 exact digits, so more values could not be told apart
 
 
 class _Dimension(BaseModel):
@@ -34,25 +37,30 @@ class Float(_Dimension):
     """
 
     type: Literal["float"] = "float"
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = Field(default=None, gt=0)
+    low: Number
+    high: Number
+    log: bool = Field(default=False, strict=True)
+    step: Number | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _range(self) -> Self:
         _check_range(self.low, self.high, log=self.log, step=self.step)
         return self
 
-    def ends(self) -> tuple[float, ...]:
-        """Return the lowest and the highest value."""
-        return (self.low, self.high)
+    def ends(self) -> tuple[float, float]:
+        """Return the lowest and the highest value that can be drawn."""
+        size = self.size()
+        return (self.low, self.high if size is None else self._point(size - 1))
 
     def size(self) -> int | None:
         """Return the number of values that can be drawn, or ``None`` if it is infinite."""
         if self.step is None:
             return 1 if self.low == self.high else None
         return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+
+    def grid_size(self) -> int | None:
+        """Return how many :meth:`points` there are, without making them."""
+        return self.size()
 
     def points(self) -> tuple[float, ...] | None:
         """Return all values of the grid in order, or ``None`` if there are infinitely many."""
@@ -76,23 +84,27 @@ class Int(_Dimension):
     """A whole number in ``[low, high]``. ``log`` and ``step`` are as in :class:`Float`."""
 
     type: Literal["int"] = "int"
-    low: int
-    high: int
-    log: bool = False
-    step: int = Field(default=1, ge=1)
+    low: Integer
+    high: Integer
+    log: bool = Field(default=False, strict=True)
+    step: Integer = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _range(self) -> Self:
         _check_range(self.low, self.high, log=self.log, step=self.step if self.step > 1 else None)
         return self
 
-    def ends(self) -> tuple[int, ...]:
-        """Return the lowest and the highest value."""
-        return (self.low, self.high)
+    def ends(self) -> tuple[int, int]:
+        """Return the lowest and the highest value that can be drawn."""
+        return (self.low, self.low + self.step * (self.size() - 1))
 
     def size(self) -> int:
         """Return the number of values that can be drawn."""
         return (self.high - self.low) // self.step + 1
+
+    def grid_size(self) -> int:
+        """Return how many :meth:`points` there are, without making them."""
+        return (self.high // self.low).bit_length() if self.log else self.size()
 
     def points(self) -> tuple[int, ...] | None:
         """Return all values of the grid in order. With ``log``, each value is twice the one before."""
@@ -128,6 +140,10 @@ class Choice(_Dimension):
         """Return the number of values."""
         return len(self.choices)
 
+    def grid_size(self) -> int:
+        """Return how many :meth:`points` there are."""
+        return self.size()
+
     def points(self) -> tuple[ParamValue, ...] | None:
         """Return all values in the order of the list."""
         return self.choices
@@ -138,6 +154,16 @@ class Choice(_Dimension):
 
 
 AnyDimension = Float | Int | Choice
+
+
+def contains(dimension: AnyDimension, value: ParamValue) -> bool:
+    """Return whether ``value`` can be drawn from ``dimension``."""
+    if isinstance(dimension, Choice):
+        return value in dimension.choices
+    if isinstance(value, str) or not dimension.low <= value <= dimension.high:
+        return False
+    steps = (value - dimension.low) / (dimension.step or math.inf)
+    return math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
 def _share(u: float, count: int) -> int:
@@ -156,3 +182,5 @@ def _check_range(low: float, high: float, *, log: bool, step: float | None) -> N
         raise ValueError(f"the low end of a log range must be above 0, got low={low}")
     if log and step is not None:
         raise ValueError(f"log and step cannot be combined, got step={step}")
+    if step is not None and not (high - low) / step <= _MOST_STEPS:  # infinite, if the step is tiny
+        raise ValueError(f"a range has at most {_MOST_STEPS:,} steps, got low={low}, high={high}, step={step}")

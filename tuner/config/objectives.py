@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from tuner.errors import RecipeError, did_you_mean
 
-Metric = Literal["val_accuracy", "val_loss"]
-Name = Literal["val_accuracy", "val_loss", "parameters", "latency_ms", "seconds"]
+Metric = Literal[
+    "val_accuracy", "val_loss", "val_auc", "val_average_precision", "val_f1", "val_rmse", "val_mae", "val_r2"
+]
+Name = Literal[Metric, "parameters", "latency_ms", "seconds"]
 Direction = Literal["maximize", "minimize"]
 
+LARGER_IS_BETTER = frozenset({"val_accuracy", "val_auc", "val_average_precision", "val_f1", "val_r2"})
 LATENCY = "latency_ms"
 MAX_OBJECTIVES = 3
 _EXAMPLE = 'write objectives = ["val_accuracy", "parameters"]'
@@ -59,7 +62,7 @@ class Objective(BaseModel):
     @property
     def maximize(self) -> bool:
         """Whether a higher metric is better."""
-        return self.metric == "val_accuracy"
+        return self.metric in LARGER_IS_BETTER
 
     @property
     def direction(self) -> Direction:
@@ -74,7 +77,7 @@ class Objective(BaseModel):
     @property
     def larger_is_better(self) -> tuple[bool, ...]:
         """Whether higher is better, for each objective in the order of ``names``."""
-        return tuple(name == "val_accuracy" for name in self.names)
+        return tuple(name in LARGER_IS_BETTER for name in self.names)
 
     def values(self, facts: Mapping[str, Any]) -> tuple[float, ...] | None:
         """Return the values of all objectives from the facts of a complete trial; ``None`` if one is missing."""
@@ -98,7 +101,7 @@ def objective_table(names: object) -> dict[str, object]:
         raise RecipeError(f"the objectives must be different, got {', '.join(listed)}", hint="list each one once")
     if listed[0] not in get_args(Metric):
         raise RecipeError(
-            f"the first objective must be val_accuracy or val_loss, got '{listed[0]}'",
+            f"the first objective must be a metric on the validation rows, got '{listed[0]}'",
             hint=f"the first objective decides which trials are pruned: {_EXAMPLE}",
         )
     return {"metric": listed[0], "also": list(listed[1:])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,16 +43,6 @@ def parse_entry(name: str, entry: object) -> object:
         for value in allowed if isinstance(allowed, tuple) else (allowed,):
             _check_value(other, value)
     return dimension
-
-
-def contains(dimension: AnyDimension, value: ParamValue) -> bool:
-    """Return whether ``value`` can be drawn from ``dimension``."""
-    if isinstance(dimension, Choice):
-        return value in dimension.choices
-    if isinstance(value, str) or not dimension.low <= value <= dimension.high:
-        return False
-    steps = (value - dimension.low) / (dimension.step or math.inf)
-    return math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
 def flat(params: Mapping[str, Any]) -> dict[str, ParamValue]:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import re
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-import search_spaces
-from tuner.config.dimensions import AnyDimension
-from tuner.config.hyperparameters import DEFAULTS, PER_LAYER, Hyperparameters
+from tuner.config.dimensions import AnyDimension, contains
+from tuner.config.hyperparameters import DEFAULTS, PER_LAYER, Hyperparameters, dimension_of
+from tuner.config.numbers import Integer, Number
 from tuner.config.objectives import Objective, with_objective
-from tuner.config.parsing import contains, flat, parse_entry
-from tuner.config.space import SearchSpace
+from tuner.config.parsing import flat, parse_entry
+from tuner.config.space import MAX_GRID, SMALLER_GRID, SearchSpace
+from tuner.config.table_settings import TableSettings
 from tuner.config.tables import Budget, SamplerName, Search, Start, Table, Winner
 from tuner.config.validation_messages import explain
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
 
-MAX_GRID = 100_000  # configurations
+TaskSetting = Literal["auto", "classification", "regression"]
 
 
 class Recipe(Table):
@@ -32,8 +30,9 @@ class Recipe(Table):
     Attributes:
         name: Name of the search, and of its study unless another name is given.
         description: One line for people.
-        data: Name of the data set, or path of an ``.npz`` file.
-        task: The kind of target.
+        data: Name of the data set, or path of an ``.npz`` file or of a table.
+        task: The kind of target; ``auto`` decides by its values.
+        table: The target and the columns, if the data are a table.
         validation: Size of the validation split: a share of the training rows if below 1, else a number of rows.
         split_seed: Seed with which the validation rows are drawn, or ``last`` to take the last rows of the data set.
         objective: What trials are compared by.
@@ -47,15 +46,16 @@ class Recipe(Table):
     name: str = Field(min_length=1)
     description: str = ""
     data: str = Field(min_length=1)
-    task: Literal["classification"] = "classification"
-    validation: float = Field(default=0.2, gt=0)
-    split_seed: Annotated[int, Field(ge=0)] | Literal["last"] = 0
+    task: TaskSetting = "auto"
+    table: TableSettings | None = None
+    validation: Number = Field(default=0.2, gt=0)
+    split_seed: Annotated[Integer, Field(ge=0)] | Literal["last"] = 0
     objective: Objective = Objective()
     budget: Budget = Budget()
     search: Search = Search()
     winner: Winner = Winner()
     space: dict[str, Any]
-    start: tuple[Start, ...] = ()
+    start: tuple[Start, ...] = Field(default=(), max_length=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -74,14 +74,21 @@ class Recipe(Table):
         _ = self.search_space  # raises if conditions can never hold
         for start in self.start:
             for name, value in flat(start.params).items():
-                dimension = self.search_space.dimensions.get(re.sub(r"_\d+$", "", name))
-                if dimension is None or not contains(dimension, value):
+                if not self._allows(name, value):
                     raise ValueError(f"start '{start.label}': {name} = {value!r} is not in [space]")
             try:
                 self.hyperparameters(flat(start.params))
             except ValidationError as error:
                 raise explain(error, Hyperparameters, f"start '{start.label}'") from None
         return self
+
+    def _allows(self, name: str, value: ParamValue) -> bool:
+        """Return whether a parameter can have a value: it is searched there, or has no other value."""
+        dimension = self.search_space.dimensions.get(dimension_of(name))
+        if dimension is not None:
+            return contains(dimension, value)
+        base = self.search_space.base
+        return value == base.get(name, base.get(dimension_of(name)))
 
     @model_validator(mode="after")
     def _one_number_of_layers(self) -> Self:
@@ -121,10 +128,8 @@ class Recipe(Table):
         """
         grid = list(itertools.islice(self.search_space.grid(), MAX_GRID + 1))
         if len(grid) > MAX_GRID:
-            raise RecipeError(
-                f"the grid has more than {MAX_GRID} configurations", hint="use larger steps, or --sampler tpe"
-            )
-        starts = [flat(start.params) for start in self.start]
+            raise RecipeError(f"the grid has more than {MAX_GRID:,} configurations", hint=SMALLER_GRID)
+        starts = [self.drawn(start) for start in self.start]
         return (*starts, *(params for params in grid if params not in starts))
 
     @cached_property
@@ -132,6 +137,16 @@ class Recipe(Table):
         """Whether there are enough trials to try every configuration of the search space."""
         trials = self.budget.trials
         return self.search_space.fits(min(trials, MAX_GRID)) and len(self.grid) <= trials
+
+    @property
+    def finalists(self) -> int:
+        """How many trials should be complete in the end: those that are confirmed or averaged, and at least one."""
+        return max(1, self.winner.confirm, self.winner.ensemble)
+
+    @property
+    def cyclic(self) -> bool:
+        """Whether the learning rate of every trial falls to 0 several times."""
+        return self.search_space.fixed.get("schedule") == "coslog"
 
     @property
     def sampler(self) -> SamplerName:
@@ -161,30 +176,16 @@ class Recipe(Table):
 
     def start_params(self, number: int) -> dict[str, ParamValue] | None:
         """Return start configuration ``number`` as flat parameters, or ``None`` if there are fewer."""
-        return flat(self.start[number].params) if number < len(self.start) else None
+        return self.drawn(self.start[number]) if number < len(self.start) else None
 
-    def continuing(self, before: Recipe) -> Recipe:
-        """Return this recipe with the settings that an existing study keeps.
-
-        These are the settings that make its trials comparable, and those of the search. Its objectives are kept if this
-        recipe has the same metric and no other objective. Otherwise :func:`tuner.studies.create_or_resume` refuses a
-        difference.
-
-        Args:
-            before: The recipe of the study's last run.
-        """
-        same = self.objective.metric == before.objective.metric and not self.objective.several
-        own = [start for start in self.start if start.origin is None]
-        starts = [*own, *(start for start in before.start if start.origin is not None)]
-        return self.changed(
-            recipe={
-                "validation": before.validation,
-                "start": [start.model_dump(mode="json") for start in starts],
-            },
-            budget={"epochs": before.budget.epochs, "max_parameters": before.budget.max_parameters},
-            search=before.search.model_dump(mode="json"),
-            objective=before.objective.model_dump(mode="json") if same else {},
-        )
+    def drawn(self, start: Start) -> dict[str, ParamValue]:
+        """Return the searched parameters of a start configuration. One width for all layers is repeated for each."""
+        space, params = self.search_space, flat(start.params)
+        if "units" in params:
+            layers = params.get("layers", None if "layers" in space.dimensions else space.base["layers"])
+            widths = [name for name in space.names() if name.startswith("units_")]
+            params |= dict.fromkeys(widths if layers is None else widths[: int(layers)], params["units"])
+        return {name: value for name, value in params.items() if name in space.names()}
 
     def with_sampler_chosen(self, before: Recipe | None) -> Recipe:
         """Return this recipe with ``search.chosen`` set to the sampler that ``auto`` chooses.
@@ -232,23 +233,3 @@ def parse_recipe(raw: Mapping[str, object], source: str) -> Recipe:
         raise explain(error, Recipe, source) from None
     except RecipeError as error:
         raise RecipeError(f"{error} ({source})", hint=error.hint) from None
-
-
-def load_recipe(search: str) -> Recipe:
-    """Load the recipe of a built-in or registered search, or of a TOML file.
-
-    Raises:
-        RecipeError: If there is no such search, the file is not TOML, or a setting is wrong.
-    """
-    path = search_spaces.find(search)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            f"{path.name} is not TOML: {error}", hint="`tuner space show digits` shows a complete file"
-        ) from None
-    data = raw.get("data")
-    if isinstance(data, str) and data.endswith(".npz"):
-        raw["data"] = str((Path(path).parent / data).resolve())  # relative to the TOML file
-    name = path.stem if search.endswith(".toml") else search
-    return parse_recipe({"name": name, **raw}, path.name)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
-from tuner.config.dimensions import AnyDimension
+from tuner.config.dimensions import AnyDimension, Choice, Int, contains
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
 
+MAX_GRID = 100_000  # configurations
+SMALLER_GRID = "use larger steps, or --sampler tpe"
+_MOST_CASES = 10_000  # of the values that conditions name
 Draw = Callable[[str, AnyDimension], ParamValue]
 
 
@@ -21,6 +25,11 @@ class SearchSpace:
         defaults: Values that conditions and ``per`` use for parameters that are neither drawn nor fixed.
         per: Dimensions that are drawn several times, mapped to the parameter that says how often. With
             ``per={"units": "layers"}`` and 2 layers, ``units_0`` and ``units_1`` are drawn.
+
+    Attributes:
+        fixed: The fixed values.
+        base: The fixed values, and the defaults of the parameters that are not fixed.
+        dimensions: The dimensions, each after those that it depends on.
 
     Raises:
         RecipeError: If a condition names an unknown parameter, or conditions form a circle.
@@ -35,7 +44,7 @@ class SearchSpace:
         per: Mapping[str, str] | None = None,
     ) -> None:
         self.fixed = dict(fixed or {})
-        self._base = {**(defaults or {}), **self.fixed}
+        self.base = {**(defaults or {}), **self.fixed}
         self._per = dict(per or {})
         self.dimensions = self._ordered(dict(dimensions))
 
@@ -57,11 +66,51 @@ class SearchSpace:
             names += [f"{name}_{i}" for i in range(self._max_count(name))] if name in self._per else [name]
         return sorted(names)
 
+    def is_per_layer(self, name: str) -> bool:
+        """Return whether a dimension is drawn several times, so that no parameter has its name."""
+        return name in self.dimensions and name in self._per
+
+    def possible(self, name: str) -> list[ParamValue]:
+        """Return the ends of a range, or all choices; also the fixed value or the default if that can apply."""
+        dimension = self.dimensions.get(name)
+        values: list[ParamValue] = [] if dimension is None else [*dimension.ends()]
+        return [*values, self.base[name]] if dimension is None or dimension.when else values
+
+    def unreachable(self) -> list[str]:
+        """Return the parameters whose condition never holds, whatever is drawn.
+
+        A condition compares values for equality. So of each dimension, only the values that conditions name have to be
+        tried, and one other.
+
+        Raises:
+            RecipeError: If the conditions name so many values that their combinations would fill the memory.
+        """
+        named: dict[str, set[ParamValue]] = {}
+        for dimension in self.dimensions.values():
+            for other, allowed in dimension.when.items():
+                named.setdefault(other, set()).update(allowed if isinstance(allowed, tuple) else (allowed,))
+        reached: set[str] = set()
+        draws: list[dict[str, ParamValue]] = [{}]
+        for name, dimension in self.dimensions.items():
+            for params in list(draws):
+                if not dimension.applies({**self.base, **params}):
+                    continue
+                reached.add(name)
+                if name in named and name not in self._per:
+                    draws.remove(params)
+                    draws += [{**params, name: value} for value in _representatives(dimension, named[name])]
+                    if len(draws) > _MOST_CASES:
+                        raise RecipeError(
+                            f"the conditions in [space] distinguish more than {_MOST_CASES:,} cases, '{name}' included",
+                            hint="let `when` name fewer parameters, or fewer values of them",
+                        )
+        return [name for name in self.dimensions if name not in reached]
+
     def fits(self, limit: int) -> bool:
         """Return whether the grid has at most ``limit`` configurations and contains all that can be drawn."""
         for dimension in self.dimensions.values():
             size = dimension.size()
-            if size is None or size > limit or size != len(dimension.points() or ()):
+            if size is None or size > limit or size != dimension.grid_size():
                 return False
         return sum(1 for _ in itertools.islice(self.grid(), limit + 1)) <= limit
 
@@ -69,7 +118,7 @@ class SearchSpace:
         """Yield every configuration once. A conditional parameter is only in those in which it exists.
 
         Raises:
-            RecipeError: If a dimension has infinitely many values.
+            RecipeError: If a dimension has infinitely many values, or more than ``MAX_GRID``.
         """
         return self._expand(list(self.dimensions), {})
 
@@ -85,7 +134,7 @@ class SearchSpace:
 
     def _instances(self, name: str, params: Mapping[str, ParamValue]) -> list[str]:
         """Return the names under which a dimension is drawn if ``params`` are drawn already. There may be none."""
-        so_far = {**self._base, **params}
+        so_far = {**self.base, **params}
         if not self.dimensions[name].applies(so_far):
             return []
         if name not in self._per:
@@ -94,16 +143,11 @@ class SearchSpace:
 
     def _max_count(self, name: str) -> int:
         """Return how often a dimension in ``per`` can be drawn at most."""
-        parameter = self._per[name]
-        dimension = self.dimensions.get(parameter)
-        counts: list[ParamValue] = [] if dimension is None else [*dimension.ends()]
-        if dimension is None or dimension.when:  # then the fixed value or the default can apply
-            counts.append(self._base[parameter])
-        return max(int(count) for count in counts)
+        return max(int(count) for count in self.possible(self._per[name]))
 
     def _ordered(self, waiting: dict[str, AnyDimension]) -> dict[str, AnyDimension]:
         """Sort the dimensions so that each one comes after those that it depends on."""
-        available = set(self._base) - set(waiting)
+        available = set(self.base) - set(waiting)
         ordered: dict[str, AnyDimension] = {}
         while waiting:
             ready = [name for name, dimension in waiting.items() if self._needs(name, dimension) <= available]
@@ -122,7 +166,26 @@ class SearchSpace:
         return set(dimension.when) | ({self._per[name]} if name in self._per else set())
 
 
+def _representatives(dimension: AnyDimension, named: AbstractSet[ParamValue]) -> list[ParamValue]:
+    """Return the values of a dimension that conditions name, and another one if there is any."""
+    count = len(named) + 1
+    candidates: Iterable[ParamValue]
+    if isinstance(dimension, Choice):
+        candidates = dimension.choices
+    elif isinstance(dimension, Int):
+        candidates = range(dimension.low, dimension.high + 1, dimension.step)[:count]
+    else:
+        candidates = [dimension.at(i / count) for i in range(count)]
+    others = (value for value in candidates if value not in named)
+    return [*(value for value in named if contains(dimension, value)), *itertools.islice(others, 1)]
+
+
 def _points(name: str, dimension: AnyDimension) -> tuple[ParamValue, ...]:
+    size = dimension.grid_size()
+    if size is not None and size > MAX_GRID:  # compared before the values are made, which could fill the memory
+        raise RecipeError(
+            f"a grid has at most {MAX_GRID:,} configurations, but '{name}' alone has {size:,} values", hint=SMALLER_GRID
+        )
     points = dimension.points()
     if points is None:
         low, *_, high = dimension.ends()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tuner.config.numbers import Count, Integer, Number, refuse_text_and_truth
 from tuner.config.objectives import objective_table
 
 SamplerName = Literal["auto", "tpe", "gp", "random", "qmc", "cmaes", "grid", "nsga2"]
@@ -20,13 +21,13 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def parse_duration(value: object) -> object:
-    """Convert ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds. Return anything but text unchanged, for pydantic.
+    """Convert ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds. Return other numbers unchanged, for pydantic.
 
     Raises:
-        ValueError: If a text is not a duration.
+        ValueError: If a text is not a duration, or the value is a truth value.
     """
     if not isinstance(value, str):
-        return value
+        return refuse_text_and_truth(value)
     match = _DURATION.fullmatch(value.strip().lower())
     if not match or not any(match.groups()):
         raise ValueError(f"a duration is written like '90s', '10m' or '1h30m', got '{value}'")
@@ -36,6 +37,9 @@ def parse_duration(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 
+NO_LIMIT = "none"  # takes a limit away, in a file, as an option and in Python: there, None means "as it is"
+_Limit = BeforeValidator(lambda value: None if value == NO_LIMIT else value)
+
 
 class Table(BaseModel):
     """Base class of a recipe's tables. Instances cannot be changed, and an unknown setting is an error."""
@@ -44,7 +48,7 @@ class Table(BaseModel):
 
 
 class Budget(Table):
-    """The limits of a study, a run and a trial.
+    """The limits of a study, a run and a trial. ``"none"`` takes an optional limit away.
 
     Attributes:
         trials: Number of trials of the whole study.
@@ -52,6 +56,8 @@ class Budget(Table):
         timeout: Maximum duration of one run, in seconds.
         patience: Epochs without improvement after which a trial stops; 0 means never.
         keep: Number of best models that stay on disk.
+        keep_checkpoints: Number of paused trials whose checkpoint stays on disk: those that are closest to being
+            promoted. Any other starts again from its first epoch if it is promoted after all.
         retries: How often a trial is started again if its process dies.
         trial_timeout: Maximum duration of one attempt at a trial, in seconds.
         target: The study ends once its best value, that of the first objective, is at least this good.
@@ -59,16 +65,17 @@ class Budget(Table):
         max_parameters: A configuration with more weights is refused before training, and does not count as a trial.
     """
 
-    trials: int = Field(default=40, ge=1)
-    epochs: int = Field(default=10, ge=1)
-    timeout: Seconds | None = None
-    patience: int = Field(default=0, ge=0)
-    keep: int = Field(default=5, ge=1)
-    retries: int = Field(default=2, ge=0)
-    trial_timeout: Seconds | None = None
-    target: float | None = None
-    plateau: int | None = Field(default=None, ge=1)
-    max_parameters: int | None = Field(default=None, ge=1)
+    trials: Count = Field(default=40, ge=1)
+    epochs: Count = Field(default=10, ge=1)
+    timeout: Annotated[Seconds | None, _Limit] = None
+    patience: Count = 0
+    keep: Count = Field(default=5, ge=1)
+    keep_checkpoints: Count = 16
+    retries: Count = 2
+    trial_timeout: Annotated[Seconds | None, _Limit] = None
+    target: Annotated[Number | None, _Limit] = None
+    plateau: Annotated[Count | None, _Limit] = Field(default=None, ge=1)
+    max_parameters: Annotated[Integer | None, _Limit] = Field(default=None, ge=1, le=2**63 - 1)
 
 
 class Winner(Table):
@@ -78,11 +85,13 @@ class Winner(Table):
         confirm: Number of best configurations that are trained again. The best mean wins.
         seeds: Number of further seeds for each of these configurations.
         refit: Whether the winner is trained once more, on the training and validation rows together.
+        ensemble: Number of best models of which an ensemble is selected at the end; 0 for none.
     """
 
-    confirm: int = Field(default=0, ge=0)
-    seeds: int = Field(default=2, ge=1)
-    refit: bool = False
+    confirm: Count = 0
+    seeds: Integer = Field(default=2, ge=1, le=1000)
+    refit: bool = Field(default=False, strict=True)
+    ensemble: Count = Field(default=0, le=100)
 
 
 class Search(Table):
@@ -100,8 +109,8 @@ class Search(Table):
     sampler: SamplerName = "auto"
     chosen: Literal["tpe", "grid"] | None = None
     pruner: PrunerName = "asha"
-    threshold: float | None = None
-    seed: int = Field(default=0, ge=0)
+    threshold: Annotated[Number | None, _Limit] = None
+    seed: Integer = Field(default=0, ge=0)
     learn_from: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -129,9 +138,17 @@ class Start(Table):
 
     label: str
     params: dict[str, Any]
-    epochs: int | None = Field(default=None, ge=1)
-    reference: float | None = Field(default=None, ge=0, le=1)
+    epochs: Count | None = Field(default=None, ge=1)
+    reference: Number | None = Field(default=None, ge=0, le=1)
     origin: str | None = None
+
+    def as_attribute(self) -> dict[str, Any]:
+        """Return plain data for JSON, from which :meth:`model_validate` makes an equal configuration."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def is_like(self, other: Start) -> bool:
+        """Return whether the other one trains the same, whatever its label."""
+        return (self.params, self.epochs) == (other.params, other.epochs)
 
 
 _TABLE_OF = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from tuner.errors import RecipeError, did_you_mean
 
 # Beginnings of the names that pydantic gives to the members of a union. They are not keys of the file.
 _INTERNAL = ("function-", "tuple[", "constrained-")
+_LONGEST = 200  # characters of a value that is shown
 _PLAIN = {  # messages by pydantic's error type, in place of pydantic's own
     "dict_type": "must be a table",
     "model_type": "must be a table",
@@ -64,7 +66,8 @@ def _problem(details: ErrorDetails) -> str:
         return message
     if details["type"] != "literal_error":
         message = _PLAIN.get(details["type"], message.partition(",")[0])  # without pydantic's details
-    return f"{message.replace('Input should be', 'must be')}, got {details['input']!r}"
+    shown = textwrap.shorten(repr(details["input"]), _LONGEST, placeholder=" ...")
+    return f"{message.replace('Input should be', 'must be')}, got {shown}"
 
 
 def _choices_hint(details: ErrorDetails) -> str | None:

@@ -28,7 +28,7 @@ _TEMPLATE = go.layout.Template(
                 "mode": "lines+markers",
                 "marker": {"size": 4},
                 "line": {"width": 1.5},
-                "hovertemplate": "%{fullData.name}<br>epoch %{x}: %{y:.4f}<extra></extra>",
+                "hovertemplate": "%{fullData.name}<br>epoch %{x}: %{y:.5~g}<extra></extra>",
             }
         ]
     },

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tuner.command_line import command_elsewhere
 from tuner.config.objectives import Objective
 from tuner.config.recipe import Recipe
 from tuner.report.pareto import cells, describe_front
@@ -58,7 +58,10 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
     if not top:
         return []
     best, objective = top[0], recipe.objective.metric
-    tested = f", test accuracy {metric(best.test['accuracy'])}" if best.test else ""
+    tested = ""
+    shown = "accuracy" if recipe.table is None else objective.removeprefix("val_")
+    if best.test and shown in best.test:
+        tested = f", test {shown} {metric(best.test[shown])}"
     rows = [
         (
             str(trial.number),
@@ -72,7 +75,7 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
     return [
         f"## Best: trial {best.number}, {objective} {metric(best.value)}{tested}",
         _table(("parameter", "value"), ((key, number(value)) for key, value in best.all_params.items())),
-        f"Get its model: `tuner export {shlex.quote(name)} -o model/`",
+        f"Get its model: `{command_elsewhere('export', name, o='model/')}`",
         "## The best trials",
         _table(("trial", objective, "best epoch", "time", "configuration"), rows),
         *_front(trials, recipe),

@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import socketserver
 import warnings
-from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from storage import Location, open_store
+from tuner_storage import Location, open_store
+
+from tuner.command_line import command
+from tuner.dashboard.banner import with_banner
+from tuner.dashboard.csv_download import with_safe_csv
+from tuner.dashboard.edits import guarded_edits
+from tuner.dashboard.headers import SECURITY, with_security_headers
+from tuner.dashboard.origins import only_from_here
+from tuner.dashboard.routes import only_known_routes
+from tuner.dashboard.wsgi import Application
 from tuner.errors import RunError
 
-HOST = "127.0.0.1"  # the dashboard has no login, and anyone who reaches it can delete studies
-NAMES = {HOST, "localhost"}
-
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+HOST = "127.0.0.1"  # the dashboard has no login
+NAMES = (HOST, "localhost", "[::1]")  # of this machine; a tunnel may use any of them
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +34,14 @@ class DashboardServer:
     Args:
         location: The database; it must exist.
         port: The port; 0 takes any free one.
+        allow_edit: Whether notes and attributes may be written, and studies that no run holds renamed and deleted.
 
     Raises:
         StorageError: If the database does not exist or cannot be used.
         RunError: If the port cannot be opened.
     """
 
-    def __init__(self, location: Location, port: int) -> None:
+    def __init__(self, location: Location, port: int, *, allow_edit: bool = False) -> None:
         with ExitStack() as opened:
             store = opened.enter_context(closing(open_store(location)))
             try:
@@ -43,13 +49,16 @@ class DashboardServer:
             except OSError as error:
                 raise RunError(
                     f"port {port} cannot be opened: {error.strerror}",
-                    hint="choose another port: tuner dashboard --port 0",
+                    hint=f"choose another port: {command('dashboard', port=0)}",
                 ) from None
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the dashboard uses deprecated functions
                 from optuna_dashboard import wsgi
 
-                self._server.set_app(allow_local_hosts(wsgi(store.optuna)))
+                pages: Application = with_safe_csv(wsgi(store.optuna))
+            pages = guarded_edits(pages, location) if allow_edit else with_banner(pages)
+            routes = only_known_routes(pages, allow_edit=allow_edit)
+            self._server.set_app(with_security_headers(only_from_here(routes, NAMES)))
             self._opened = opened.pop_all()
 
     @property
@@ -79,24 +88,6 @@ class DashboardServer:
         self._opened.close()
 
 
-def allow_local_hosts(application: Application) -> Application:
-    """Return ``application`` with a check that refuses requests for other host names than ``NAMES``.
-
-    A foreign web page can let its host name point to 127.0.0.1 (DNS rebinding). Without the check, it could then read
-    and change studies. The browser still sends the foreign name as ``Host``. Any port is allowed, for tunnels.
-    """
-
-    def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        name = environ.get("HTTP_HOST", "").partition(":")[0].lower()
-        if name in NAMES:
-            return application(environ, start_response)
-        status = HTTPStatus.FORBIDDEN
-        start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"This dashboard is available at http://{HOST} only.\n".encode()]
-
-    return checked
-
-
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     """Handles every connection in a thread, so that a slow request does not delay the others."""
 
@@ -110,3 +101,9 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Do not print a line for every request."""
+
+    def end_headers(self) -> None:
+        """Protect the answers to malformed requests too; those of the application do not pass here."""
+        for header in SECURITY.items():
+            self.send_header(*header)
+        super().end_headers()

@@ -6,12 +6,14 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.split import Rows, split_rows
 from tuner.errors import DataError
+from tuner.printable import check_printable
 
 INPUT_DTYPES = ("uint8", "float32")
 
@@ -31,6 +33,7 @@ class Dataset:
         class_names: Names of the classes in the order of the labels.
         source: File or library that the arrays come from.
         scale: Factor that the model applies to inputs, e.g. 1/255 for pixels.
+        numbered: Whether the labels in the source are the numbers of the classes. If not, they are ``class_names``.
     """
 
     name: str
@@ -41,9 +44,24 @@ class Dataset:
     class_names: tuple[str, ...]
     source: str
     scale: float = 1.0
+    numbered: bool = True
 
     def __post_init__(self) -> None:
         validate(self)
+
+    @property
+    def train_rows(self) -> int:
+        """Number of rows for training and validation."""
+        return len(self.x_train)
+
+    @property
+    def test_rows(self) -> int:
+        """Number of test rows."""
+        return len(self.x_test)
+
+    def split(self, validation: float, seed: int | Literal["last"]) -> tuple[Rows, Rows]:
+        """Split the training rows: see :func:`tuner.data.split.split_rows`."""
+        return split_rows(self.y_train, validation, seed, names=self.class_names)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -60,13 +78,22 @@ class Dataset:
         """Number of classes."""
         return len(self.class_names)
 
+    def labels(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return class numbers as the labels that they stand for: names if the classes have names, else numbers."""
+        if self.numbered and self.class_names == tuple(str(number) for number in range(self.classes)):
+            return y
+        names: NDArray[Any] = np.array(self.class_names)[y]
+        return names
+
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over type, shape and bytes of the four arrays, as 64 hexadecimal digits."""
+        """SHA-256 over type, shape and bytes of the four arrays, and over labels that are names, in hexadecimal."""
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        if not self.numbered:
+            digest.update(repr(self.class_names).encode())
         return digest.hexdigest()
 
 
@@ -81,6 +108,8 @@ def validate(dataset: Dataset) -> None:
     source, names = dataset.source, dataset.class_names
     if not (math.isfinite(dataset.scale) and dataset.scale > 0):
         raise DataError(f"{source}: the scale must be a positive number, got {dataset.scale}")
+    for name in names:
+        check_printable(name, f"{source}: each of class_names", DataError)
     if len(set(names)) < len(names):
         repeated = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{source}: class_names holds '{repeated}' more than once")
@@ -110,7 +139,10 @@ def _check_inputs(x: NDArray[Any], where: str) -> None:
             hint="save pixels as uint8 and everything else as float32",
         )
     if x.ndim < 2:  # noqa: PLR2004 - rows and at least one axis of features
-        raise DataError(f"{where} must have shape (rows, ...), got {x.shape}")
+        raise DataError(
+            f"{where} must have shape (rows, ...), got {x.shape}",
+            hint="for a single feature, save x[:, None]" if x.ndim else None,
+        )
     if x.size == 0:
         raise DataError(f"{where} is empty, its shape is {x.shape}")
     if x.dtype == np.float32:

@@ -147,6 +147,7 @@ def fetch_file(
         _transfer(url, Path(path), progress, timeout=timeout, limit=limit)
 
     pooch.get_logger().setLevel(logging.WARNING)  # else it logs each download to stderr, where the progress bar is
+    target.unlink(missing_ok=True)  # pooch may take an empty file for a finished download
     try:
         pooch.retrieve(url, sha256, fname=target.name, path=target.parent, downloader=transfer)
     except ValueError as error:

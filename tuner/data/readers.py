@@ -7,13 +7,16 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.numpy_files import BROKEN, check_text, member_header
 from tuner.errors import DataError
+from tuner.memory import require_memory
 
 IDX_UINT8 = 0x08
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
@@ -57,7 +60,7 @@ def read_npz(path: Path, *, where: str | None = None) -> Arrays:
         raise DataError(f"cannot read {where}: {error.strerror or error}") from error
     except MemoryError as error:
         raise DataError(f"{where} does not fit into memory: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError) as error:
+    except BROKEN as error:
         raise DataError(f"{where} is damaged: {error}", hint=REPLACE) from error
 
 
@@ -75,23 +78,47 @@ def _read_archive(file: BinaryIO, where: str) -> Arrays:
     if not zipfile.is_zipfile(file):  # NumPy would report it as a pickle
         raise DataError(f"{where} is damaged or no .npz file: it has no zip directory", hint=REPLACE)
     file.seek(0)
-    with np.load(file, allow_pickle=False) as archive:
+    with zipfile.ZipFile(file) as members, np.load(file, allow_pickle=False) as archive:
         missing = [name for name in REQUIRED if name not in archive.files]
         if missing:
             raise DataError(f"{where} lacks {', '.join(missing)}; it holds {', '.join(archive.files)}", hint=HINT)
-        arrays = {name: archive[name] for name in Arrays._fields if name in archive.files}
+        present = [name for name in Arrays._fields if name in archive.files]
+        _check_headers(members, present, where)
+        arrays = {name: archive[name] for name in present}
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # NumPy returns other members as bytes
             raise DataError(f"{where}: {name} is no NumPy array", hint=HINT)
+        check_text(array)
     return Arrays(**arrays | {"class_names": _class_names(arrays.get("class_names"), where)})
+
+
+def _check_headers(archive: zipfile.ZipFile, names: Sequence[str], where: str) -> None:
+    """Compare the declared sizes of the arrays with the file and with the memory, before NumPy reserves any.
+
+    Arrays of Python objects, as pandas makes them of text, are stored as pickles: they are refused.
+    """
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    headers = {name: member_header(archive, members[name]) for name in names}
+    for name, header in headers.items():
+        if header.dtype.hasobject:
+            kind = "'float32'" if name.startswith("x_") else "str"
+            raise DataError(
+                f"{where}: {name} holds Python objects, and loading those could run code",
+                hint=f"save plain values: np.savez(FILE, ..., {name}={name}.astype({kind}))",
+            )
+    require_memory(sum(header.nbytes for header in headers.values()), where)
 
 
 def _class_names(array: NDArray[Any] | None, where: str) -> tuple[str, ...] | None:
     if array is None:
         return None
-    if array.ndim != 1 or array.dtype.kind != "U":
+    if array.ndim != 1 or array.dtype.kind not in "USiub":
         raise DataError(f"{where}: class_names must hold text, shape (classes,), got {array.dtype} {array.shape}")
-    return tuple(array.tolist())
+    names = array.tolist()
+    try:
+        return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: class_names is not UTF-8 text: {error}", hint="save it as str") from None
 
 
 def _read_idx(path: Path, where: str) -> NDArray[np.uint8]:
@@ -102,11 +129,13 @@ def _read_idx(path: Path, where: str) -> NDArray[np.uint8]:
             if zeros or kind != IDX_UINT8:
                 raise DataError(f"{where} is no IDX file of unsigned bytes")
             shape = struct.unpack(f">{axes}I", file.read(4 * axes))
-            values = file.read()
+            require_memory(math.prod(shape), where)
+            values = file.read(math.prod(shape) + 1)  # one more than announced, to notice a file that is too long
     except (OSError, EOFError, zlib.error, struct.error) as error:
         # gzip reports damage as an OSError without an error number
         reason = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged: {error}"
         raise DataError(f"cannot read {where}: {reason}", hint=REPLACE) from error
     if len(values) != math.prod(shape):
-        raise DataError(f"{where} announces shape {shape} and holds {len(values)} values", hint=REPLACE)
+        held = f"{len(values)} values" if len(values) < math.prod(shape) else "more values"
+        raise DataError(f"{where} announces shape {shape} and holds {held}", hint=REPLACE)
     return np.frombuffer(values, np.uint8).reshape(shape)

@@ -2,92 +2,161 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.labels import match_labels
 from tuner.delivery.manifest import FormatName, Manifest
 from tuner.delivery.predict import AUTO, predict
 from tuner.errors import DataError
+from tuner.evaluation.bootstrap import RESAMPLES
+from tuner.evaluation.facts import BaselineFacts, ValidationFacts
+from tuner.evaluation.measure import Measured, measure
+from tuner.paths import StrPath
+from tuner.tasks import TaskName
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How well an exported model classifies labelled rows.
+    """How good the predictions of an exported model are on labelled rows.
 
     Attributes:
-        loss: Mean cross entropy in nats.
-        accuracy: Share of the rows that are classified correctly.
-        rows: How many rows were evaluated.
-        recall: By class name, the share of its rows that are classified correctly; ``None`` if the class has no row.
-        confusion: Number of rows by true class (down) and predicted class (across), shape ``(classes, classes)``.
+        measured: The metrics with their intervals, and what the task adds.
         runtime: The format that was run.
+        baselines: Simple models that were trained on the same rows as the model.
+        y: Classes as numbers from 0, or numbers, shape ``(rows,)``.
+        predictions: Probabilities, shape ``(rows, classes)``, or numbers, shape ``(rows,)``.
     """
 
-    loss: float
-    accuracy: float
-    rows: int
-    recall: dict[str, float | None]
-    confusion: list[list[int]]
+    measured: Measured
     runtime: FormatName
+    baselines: tuple[BaselineFacts, ...] = ()
+    y: NDArray[Any] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    predictions: NDArray[Any] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were evaluated."""
+        return self.measured.rows
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy in nats, for classes."""
+        return self._metric("log_loss")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the rows that are classified correctly, for classes."""
+        return self._metric("accuracy")
+
+    @property
+    def recall(self) -> dict[str, float | None]:
+        """By class name, the share of its rows that are classified correctly; ``None`` if the class has no row."""
+        return {each.name: each.recall for each in self.measured.classes}
+
+    @property
+    def confusion(self) -> list[list[int]]:
+        """Number of rows by true class (down) and predicted class (across), shape ``(classes, classes)``."""
+        return [list(row) for row in self.measured.confusion]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as objects of JSON, with the keys of earlier versions."""
+        details = self.measured.model_dump(mode="json")
+        if not self.measured.classes:
+            earlier: dict[str, Any] = {}
+        else:
+            earlier = {"loss": self.loss, "accuracy": self.accuracy, "recall": self.recall}
+        baselines = [baseline.model_dump(mode="json") for baseline in self.baselines]
+        return {**earlier, **details, "baselines": baselines, "runtime": self.runtime}
+
+    def _metric(self, name: str) -> float:
+        value = self.measured.metrics[name].value
+        if value is None:
+            raise ValueError(f"these rows do not define {name}")
+        return value
 
 
-def check_dataset(manifest: Manifest, name: str, x: NDArray[Any], classes: int) -> None:
-    """Check that a data set fits an exported model, before the model is loaded.
+def check_dataset(manifest: Manifest, name: str, x: NDArray[Any], y: NDArray[Any]) -> None:
+    """Check that labelled rows fit an exported model, before the model is loaded.
 
     Args:
         manifest: The manifest of the exported model.
         name: The data set's name, for error messages.
         x: The raw rows, shape ``(rows, *input shape)``.
-        classes: How many classes the data set has.
+        y: The labels, as for :func:`evaluate`.
 
     Raises:
-        DataError: If the shape of a row or the number of classes differs.
+        DataError: If the shape of a row differs, or a label is no class of the model.
     """
-    if x.shape[1:] != manifest.input.shape or classes != len(manifest.class_names):
+    if x.shape[1:] != manifest.input.shape:
         raise DataError(
-            f"{name} has rows of shape {x.shape[1:]} and {classes} classes, "
-            f"the model expects {manifest.input.shape} and {len(manifest.class_names)} classes",
+            f"{name} has rows of shape {x.shape[1:]}, the model expects {manifest.input.shape}",
             hint=f"the model was trained on {manifest.data.name}",
         )
+    match_labels(y, manifest.class_names, name)
 
 
-def evaluate(folder: Path, x: NDArray[Any], y: NDArray[Any], *, runtime: str = AUTO) -> Evaluation:
+def evaluate(
+    folder: StrPath, x: NDArray[Any], y: NDArray[Any], *, runtime: str = AUTO, resamples: int = RESAMPLES
+) -> Evaluation:
     """Run an exported model on labelled rows and compare its predictions with the labels.
 
     Args:
         folder: The export.
         x: Raw values, shape ``(rows, *input shape)``.
-        y: Labels from 0 to classes - 1, shape ``(rows,)``.
+        y: Labels as in the training data, shape ``(rows,)``: names of classes, or numbers from 0 if no class is named
+            by a number.
         runtime: The format to run; see :func:`tuner.delivery.predict.predict`.
+        resamples: Number of bootstrap resamples for the intervals; 0 computes none.
 
     Raises:
         UsageError: If ``folder`` is not an export, or the runtime cannot be used.
-        DataError: If the rows or the labels do not fit.
+        DataError: If the rows or the labels do not fit, or there are none.
         RunError: If a checksum differs or the model does not run.
     """
-    from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
-
+    if len(y) != len(x):
+        raise DataError(f"expected {len(x)} labels, one per row, got {len(y)}")
     prediction = predict(folder, x, runtime=runtime)
-    classes = range(len(prediction.class_names))
-    if y.shape != (len(x),) or y.dtype.kind not in "iu" or not np.isin(y, classes).all():
-        raise DataError(
-            f"expected {len(x)} integer labels from 0 to {classes[-1]}, got shape {y.shape}, {y.dtype}",
-            hint="use the same labels as the training data",
-        )
-    confusion = confusion_matrix(y, prediction.probabilities.argmax(axis=1), labels=classes)
-    support = confusion.sum(axis=1)
-    return Evaluation(
-        loss=float(log_loss(y, prediction.probabilities, labels=classes)),
-        accuracy=float(accuracy_score(y, prediction.probabilities.argmax(axis=1))),
-        rows=len(x),
-        recall={
-            name: float(confusion[i, i] / support[i]) if support[i] else None
-            for i, name in enumerate(prediction.class_names)
-        },
-        confusion=confusion.tolist(),
+    names = prediction.class_names
+    y = match_labels(y, names, "the labels")
+    return compare(
+        "binary" if len(names) == 2 else "multiclass",  # noqa: PLR2004
+        y,
+        prediction.probabilities,
+        names,
         runtime=prediction.runtime,
+        resamples=resamples,
     )
+
+
+def compare(
+    task: TaskName,
+    y: NDArray[Any],
+    predictions: NDArray[Any],
+    class_names: tuple[str, ...] = (),
+    *,
+    runtime: FormatName,
+    facts: ValidationFacts | None = None,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Compare predictions of an exported model with the labels.
+
+    Args:
+        task: Name of the task.
+        y: Classes as numbers from 0, or numbers, shape ``(rows,)``.
+        predictions: Probabilities, shape ``(rows, classes)``, or numbers, shape ``(rows,)``.
+        class_names: Names of the classes.
+        runtime: The format that was run.
+        facts: What was chosen on the validation rows, if the export knows it.
+        resamples: Number of bootstrap resamples for the intervals; 0 computes none.
+
+    Raises:
+        DataError: If there are no rows.
+    """
+    if not len(y):
+        raise DataError("there are no rows to evaluate", hint="name data with rows and labels")
+    measured = measure(task, y, predictions, class_names, facts=facts, resamples=resamples)
+    return Evaluation(measured, runtime, () if facts is None else facts.baselines, y, predictions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import uuid
@@ -10,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tuner.delivery.manifest import MANIFEST, files_in
-from tuner.errors import UsageError
+from tuner.delivery.manifest import LARGEST, MANIFEST, MODEL_CARD, files_in
+from tuner.documents import parse_json
+from tuner.errors import DataError, UsageError
+from tuner.memory import read_text
 
 
 def check_target(folder: Path, *, force: bool) -> None:
@@ -83,7 +84,7 @@ def publish(staging: Path, folder: Path, *, force: bool) -> None:
 def _exported_files(folder: Path) -> set[str] | None:
     """Return the files that the manifest names, or ``None`` if there is no manifest. The files need not be intact."""
     try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {MANIFEST, *raw["files"]} if "manifest_version" in raw else None
-    except (OSError, ValueError, TypeError, KeyError):
+        raw = parse_json(read_text(folder / MANIFEST, LARGEST))
+        return {MANIFEST, MODEL_CARD, *raw["files"]} if "manifest_version" in raw else None
+    except (OSError, ValueError, TypeError, KeyError, DataError):
         return None

@@ -11,14 +11,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.delivery.fronts.columns import PREDICTION, PROBABILITIES
+from tuner.delivery.fronts.saved_model import ENCODED
 from tuner.delivery.manifest import FormatName
+from tuner.distribution import install
 from tuner.errors import RunError, TunerError, UsageError, did_you_mean
 from tuner.silence import silenced
-from tuner.training.model_file import load_model
+from tuner.training.model_file import check_model, load_private
+from tuner.training.runtime import import_backend, ready_keras
 
 Rows = NDArray[Any]  # (rows, *input shape), the model's input type
-Probabilities = NDArray[np.float32]  # (rows, classes)
-Runner = Callable[[Rows], Probabilities]
+Predictions = NDArray[np.float32]  # (rows, classes): probabilities; or (rows, 1): numbers
+Runner = Callable[[Rows], Predictions]
 T = TypeVar("T")
 
 BATCH = 4096  # rows per call: limits the memory for the hidden layers
@@ -32,7 +36,8 @@ class Format:
         name: The name on the command line and in the manifest.
         path: The file or folder in an export.
         write: Writes a Keras model to a path.
-        load: Loads a path and returns the function that runs the model.
+        load: Loads a path that no other program can replace, and returns the function that runs the model. The path
+            may be removed afterwards.
         extra: The optional dependencies of tuner that install ``writers`` and ``runners``.
         writers: Modules that are needed to write it.
         runners: Modules that are needed to run it.
@@ -62,7 +67,7 @@ class Format:
         if missing := self.missing(writing=writing):
             raise UsageError(
                 f"format '{self.name}' needs {', '.join(missing)}, which is not installed",
-                hint=f"pip install 'tuner[{self.extra}]'",
+                hint=install(self.extra),
             )
 
     def require_backend(self, backend: str) -> None:
@@ -99,16 +104,16 @@ def load_runner(model_format: Format, path: Path) -> Runner:
     Raises:
         RunError: If the file cannot be loaded. The returned function raises it if the model cannot be run.
     """
-    runner = _guarded(model_format, path, lambda: model_format.load(path))
+    runner = guarded(model_format, path, lambda: model_format.load(path))
 
-    def run(rows: Rows) -> Probabilities:
+    def run(rows: Rows) -> Predictions:
         batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        return _guarded(model_format, path, lambda: np.concatenate([runner(batch) for batch in batches]))
+        return guarded(model_format, path, lambda: np.concatenate([runner(batch) for batch in batches]))
 
     return run
 
 
-def _guarded(model_format: Format, path: Path, action: Callable[[], T]) -> T:
+def guarded(model_format: Format, path: Path, action: Callable[[], T]) -> T:
     """Call into a runtime without its output, and turn its exceptions into a :class:`RunError` of one line."""
     try:
         with silenced():
@@ -125,14 +130,16 @@ def _write_keras(model: Any, path: Path) -> None:
 
 
 def _load_keras(path: Path) -> Runner:
+    import_backend()
     import keras
 
     # On the CPU: a GPU rounds matrix products to fewer digits than the other runtimes.
-    with keras.device("cpu:0"):
-        model = load_model(path, None)  # no checksum: it was compared, or the file was written, just before
+    with ready_keras("cpu"):
+        check_model(path)
+        model = load_private(path)
 
-    def run(rows: Rows) -> Probabilities:
-        with keras.device("cpu:0"):
+    def run(rows: Rows) -> Predictions:
+        with ready_keras("cpu"):
             return np.asarray(keras.ops.convert_to_numpy(model(rows, training=False)), np.float32)
 
     return run
@@ -147,10 +154,15 @@ def _load_saved_model(path: Path) -> Runner:
 
     with tf.device("CPU:0"):
         artifact = tf.saved_model.load(path)  # `run` must hold it: it owns the weights
+    encoded = artifact.signatures.get(ENCODED)  # of a model for tables
 
-    def run(rows: Rows) -> Probabilities:
+    def run(rows: Rows) -> Predictions:
         with tf.device("CPU:0"):
-            return np.asarray(artifact.serve(tf.constant(rows)), np.float32)
+            if encoded is None:
+                return np.asarray(artifact.serve(tf.constant(rows)), np.float32)
+            outputs = encoded(rows=tf.constant(rows))
+        predictions = np.asarray(outputs.get(PROBABILITIES, outputs.get(PREDICTION)), np.float32)
+        return predictions.reshape(len(rows), -1)
 
     return run
 
@@ -180,7 +192,7 @@ def _load_litert(path: Path) -> Runner:
         details[0]["index"] for details in (interpreter.get_input_details(), interpreter.get_output_details())
     )
 
-    def run(rows: Rows) -> Probabilities:
+    def run(rows: Rows) -> Predictions:
         interpreter.resize_tensor_input(source, rows.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(source, rows)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tuner.config.table_settings import TableSettings
+from tuner.data.schema import DataSchema
+from tuner.documents import parse_json
 from tuner.errors import RunError, UsageError
-from tuner.files import sha256_of
+from tuner.evaluation.assessment import Member
+from tuner.evaluation.facts import ValidationFacts
+from tuner.files import copy_hashed, is_intact, private_folder, sha256_of
+from tuner.memory import read_text
+from tuner.paths import StrPath, user_path
 from tuner.records import ParamValue
 
 MANIFEST = "manifest.json"
+MODEL_CARD = "MODEL_CARD.md"
 VERSION = 1
 
 FormatName = Literal["keras", "saved-model", "onnx", "litert"]
 
+LARGEST = 16 * 2**20  # bytes of a manifest
 _EXPECTED = "expected a folder written by `tuner export NAME -o FOLDER`"
 _EXPORT_AGAIN = "nothing was loaded; export the model again"
 
@@ -33,12 +42,17 @@ class InputSpec(_Table):
         shape: The shape of one row.
         dtype: The name of a NumPy type.
         scale: The factor by which the model multiplies raw values, such as 1/255 for 8-bit pixels.
+        standardised: Whether the model then subtracts the mean of each value and divides by its deviation.
+        range: The smallest and the largest raw value of the training rows: black and white of images. If it is
+            ``None``, they are 0 and ``1 / scale``.
         columns: The names of a table's columns, in the model's order; ``None`` for images.
     """
 
     shape: tuple[Annotated[int, Field(gt=0)], ...]
-    dtype: str
+    dtype: str = Field(pattern=r"^(bool|u?int(8|16|32|64)|float(16|32|64))$")
     scale: float = Field(gt=0)
+    standardised: bool = False
+    range: tuple[float, float] | None = None
     columns: tuple[str, ...] | None = None
 
 
@@ -48,15 +62,6 @@ class ObjectiveValue(_Table):
     name: str
     direction: Literal["maximize", "minimize"]
     value: float
-
-
-class TestMetrics(_Table):
-    """On the test split: the mean cross entropy in nats, and the share of rows that are classified correctly."""
-
-    __test__ = False  # not a pytest class
-
-    loss: float
-    accuracy: float
 
 
 class Refit(_Table):
@@ -71,10 +76,17 @@ class Refit(_Table):
 
 
 class DataSource(_Table):
-    """The data that the model was trained on; ``fingerprint`` is the SHA-256 of its arrays."""
+    """The data that the model was trained on.
+
+    Attributes:
+        name: Its name, or the path of the file.
+        fingerprint: SHA-256 of its arrays, or of the cells and the split of a table.
+        table: How a table was read and split.
+    """
 
     name: str
     fingerprint: str
+    table: TableSettings | None = None
 
 
 class Versions(_Table):
@@ -88,10 +100,23 @@ class Versions(_Table):
 
 
 class FormatEntry(_Table):
-    """One exported format: its file or folder, and the largest difference of a probability from the original's."""
+    """One exported format.
+
+    Attributes:
+        path: Its file or folder. For a table, it takes raw columns, unless it is the same as ``encoded``.
+        max_difference: The largest difference of a probability from the original's. A number that is predicted differs
+            in units of the target's deviation, or of itself if it is larger.
+        encoded: For a table, the file or folder that takes encoded rows.
+    """
 
     path: str
     max_difference: float
+    encoded: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files or folders of the format."""
+        return (self.path,) if self.encoded in {None, self.path} else (self.path, str(self.encoded))
 
 
 class FileEntry(_Table):
@@ -102,26 +127,52 @@ class FileEntry(_Table):
 
 
 class Manifest(_Table):
-    """The contents of ``manifest.json``. Paths are relative to the export and use ``/``."""
+    """The contents of ``manifest.json``. Paths are relative to the export and use ``/``.
+
+    ``ensemble`` holds the models that are averaged, if there are several: then ``params`` and ``best_epoch`` are those
+    of ``trial``, the best of them, and all metrics are those of the average. ``validation`` is what the validation rows
+    say of the model, if a study of tables measured it.
+
+    ``task`` is that of :data:`tuner.tasks.TASKS`; in exports of older versions, ``classification``. ``class_names`` is
+    empty if the target is a number. ``table`` is the schema of the table that the model takes, ``None`` if it takes
+    arrays; ``input`` then describes the encoded rows. ``metrics`` are those of the validation rows, ``test`` those of
+    the test rows.
+    """
 
     manifest_version: Literal[1] = 1
     task: str
     input: InputSpec
-    class_names: tuple[str, ...] = Field(min_length=1)
+    class_names: tuple[str, ...] = Field(fail_fast=True)
+    table: DataSchema | None = None
     study: str
     trial: int
     objective: ObjectiveValue
     params: dict[str, ParamValue]
     metrics: dict[str, float]
-    test: TestMetrics | None
+    test: dict[str, float] | None
     best_epoch: int
     parameters: int
     refit: Refit | None = None
+    ensemble: tuple[Member, ...] = ()
+    validation: ValidationFacts | None = None
     data: DataSource
     versions: Versions
     created: AwareDatetime
     formats: dict[FormatName, FormatEntry] = Field(min_length=1)
     files: dict[str, FileEntry]
+
+    @model_validator(mode="after")
+    def _known_target(self) -> Self:
+        if not self.class_names and (self.table is None or self.table.numeric is None):
+            raise ValueError("class names are missing")
+        if self.table is not None:
+            if self.table.classes != self.class_names:
+                raise ValueError("the class names are not those of the table")
+            if self.input.shape != self.table.shape or self.table.table is None:
+                raise ValueError(f"encoded rows of the table do not have the shape {self.input.shape}")
+            if any(entry.encoded is None for entry in self.formats.values()):
+                raise ValueError("a format for a table has no file that takes encoded rows")
+        return self
 
     @field_validator("class_names")
     @classmethod
@@ -131,27 +182,52 @@ class Manifest(_Table):
         return names
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: StrPath) -> Manifest:
     """Read the manifest of an export and check every file that it names, before any model is loaded.
 
     Raises:
         UsageError: If ``folder`` is not an export, or has a manifest version that cannot be read.
         RunError: If a file is missing, changed, a link, outside the export, or not in the manifest.
     """
+    folder = user_path(folder)
     manifest = _parse(folder)
     for name, entry in manifest.files.items():
         _check_file(folder, name, entry)
     for format_name, saved in manifest.formats.items():
-        _check_format(folder, format_name, saved.path, manifest.files)
+        for path in saved.paths:
+            _check_format(folder, format_name, path, manifest.files)
     return manifest
 
 
+@contextmanager
+def private_format(folder: StrPath, manifest: Manifest, name: FormatName) -> Iterator[Path]:
+    """Yield a copy of the files of one format that cannot be replaced. What is loaded is what the manifest names.
+
+    Of a model for a table, they are those that take encoded rows.
+
+    Raises:
+        RunError: If a file was changed since :func:`read_manifest`.
+    """
+    folder, saved = user_path(folder), manifest.formats[name]
+    inside = saved.encoded or saved.path
+    with private_folder(folder) as private:
+        for file, entry in manifest.files.items():
+            if file == inside or file.startswith(f"{inside}/"):
+                copy = private / file
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                _copy(folder, file, entry, copy)
+        yield private / inside
+
+
 def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """Return size and checksum of every file in a folder by relative path, without the manifest."""
+    """Return size and checksum of every file in a folder by relative path.
+
+    The manifest is left out, and the model card, so that people may add to it.
+    """
     return {
         name: FileEntry(sha256=sha256_of(folder / name), bytes=(folder / name).stat().st_size)
         for name in sorted(files_in(folder))
-        if name != MANIFEST
+        if name not in {MANIFEST, MODEL_CARD}
     }
 
 
@@ -185,7 +261,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
     if path.is_symlink():
         raise RunError(f"{path} is a link", hint=_EXPORT_AGAIN)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(read_text(path, LARGEST))
     except FileNotFoundError:
         raise UsageError(f"{folder} has no {MANIFEST}", hint=_EXPECTED) from None
     except OSError as error:
@@ -200,15 +276,29 @@ def _read_json(folder: Path) -> dict[str, Any]:
 def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     path = _inside(folder, name)
     try:
-        size = path.stat().st_size
-        unchanged = size == entry.bytes and sha256_of(path) == entry.sha256
+        unchanged = is_intact(path, size=entry.bytes, sha256=entry.sha256)
     except OSError as error:
-        raise RunError(f"cannot read '{name}' of {folder}: {error.strerror}", hint=_EXPORT_AGAIN) from None
+        raise _unreadable(folder, name, error) from None
     if not unchanged:
-        raise RunError(
-            f"checksum mismatch: '{name}' of {folder} is not the file that was exported ({size} bytes)",
-            hint=_EXPORT_AGAIN,
-        )
+        raise _changed(folder, name)
+
+
+def _copy(folder: Path, name: str, entry: FileEntry, copy: Path) -> None:
+    try:
+        with copy.open("xb") as written:
+            unchanged = copy_hashed(_inside(folder, name), written, most=entry.bytes) == entry.sha256
+    except OSError as error:
+        raise _unreadable(folder, name, error) from None
+    if not unchanged:
+        raise _changed(folder, name)
+
+
+def _unreadable(folder: Path, name: str, error: OSError) -> RunError:
+    return RunError(f"cannot read '{name}' of {folder}: {error.strerror}", hint=_EXPORT_AGAIN)
+
+
+def _changed(folder: Path, name: str) -> RunError:
+    return RunError(f"checksum mismatch: '{name}' of {folder} is not the file that was exported", hint=_EXPORT_AGAIN)
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -1,18 +1,24 @@
-"""Predicts with an export, in the format that starts fastest, and writes the result as CSV or JSON."""
+"""Predicts with an export, in the format that starts fastest."""
 
 from __future__ import annotations
 
-import csv
-import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
-from tuner.delivery.formats import FORMATS, Format, Probabilities, Rows, load_runner
-from tuner.delivery.manifest import FormatName, Manifest, read_manifest
-from tuner.delivery.rows import fit_rows
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.delivery.formats import FORMATS, Format, Predictions, Rows, Runner, load_runner
+from tuner.delivery.manifest import FormatName, Manifest, private_format, read_manifest
+from tuner.delivery.rows import Batch, fit_rows
+from tuner.delivery.table_rows import frame_batches
 from tuner.errors import RunError, UsageError, did_you_mean
-from tuner.files import atomic_path
+from tuner.paths import StrPath, user_path
+
+_log = logging.getLogger(__name__)
 
 AUTO = "auto"
 # Sorted by import time: 0.1 s, 0.1 s, 10 s, 10 s. All give the same result: the export has compared them.
@@ -21,86 +27,107 @@ FASTEST_FIRST: tuple[FormatName, ...] = ("onnx", "litert", "keras", "saved-model
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Class probabilities of rows.
+    """Predictions of rows.
 
     Attributes:
-        class_names: The names of the classes.
-        probabilities: Shape ``(rows, classes)``.
+        class_names: The names of the classes; none if the target is a number.
+        probabilities: Probabilities of the classes, shape ``(rows, classes)``.
         runtime: The format that was run.
+        files: The file of each row; ``None`` if the rows are not told apart by their files.
+        kept: Cells of other columns that belong to the rows, by column.
+        numbers: The predicted numbers in the units of the target, shape ``(rows,)``; ``None`` if there are classes.
     """
 
     class_names: tuple[str, ...]
-    probabilities: Probabilities
+    probabilities: Predictions
     runtime: FormatName
+    files: tuple[str, ...] | None = None
+    kept: Mapping[str, Sequence[object]] | None = None
+    numbers: NDArray[np.float32] | None = None
 
     @property
     def labels(self) -> list[str]:
         """The name of the most probable class of each row."""
         return [self.class_names[i] for i in self.probabilities.argmax(axis=1)]
 
-    def write(self, stream: TextIO, *, as_json: bool) -> None:
-        """Write all rows to an open stream, as JSON or CSV."""
-        if as_json:
-            self.write_json(stream)
-        else:
-            self.write_csv(stream)
 
-    def write_csv(self, stream: TextIO) -> None:
-        """Write one line per row: ``prediction``, then ``p_<class>`` for each class."""
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["prediction", *(f"p_{name}" for name in self.class_names)])
-        digits = self.probabilities.astype(str)  # the shortest text that is read back as the same float32
-        writer.writerows([label, *row] for label, row in zip(self.labels, digits.tolist(), strict=True))
-
-    def write_json(self, stream: TextIO) -> None:
-        """Write an array with one object per row: ``prediction`` and ``probabilities`` by class name."""
-        digits = self.probabilities.astype(str).astype(float)
-        rows = [
-            {"prediction": label, "probabilities": dict(zip(self.class_names, row, strict=True))}
-            for label, row in zip(self.labels, digits.tolist(), strict=True)
-        ]
-        json.dump(rows, stream, indent=2, ensure_ascii=False, allow_nan=False)
-        stream.write("\n")
-
-    def save(self, path: Path, *, as_json: bool) -> None:
-        """Write a file that is either complete or absent; an existing file is replaced once the new one is complete.
-
-        Raises:
-            UsageError: If ``path`` exists and is not a file.
-            RunError: If the file cannot be written.
-        """
-        target = path.resolve()  # keeps a link, and replaces its target
-        if target.exists() and not target.is_file():
-            raise UsageError(f"{path} is not a file", hint="without -o, the result goes to standard output")
-        try:
-            with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-                self.write(stream, as_json=as_json)
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def predict(folder: Path, rows: Rows, *, runtime: str = AUTO) -> Prediction:
-    """Run an exported model on raw rows, after checking every checksum.
+class Predictor:
+    """An exported model. The model itself is loaded when the first rows are predicted.
 
     Args:
-        folder: The export.
-        rows: Raw values, shape ``(rows, *input shape)``; :mod:`tuner.delivery.readers` loads them from files.
+        folder: The export; every checksum is compared.
         runtime: A format of the export, or ``auto`` for the installed one that starts fastest.
+
+    Attributes:
+        manifest: The manifest of the export.
 
     Raises:
         UsageError: If ``folder`` is not an export, or the runtime is not in it or not installed.
-        DataError: If the rows do not fit the model.
-        RunError: If a checksum differs or the model does not run.
+        RunError: If a checksum differs.
     """
-    manifest = read_manifest(folder)
-    model_format = _choose(manifest, runtime)
-    raw = fit_rows(rows, manifest.input, "the input")
-    probabilities = load_runner(model_format, folder / manifest.formats[model_format.name].path)(raw)
-    if probabilities.shape[1] != len(manifest.class_names):
-        raise RunError(
-            f"the model has {probabilities.shape[1]} outputs, its manifest {len(manifest.class_names)} classes"
-        )
-    return Prediction(manifest.class_names, probabilities, model_format.name)
+
+    def __init__(self, folder: StrPath, *, runtime: str = AUTO) -> None:
+        self.manifest = read_manifest(folder)
+        self._format = _choose(self.manifest, runtime)
+        self._folder = user_path(folder)
+
+    @property
+    def runtime(self) -> FormatName:
+        """The format that is run."""
+        return self._format.name
+
+    def predict(self, batches: Iterable[Batch]) -> Iterator[Prediction]:
+        """Predict batch after batch, so that memory does not depend on the number of rows.
+
+        Args:
+            batches: From :func:`tuner.delivery.readers.read_batches`, or for a table from
+                :func:`tuner.delivery.table_rows.read_table_batches`. The first is read before the model is loaded.
+
+        Raises:
+            RunError: If the model does not run.
+        """
+        for batch in batches:
+            outputs = self._run(batch.rows)
+            numbers = None if self.manifest.class_names else outputs[:, 0]
+            probabilities = outputs[:, : len(self.manifest.class_names)]
+            yield Prediction(self.manifest.class_names, probabilities, self.runtime, batch.files, batch.kept, numbers)
+
+    @cached_property
+    def _runner(self) -> Runner:
+        with private_format(self._folder, self.manifest, self.runtime) as path:
+            return load_runner(self._format, path)
+
+    def _run(self, rows: Rows) -> Predictions:
+        outputs = self._runner(rows)
+        expected = len(self.manifest.class_names) or 1
+        if outputs.shape != (len(rows), expected):
+            raise RunError(f"the model has {outputs.shape[1:]} outputs, its manifest {expected}")
+        return outputs
+
+
+def predict(folder: StrPath, rows: Any, *, runtime: str = AUTO) -> Prediction:
+    """Run an exported model on raw rows in memory. The arguments and errors are those of :class:`Predictor`.
+
+    Args:
+        folder: The export.
+        rows: Raw values, shape ``(rows, *input shape)``; for a table, a frame of polars or pandas with its columns in
+            any order. Cells that the model does not know are logged.
+        runtime: The format to run.
+
+    Raises:
+        DataError: If the rows do not fit the model.
+    """
+    predictor = Predictor(folder, runtime=runtime)
+    manifest = predictor.manifest
+    if manifest.table is None:
+        return next(predictor.predict([Batch(fit_rows(np.asarray(rows), manifest.input, "the input"))]))
+    parts = list(predictor.predict(frame_batches(rows, manifest.table, _log.warning)))
+    numbers = [part.numbers for part in parts if part.numbers is not None]
+    return replace(
+        parts[0],
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        numbers=np.concatenate(numbers) if numbers else None,
+    )
 
 
 def _choose(manifest: Manifest, runtime: str) -> Format:

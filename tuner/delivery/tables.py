@@ -1,120 +1,159 @@
-"""Reads rows from CSV files: one row per line, one pixel or feature per column, with or without a header."""
+"""Reads rows from CSV files, part by part: one row per line, one pixel or feature per column."""
 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.delivery.columns import Layout, Table, choose_columns
 from tuner.delivery.manifest import InputSpec
+from tuner.delivery.rows import Note
 from tuner.errors import DataError
+from tuner.tables.header import is_number, judge
 
-LABELS = frozenset({"label", "y"})  # columns that hold the class and are not an input
+_SAMPLE = 100  # lines with which the first one is compared
+_CELL = 64  # characters; no number needs more
+_SLACK = 2**20  # characters of a line beyond its numbers, for text in other columns
+_SHOWN = 3  # cells of a long line in a message
 
 
-def read_csv(path: Path, spec: InputSpec) -> NDArray[np.float64]:
-    """Read a file separated by commas or semicolons as rows of shape ``(rows, *spec.shape)``.
+class Line(NamedTuple):
+    """A line that is not blank, with its number from 1."""
 
-    The first line is a header if it holds no number, or if it is ``0,1,2,…``, which pandas writes for unnamed columns.
-    Columns named ``label`` or ``y`` are left out. If the model's columns have names, they are put in its order.
+    number: int
+    text: str
+
+
+def read_csv(
+    path: Path, spec: InputSpec, rows: int, note: Note, *, header: bool | None = None, ignore: Sequence[str] = ()
+) -> Iterator[NDArray[np.float64]]:
+    """Read a file separated by commas, semicolons or tabs, at most ``rows`` rows at a time.
+
+    Args:
+        path: The file.
+        spec: The model's input. If its columns have names, the file's are put in that order.
+        rows: The largest number of rows to read at a time.
+        note: Receives what the first line was taken for, if that is not certain.
+        header: Whether the first line holds names; ``None`` decides by :func:`tuner.tables.header.judge`.
+        ignore: Names of columns that are left out.
+
+    Yields:
+        Parts of shape ``(rows, *spec.shape)``.
 
     Raises:
         DataError: If the file is not UTF-8 text, a line is not numeric or of another length, or the columns do not fit.
     """
+    longest = math.prod(spec.shape) * _CELL + _SLACK
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _read(path, _lines(path, file, longest), spec, rows, note, header=header, ignore=ignore)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not UTF-8 text: {error.reason}", hint="save it as CSV with UTF-8 encoding"
         ) from None
-    first_line = text.partition("\n")[0]
-    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
-    names = next(csv.reader([first_line], delimiter=delimiter), [])
-    header = [name.strip() for name in names] if _is_header(names) else None
-    columns = _choose_columns(path, header, len(names), spec)
-    table = _parse(path, text, delimiter, skip=int(header is not None), width=len(names))
-    return table[:, columns].reshape(-1, *spec.shape)
+    except csv.Error as error:
+        raise DataError(f"{path} is not a table: {error}", hint="expected one line of numbers per row") from None
 
 
-def _is_header(cells: Sequence[str]) -> bool:
-    inputs = [cell for cell in cells if cell.strip().lower() not in LABELS]
-    if len(inputs) > 1 and inputs == [str(i) for i in range(len(inputs))]:
-        return True
-    return bool(cells) and not any(_is_number(cell) for cell in cells)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _choose_columns(path: Path, header: Sequence[str] | None, width: int, spec: InputSpec) -> list[int]:
-    """Return the positions of the input columns, in the model's order."""
-    if spec.columns is not None:
-        return _by_name(path, header, spec.columns)
-    columns = [i for i in range(width) if header is None or header[i].lower() not in LABELS]
-    expected = math.prod(spec.shape)
-    if len(columns) != expected:
-        shape = " x ".join(map(str, spec.shape))
-        labelled = header is None and width == expected + 1
-        raise DataError(
-            f"{path} has {len(columns)} columns, expected {expected} ({shape})",
-            hint="if one of them is the label, add a header line that names it 'label'"
-            if labelled
-            else "expected one line per row with its flattened values; a column 'label' or 'y' is allowed",
-        )
-    return columns
-
-
-def _by_name(path: Path, header: Sequence[str] | None, expected: Sequence[str]) -> list[int]:
-    """Return the positions of the expected columns."""
+def _read(
+    path: Path,
+    lines: Iterator[Line],
+    spec: InputSpec,
+    rows: int,
+    note: Note,
+    *,
+    header: bool | None,
+    ignore: Sequence[str],
+) -> Iterator[NDArray[np.float64]]:
+    first = next(lines, None)
+    if first is None:
+        raise DataError(f"{path} is empty", hint="expected one line of numbers per row")
+    delimiter = max(",;\t", key=first.text.count)
+    begun = itertools.chain([first], lines)
+    cells = [cell.strip() for cell in next(csv.reader((line.text for line in begun), delimiter=delimiter))]
+    sample = list(itertools.islice(begun, _SAMPLE))
+    values = [[cell.strip() for cell in split] for split in csv.reader([s.text for s in sample], delimiter=delimiter)]
     if header is None:
-        raise DataError(f"{path} has no header line", hint=f"expected columns named {', '.join(expected)}")
-    given = [name for name in header if name.lower() not in LABELS or name in expected]
-    problems = {
-        "missing": [name for name in expected if name not in given],
-        "unknown": [name for name in given if name not in expected],
-        "twice": sorted({name for name in given if given.count(name) > 1}),
-    }
-    differences = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
-    if differences:
-        raise DataError(
-            f"the columns of {path} do not fit: {differences}", hint=f"expected, in any order: {', '.join(expected)}"
+        header = _has_header(path, cells, values, spec, note)
+    table = Table(path, cells if header else None, values if header else [cells, *values], len(cells))
+    layout = choose_columns(table, spec, ignore, note)
+    remaining = itertools.chain([] if header else [first], sample, begun)
+    empty = True
+    while part := list(itertools.islice(remaining, rows)):
+        empty = False
+        yield _parse(path, part, delimiter, layout).reshape(-1, *spec.shape)
+    if empty:
+        hint = "if its first line is a row, use --no-header" if all(map(is_number, cells)) else None
+        raise DataError(f"{path} has 0 rows", hint=hint or "expected one line of numbers per row")
+
+
+def _lines(path: Path, file: TextIO, longest: int) -> Iterator[Line]:
+    for number in itertools.count(1):
+        text = file.readline(longest)
+        if not text:
+            return
+        if len(text) == longest:
+            raise DataError(
+                f"{path}, line {number}: more than {longest - 1} characters", hint="expected one line per row"
+            )
+        if text.strip():
+            yield Line(number, text)
+
+
+def _has_header(path: Path, cells: Sequence[str], values: Sequence[Sequence[str]], spec: InputSpec, note: Note) -> bool:
+    verdict = judge(cells, values, spec.columns)
+    if not verdict.certain:
+        shown = ",".join(cells if len(cells) <= _SHOWN + 1 else [*cells[:_SHOWN], "…", cells[-1]])
+        taken, option, other = (
+            ("names of columns", "--no-header", "a row")
+            if verdict.names
+            else ("a row", "--header", "the names of the columns")
         )
-    return [header.index(name) for name in expected]
+        note(f"{path}: took the first line ({shown}) for {taken}; if it is {other}, use {option}")
+    return verdict.names
 
 
-def _parse(path: Path, text: str, delimiter: str, *, skip: int, width: int) -> NDArray[Any]:
-    """Parse the numbers, shape ``(rows, width)``."""
-    lines = io.StringIO(text)
-    if not any(line.strip() for line in text.splitlines()[skip:]):
-        raise DataError(f"{path} has 0 rows", hint="expected one line of numbers per row")
+def _parse(path: Path, lines: Sequence[Line], delimiter: str, layout: Layout) -> NDArray[Any]:
+    """Parse the numbers of some lines, shape ``(rows, columns)``, in the model's order."""
     try:
-        return np.loadtxt(lines, delimiter=delimiter, skiprows=skip, ndmin=2, comments=None, quotechar='"')
+        if all(_width(line.text, delimiter) == layout.width for line in lines):
+            texts = [line.text for line in lines]
+            return np.loadtxt(texts, delimiter=delimiter, usecols=layout.columns, ndmin=2, comments=None, quotechar='"')
     except ValueError as error:
-        raise _first_bad_line(path, text, delimiter, skip, width) or DataError(f"{path}: {error}") from None
+        raise _first_bad_line(path, lines, delimiter, layout) or DataError(f"{path}: {error}") from None
+    raise _first_bad_line(path, lines, delimiter, layout) or DataError(f"{path}: lines of different lengths")
 
 
-def _first_bad_line(path: Path, text: str, delimiter: str, skip: int, width: int) -> DataError | None:
+def _width(text: str, delimiter: str) -> int:
+    return len(next(csv.reader([text], delimiter=delimiter))) if '"' in text else text.count(delimiter) + 1
+
+
+def _first_bad_line(path: Path, lines: Sequence[Line], delimiter: str, layout: Layout) -> DataError | None:
     """Return an error that names the first line that NumPy cannot parse."""
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for i, cells in enumerate(reader):
-        if i < skip or not cells:
-            continue
-        if len(cells) != width:
+    for line in lines:
+        cells = next(csv.reader([line.text], delimiter=delimiter))
+        if len(cells) != layout.width:
             hint = "every line must have the same number of columns"
-            return DataError(f"{path}, line {reader.line_num}: {len(cells)} columns, expected {width}", hint=hint)
-        for column, cell in enumerate(cells, start=1):
-            if not _is_number(cell):
-                where = f"{path}, line {reader.line_num}, column {column}"
-                return DataError(f"{where}: '{cell}' is not a number", hint="only the header line may hold text")
+            return DataError(f"{path}, line {line.number}: {len(cells)} columns, expected {layout.width}", hint=hint)
+        for column in sorted(layout.columns):
+            if not is_number(cells[column]):
+                return DataError(
+                    f"{path}, line {line.number}, column {column + 1}: '{cells[column].strip()}' is not a number",
+                    hint=_hint(cells[column], line.number, layout),
+                )
     return None
+
+
+def _hint(cell: str, line: int, layout: Layout) -> str:
+    if is_number(cell.replace(",", ".")):
+        return "write numbers with a decimal point, such as 1.5"
+    if line == 1 and not layout.named:
+        return "the first line was taken for a row; if it holds the names of the columns, use --header"
+    return "only the header line may hold text; leave out other columns with --ignore-column NAME"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from storage import Location
+from tuner_storage import Location
+
 from tuner.doctor.artifacts import examine_artifacts
 from tuner.doctor.checks import Examination
 from tuner.doctor.machine import examine_data, examine_device, examine_versions

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from storage import Location
-from storage.engine import Database
-from storage.findings import NamedFile, holders, imports, named_elsewhere, named_files
-from tuner.doctor.checks import Examination, count
+from rich.filesize import decimal
+from tuner_storage import Location
+from tuner_storage.artifacts import Artifacts
+from tuner_storage.engine import Database
+from tuner_storage.findings import NamedFile, holders, imports, named_elsewhere, named_files
+
+from tuner.command_line import command
+from tuner.doctor.checks import Examination
 from tuner.errors import StorageError
 from tuner.files import sha256_of
-
-# The files that tuner writes there. Other files belong to the user: they are neither listed nor removed.
-_OURS = re.compile(r"study-(\d{5,})/.+|\.import-[0-9a-f]{32}/.+|\.[^/]*\.\d+\.tmp[^/]*")
+from tuner.report.text import count
+from tuner.results import restore
 
 
 def examine_artifacts(database: Database, examination: Examination, *, quick: bool, fix: bool) -> None:
@@ -41,17 +43,29 @@ def _check_files(database: Database, examination: Examination, *, quick: bool) -
             hint = "they may be on the machine that trained them: run the doctor there, or name its folder with --home"
             examination.add("files", "warning", message, hint, wrong)
         else:
-            hint = "restore the folder from a copy; every other trial can be exported"
-            examination.add("files", "problem", message, hint, wrong)
+            examination.add("files", "problem", message, _way_back([file for file in named if file in faults]), wrong)
     else:
         state = "exist" if quick else "are intact"
-        examination.add("files", "ok", f"{count(len(named), 'file')} in {folder} {state}")
+        size = decimal(sum(file.size for file in named))
+        examination.add("files", "ok", f"{count(len(named), 'file')} in {folder} {state}, {size}")
+
+
+def _way_back(wrong: Sequence[NamedFile]) -> str:
+    """Say what brings lost files back: a copy of the folder, training a model again, or the next run of the study."""
+    models = [file for file in wrong if file.kind == "model"]
+    if models:
+        first = restore.restoring(models[0].study, models[0].number)
+        return f"restore the folder from a copy, or train each model again: {first}"
+    studies = dict.fromkeys(file.study for file in wrong)
+    return f"the next run trains them again: {' and '.join(command('study start', study) for study in studies)}"
 
 
 def _fault(folder: Path, file: NamedFile, *, quick: bool) -> str | None:
     """Describe what is wrong with a file, or return ``None``."""
     subject = f"{file.kind} of trial {file.number} of '{file.study}': {file.path}"
-    path = folder / file.path
+    path = Artifacts(folder).find(file.path)
+    if path is None:
+        return f"{subject} is no file that tuner wrote in {folder}, so it is neither opened nor removed"
     try:
         size = path.stat().st_size
         if size != file.size:
@@ -69,10 +83,12 @@ def _check_leftovers(database: Database, examination: Examination, *, fix: bool)
     # The order matters: if the run of a file has ended by now, its row was committed before the rows are read below.
     busy = {holder.study_id for holder in holders(database) if holder.live}
     if any(unfinished.live for unfinished in imports(database)):
-        examination.add("leftovers", "warning", "a study is being imported", "run tuner doctor again after the import")
+        examination.add(
+            "leftovers", "warning", "a study is being imported", f"run {command('doctor')} again after the import"
+        )
         return
     named = {file.path for file in named_files(database)} | _named_by_other_databases(location)
-    surplus = [path for path in present if path not in named and _study_of(path) not in busy]
+    surplus = [path for path in present if path not in named and Artifacts.study_of(path) not in busy]
     if not surplus:
         examination.add("leftovers", "ok", f"a row refers to every file in {location.artifacts}")
         return
@@ -92,7 +108,7 @@ def _check_leftovers(database: Database, examination: Examination, *, fix: bool)
             "leftovers",
             "warning",
             f"{count(len(surplus), 'file')} in {location.artifacts} that no row refers to",
-            "tuner doctor --fix",
+            command("doctor", fix=True),
             lines,
         )
 
@@ -135,14 +151,8 @@ def _remove_empty_folders(folder: Path, file: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Yield the relative path of every file that tuner wrote; links are not followed."""
+    """Yield the relative path of every file that tuner wrote; links are not followed. Other files are the user's."""
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         relative = path.relative_to(folder).as_posix()
-        if path.is_file() and not path.is_symlink() and _OURS.fullmatch(relative):
+        if path.is_file() and not path.is_symlink() and Artifacts.is_own(relative):
             yield relative
-
-
-def _study_of(path: str) -> int | None:
-    """Return the id of the study that a file belongs to, or ``None`` for a file outside the studies' folders."""
-    match = _OURS.fullmatch(path)
-    return int(match[1]) if match and match[1] else None

@@ -43,8 +43,3 @@ class Examination:
             "checks": [asdict(check) for check in self.checks],
             "removed": self.removed,
         }
-
-
-def count(number: int, noun: str) -> str:
-    """Return ``1 file`` or ``2 files``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

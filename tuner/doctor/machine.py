@@ -5,18 +5,22 @@ from __future__ import annotations
 import platform
 import sqlite3
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from storage.engine import Database
-from storage.overview import read_lines
-from tuner.data.catalog import CATALOG
-from tuner.data.lookup import find
-from tuner.doctor.checks import Examination, Status
-from tuner.errors import DataError
+from tuner_storage.engine import Database
+from tuner_storage.overview import read_lines
 
-PACKAGES = ("tuner", "keras", "tensorflow", "optuna", "numpy", "sqlalchemy")
+from tuner.command_line import command
+from tuner.data.catalog import CATALOG
+from tuner.data.lookup import find, places
+from tuner.distribution import DISTRIBUTION, REINSTALL, install
+from tuner.doctor.checks import Examination, Status
+from tuner.environment import check_backend
+from tuner.errors import DataError, UsageError
+from tuner.executors.interpreter import child_environment, python_command
+
+PACKAGES = (DISTRIBUTION, "keras", "tensorflow", "optuna", "numpy", "sqlalchemy")
 DEVICE_LIMIT = 180.0  # seconds; importing TensorFlow takes 15 on a slow machine
 _MARK = "device: "
 _PRINT_DEVICE = f"from tuner.training.runtime import prepare; print({_MARK!r} + prepare())"
@@ -39,21 +43,39 @@ def examine_data(examination: Examination, data_dir: Path | None, database: Data
         examination.add("data", "warning", str(error), error.hint)
         return
     needed = set() if database is None else {str(line.recipe.get("data")) for line in read_lines(database)}
-    missing = sorted(name for name in needed if name not in available and not Path(name).expanduser().is_file())
+    missing = sorted(name for name in needed if name not in available and not _is_found(name, data_dir))
     if missing:
         restore = "restore the file, or name its folder with --data-dir"
-        hint = f"tuner data fetch {missing[0]}" if missing[0] in CATALOG else restore
+        hint = command("data fetch", missing[0]) if missing[0] in CATALOG else restore
         message = f"studies need {', '.join(missing)}, which is not on this machine"
         examination.add("data", "warning", message, hint, lines)
     else:
         examination.add("data", "ok", f"{', '.join(available)} can be used without a download", cases=lines)
 
 
+def _is_found(name: str, data_dir: Path | None) -> bool:
+    """Return whether a user's file is at its path, or under its name in the data folder or the current folder."""
+    try:
+        return bool(places(name, data_dir, [Path(Path(name).name)]))
+    except DataError:
+        return False
+
+
 def examine_device(examination: Examination) -> None:
     """Find the device that a trainer would use."""
     try:
+        check_backend()
+    except UsageError as error:
+        examination.add("device", "problem", str(error), error.hint)
+        return
+    try:
         done = subprocess.run(  # noqa: S603 - the code is a constant
-            [sys.executable, "-c", _PRINT_DEVICE], capture_output=True, text=True, timeout=DEVICE_LIMIT, check=False
+            python_command(_PRINT_DEVICE),
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            timeout=DEVICE_LIMIT,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         examination.add(
@@ -66,7 +88,7 @@ def examine_device(examination: Examination) -> None:
     devices = [line.removeprefix(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if done.returncode or not devices:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        examination.add("device", "problem", f"no trainer can start: {reason}", "pip install --force-reinstall tuner")
+        examination.add("device", "problem", f"no trainer can start: {reason}", REINSTALL)
     elif devices[-1] == "cpu":
         examination.add("device", "ok", "the CPU; no GPU was found")
     else:
@@ -84,4 +106,4 @@ def examine_versions(examination: Examination) -> None:
             missing.append(name)
     status: Status = "problem" if missing else "ok"
     message = f"not installed: {', '.join(missing)}" if missing else ", ".join(lines)
-    examination.add("versions", status, message, "pip install tuner" if missing else None, lines)
+    examination.add("versions", status, message, install() if missing else None, lines)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from storage import Location, Store
-from storage.engine import WAL_IS_SAFE, Database
-from storage.findings import Holder, holders, imports, left_running, orphans, remove_orphans
-from storage.maintenance import check
-from storage.network import network_type
-from storage.opening import has_database
-from storage.owner import describe_owner
-from storage.transfer import clear_dead
-from tuner.doctor.checks import Examination, count
+from tuner_storage import Location, Store
+from tuner_storage.engine import WAL_IS_SAFE, Database
+from tuner_storage.findings import Holder, holders, imports, left_running, orphans, remove_rows
+from tuner_storage.maintenance import check
+from tuner_storage.network import network_type
+from tuner_storage.opening import has_database
+from tuner_storage.owner import describe_owner
+from tuner_storage.transfer import clear_dead
+
+from tuner.command_line import command
+from tuner.doctor.checks import Examination
 from tuner.errors import StorageError
+from tuner.report.text import count
 
 
 def examine_database(location: Location, examination: Examination, *, fix: bool) -> Database | None:
@@ -27,7 +30,10 @@ def examine_database(location: Location, examination: Examination, *, fix: bool)
     try:
         if not has_database(location):
             examination.add(
-                "database", "ok", f"there is no database in {location} yet", "start a study: tuner study start digits"
+                "database",
+                "ok",
+                f"there is no database in {location} yet",
+                f"start a study: {command('study start', 'digits')}",
             )
             return None
         health = check(location)
@@ -89,7 +95,7 @@ def _check_runs(database: Database, examination: Examination) -> None:
             "runs",
             "warning",
             f"{count(len(dead), 'run')} crashed; the next start continues the study",
-            "tuner study start NAME",
+            command("study start", "NAME"),
             map(_describe, dead),
         )
     else:
@@ -102,7 +108,7 @@ def _check_runs(database: Database, examination: Examination) -> None:
             "trials",
             "warning",
             f"{count(total, 'trial')} of crashed runs; the next start trains them again",
-            "tuner study start NAME",
+            command("study start", "NAME"),
             cases,
         )
     else:
@@ -122,7 +128,7 @@ def _check_rows(database: Database, examination: Examination, *, fix: bool) -> N
         examination.add("rows", "ok", f"{count(len(cases), 'row')} that refer to no study: removed", cases=cases)
     else:
         examination.add(
-            "rows", "problem", f"{count(len(cases), 'row')} that refer to no study", "tuner doctor --fix", cases
+            "rows", "problem", f"{count(len(cases), 'row')} that refer to no study", command("doctor", fix=True), cases
         )
 
 
@@ -130,7 +136,7 @@ def _remove_rows(database: Database, lost: list[int], examination: Examination) 
     """Remove rows without a study, and crashed imports; return whether that succeeded."""
     try:
         if lost:
-            remove_orphans(database, lost)
+            remove_rows(database, lost)
         with closing(Store(Database(database.location))) as store:
             clear_dead(store)
     except StorageError as error:

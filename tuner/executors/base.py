@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tuner.jobs import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup
+from tuner.errors import TunerError
+from tuner.jobs import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup, TrainerUnavailable
 
 
 class TrainerLike(Protocol):
@@ -29,6 +30,15 @@ def keras_trainer(setup: TrainerSetup, threads: int | None) -> TrainerLike:
     from tuner.training.trainer import Trainer
 
     return Trainer(setup, threads=threads)
+
+
+def unavailable(error: BaseException) -> TrainerUnavailable:
+    """Return the event for an error that ends a trainer or keeps it from starting."""
+    if isinstance(error, TunerError):
+        return TrainerUnavailable(str(error), error.hint)
+    return TrainerUnavailable(
+        f"the trainer cannot start: {type(error).__name__}: {error}".rstrip(": "), "see why with tuner --debug"
+    )
 
 
 class Executor(Protocol):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Sequence
 
-from tuner.errors import TunerError
-from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.base import MakeTrainer, keras_trainer, unavailable
 from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerSetup, TrainerUnavailable
+
+_log = logging.getLogger(__name__)
 
 
 class InlineExecutor:
@@ -67,7 +69,7 @@ class InlineExecutor:
 
     def instruct(self, number: int, instruction: Instruction) -> None:
         """See :class:`Executor`."""
-        self._instructions[number] = instruction
+        self._instructions[number] = instruction.or_stronger(self._instructions.get(number))
 
     def kill(self, number: int) -> None:
         """End the trial after its current epoch, because a thread cannot be killed."""
@@ -82,10 +84,13 @@ class InlineExecutor:
 
     def _work(self) -> None:
         try:
-            trainer = self._make_trainer(self._setup, None)
-        except TunerError as error:
-            self._events.put(TrainerUnavailable(str(error), error.hint))
-            return
+            self._work_until_closed()
+        except BaseException as error:  # noqa: BLE001 - if the thread ended silently, the run would wait for ever
+            _log.debug("the trainer's thread ended", exc_info=True)
+            self._events.put(unavailable(error))
+
+    def _work_until_closed(self) -> None:
+        trainer = self._make_trainer(self._setup, None)
         self._events.put(TrainerReady(trainer.device))
         while (job := self._jobs.get()) is not None and not self._closing:
             number = job.number

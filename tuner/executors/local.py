@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import logging
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, cast
 
 from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.fork_server import ForkServer, shared_server
 from tuner.executors.memory import out_of_memory_kills
-from tuner.executors.worker import Message, work
+from tuner.executors.messages import LARGEST, MessageError, read_event
+from tuner.executors.process import Process, how_it_ended
+from tuner.executors.worker import Message, Start
 from tuner.jobs import (
     OUT_OF_MEMORY,
     EpochEnd,
@@ -32,15 +34,17 @@ from tuner.jobs import (
     WorkerLost,
 )
 
+_log = logging.getLogger(__name__)
+
 MAX_WORKERS = 64
 TRIALS_PER_PROCESS = 50  # TensorFlow never frees some memory for each new shape: see benchmarks/memory.py
-GRACE = 5.0  # seconds that a process has to end after its connection was closed
+_PRELOAD = "tuner.executors.preload"
 
 
 @dataclass(eq=False)
 class _Worker:
-    process: ForkServerProcess
-    connection: Connection
+    process: Process
+    server: ForkServer
     ready: bool = False
     job: Job | None = None
     trials: int = 0  # finished trials and refits
@@ -50,6 +54,7 @@ class LocalExecutor:
     """Trains in separate processes, so that a crash, a leak or a hang costs only one attempt at one trial.
 
     The processes are forked from a server that has imported TensorFlow. Only the first process waits for this import.
+    See :mod:`tuner.executors.fork_server`.
 
     Args:
         setup: Settings that all trials share.
@@ -76,12 +81,11 @@ class LocalExecutor:
         self._setup = setup
         self._make_trainer = make_trainer
         self._threads = threads or default_threads
-        self._context = multiprocessing.get_context("forkserver")
+        self._preload = _PRELOAD if make_trainer is keras_trainer else None
         self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
-        self._retired: list[ForkServerProcess] = []
+        self._retired: list[Process] = []
         self._kills = out_of_memory_kills()
-        self._starting: threading.Thread | None = None
 
     @property
     def free(self) -> int:
@@ -95,16 +99,12 @@ class LocalExecutor:
 
     def warm_up(self) -> None:
         """See :class:`Executor`."""
-        if self._make_trainer is keras_trainer:
-            self._context.set_forkserver_preload(["tuner.executors.preload"])
-            forkserver.ensure_running()  # it imports in the background
+        shared_server(self._preload)  # it imports in the background
 
     def start(self) -> None:
         """See :class:`Executor`."""
-        self.warm_up()
-        # In a thread, because the first process waits for the server's imports. The display keeps running.
-        self._starting = threading.Thread(target=self._spawn_all, name="tuner-start", daemon=True)
-        self._starting.start()
+        for _ in range(self.slots):
+            self._workers.append(self._spawn())
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """See :class:`Executor`."""
@@ -114,29 +114,47 @@ class LocalExecutor:
             self._send(worker, job)
 
     def poll(self, timeout: float) -> list[Event]:
-        """See :class:`Executor`."""
-        events: list[Event] = []
-        by_connection = {worker.connection: worker for worker in self._workers}
-        if not by_connection:
+        """See :class:`Executor`. What the processes print is read too, because a full pipe would block them."""
+        by_connection = {worker.process.connection: worker for worker in self._workers}
+        outputs = [*{worker.server.output for worker in self._workers}, *(w.process.output for w in self._workers)]
+        sources: list[Any] = [*by_connection, *(output for output in outputs if output.is_open)]
+        if not sources:
             time.sleep(timeout)
-        for connection in wait(list(by_connection), timeout):
-            worker = by_connection[connection]  # type: ignore[index]
-            try:
-                event: Event = worker.connection.recv()
-            except (EOFError, OSError):
-                events.append(self._replace(worker))
+        events: list[Event] = []
+        lost: list[tuple[_Worker, str]] = []
+        for source in cast("list[Any]", wait(sources, timeout)):
+            worker = by_connection.get(source)
+            if worker is None:
+                source.read()
                 continue
-            if isinstance(event, TrainerUnavailable):
-                self._workers.remove(worker)
-            elif isinstance(event, TrainerReady):
-                worker.ready = True
-            elif not isinstance(event, EpochEnd):
-                worker.job = None
-                worker.trials += isinstance(event, (TrialEnd, RefitEnd))
-                if worker.trials >= self._trials_per_process or getattr(event, "reason", None) == OUT_OF_MEMORY:
-                    self._retire(worker)
-            events.append(event)
-        return events
+            try:
+                event = read_event(worker.process.connection.recv_bytes(LARGEST), worker.job)
+            except (EOFError, OSError):
+                lost.append((worker, ""))
+            except MessageError as error:
+                lost.append((worker, f"sent {error}"))
+            else:
+                events.append(event)
+                self._received(worker, event)
+        # All reasons first: to replace a worker can mean to replace its server, which knows the reason.
+        reported = [self._lost(worker, fault) for worker, fault in lost]
+        if not any(isinstance(event, TrainerUnavailable) for event in reported):
+            for worker, _ in lost:
+                self._replace(worker)
+        return [*events, *reported]
+
+    def _received(self, worker: _Worker, event: Event) -> None:
+        """Record what an event says about its worker."""
+        if isinstance(event, TrainerUnavailable):
+            self._workers.remove(worker)
+            self._retired.append(worker.process)
+        elif isinstance(event, TrainerReady):
+            worker.ready = True
+        elif not isinstance(event, EpochEnd):
+            worker.job = None
+            worker.trials += isinstance(event, (TrialEnd, RefitEnd))
+            if worker.trials >= self._trials_per_process or getattr(event, "reason", None) == OUT_OF_MEMORY:
+                self._replace(worker)  # the old process ends when its connection is closed
 
     def instruct(self, number: int, instruction: Instruction) -> None:
         """See :class:`Executor`."""
@@ -152,51 +170,57 @@ class LocalExecutor:
 
     def close(self) -> None:
         """See :class:`Executor`."""
-        if self._starting is not None:
-            self._starting.join()
         for worker in self._workers:
-            worker.connection.close()  # then a worker ends by itself, even during a job
+            worker.process.connection.close()  # then a worker ends by itself, even during a job
+            if not worker.server.is_ready:
+                worker.server.kill()  # it still imports, and has no workers yet
         for process in [*(worker.process for worker in self._workers), *self._retired]:
-            _end(process)
+            process.end()
         self._workers, self._retired = [], []
 
-    def _spawn_all(self) -> None:
-        for _ in range(self.slots):
-            self._workers.append(self._spawn())
-
     def _spawn(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=work,
-            args=(theirs, self._setup, self._make_trainer, self._threads),
-            name="tuner-trainer",
-            daemon=True,
-        )
-        process.start()
-        theirs.close()  # else the end of the process would not close the pipe
-        return _Worker(process, ours)
+        server = shared_server(self._preload)
+        worker = _Worker(server.fork("worker"), server)
+        try:
+            folder = Path.cwd()
+        except FileNotFoundError:  # it was deleted
+            folder = None
+        debug = logging.getLogger("tuner").isEnabledFor(logging.DEBUG)
+        self._send(worker, Start(self._setup, self._make_trainer, self._threads, folder, debug))
+        return worker
 
-    def _send(self, worker: _Worker, message: Message) -> None:
+    def _send(self, worker: _Worker, message: Message | Start) -> None:
         with contextlib.suppress(OSError):  # if the process has just ended, the next poll reports it
-            worker.connection.send(message)
+            worker.process.connection.send(message)
 
-    def _retire(self, worker: _Worker) -> None:
-        """Replace the process of a worker. The old process ends when its connection is closed."""
-        worker.connection.close()
-        self._retired.append(worker.process)
-        self._retired = [process for process in self._retired if process.is_alive()]
+    def _replace(self, worker: _Worker) -> None:
+        """Put a new process in the place of a worker."""
+        worker.process.connection.close()
+        ended = [process for process in self._retired if process.join(0)]
+        for process in ended:
+            process.close()
+        self._retired = [process for process in [*self._retired, worker.process] if process not in ended]
         self._workers[self._workers.index(worker)] = self._spawn()
 
-    def _replace(self, worker: _Worker) -> WorkerLost:
-        worker.connection.close()
-        _end(worker.process)
-        job = worker.job
-        self._workers[self._workers.index(worker)] = self._spawn()
-        reason = _how_it_ended(worker.process.exitcode)
+    def _lost(self, worker: _Worker, fault: str) -> WorkerLost | TrainerUnavailable:
+        """End a worker that is of no use any more, and return why.
+
+        Args:
+            worker: The worker.
+            fault: What is wrong with its message; empty if its connection is broken.
+        """
+        process, server = worker.process, worker.server
+        if fault:
+            process.kill()
+        process.end()
+        number = None if worker.job is None else worker.job.number
+        if process.pid is None and (failure := server.failure) is not None:
+            return TrainerUnavailable(f"the trainer cannot start: {failure}", "see why with tuner --debug")
         kills, self._kills = self._kills, out_of_memory_kills()
-        if worker.process.exitcode == -signal.SIGKILL and self._kills > kills:
-            reason = OUT_OF_MEMORY
-        return WorkerLost(None if job is None else job.number, reason)
+        code = process.exitcode if process.pid is not None else server.exitcode
+        if code == -signal.SIGKILL and self._kills > kills:
+            return WorkerLost(number, OUT_OF_MEMORY)
+        return WorkerLost(number, fault or how_it_ended(code, process.output.last_line))
 
 
 def default_workers() -> int:
@@ -217,19 +241,3 @@ def threads_each(workers: int, cores: int | None = None) -> int:
     if not 1 <= workers <= MAX_WORKERS:
         raise UsageError(f"workers must lie in [1, {MAX_WORKERS}], got {workers}")
     return max(1, (cores or available_cores()) // workers)
-
-
-def _end(process: ForkServerProcess) -> None:
-    """Wait for a process whose connection is closed, and kill it if it does not end."""
-    process.join(GRACE)
-    if process.is_alive():
-        process.kill()
-        process.join()
-
-
-def _how_it_ended(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "ended without an exit code"
-    if exitcode < 0:
-        return f"killed by {signal.Signals(-exitcode).name}"
-    return f"ended with exit code {exitcode}"

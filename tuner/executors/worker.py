@@ -6,36 +6,63 @@ import logging
 import os
 import queue
 import threading
+import traceback
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
-from tuner.errors import TunerError
-from tuner.executors.base import MakeTrainer
-from tuner.jobs import Instruction, Job, TrainerReady, TrainerSetup, TrainerUnavailable
-from tuner.signals import ignore_signals
-
-_log = logging.getLogger(__name__)
+from tuner.executors.base import MakeTrainer, unavailable
+from tuner.executors.messages import write_event
+from tuner.jobs import Event, Instruction, Job, TrainerReady, TrainerSetup
+from tuner.training.runtime import restrict_process
 
 Message = Job | tuple[int, Instruction]  # from the coordinator: a job, or an instruction for the trial with a number
 
 
-def work(connection: Connection, setup: TrainerSetup, make_trainer: MakeTrainer, threads: int | None) -> None:
-    """Do the jobs that come over ``connection`` until it closes: the main function of a worker process."""
-    ignore_signals()
-    inbox = _Inbox(connection)
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first message to a worker.
+
+    ``folder`` is the current folder of the coordinator, if it exists. With ``debug``, log messages are printed.
+    """
+
+    setup: TrainerSetup
+    make_trainer: MakeTrainer
+    threads: int | None
+    folder: Path | None
+    debug: bool
+
+
+def work(connection: Connection) -> None:
+    """Do the jobs that come over ``connection`` until it closes: the main function of a worker process.
+
+    Messages to the coordinator are data, never pickled objects. See :mod:`tuner.executors.messages`.
+    """
+
+    def send(event: Event) -> None:
+        connection.send_bytes(write_event(event))
+
     try:
-        trainer = make_trainer(setup, threads)
-    except TunerError as error:
-        connection.send(TrainerUnavailable(str(error), error.hint))
+        start: Start = connection.recv()
+        if start.folder is not None:
+            os.chdir(start.folder)
+        if start.debug:
+            logging.basicConfig(format="%(name)s: %(message)s")
+            logging.getLogger("tuner").setLevel(logging.DEBUG)
+        restrict_process(start.setup.device, start.threads)
+        inbox = _Inbox(connection)
+        trainer = start.make_trainer(start.setup, start.threads)
+    except EOFError:
+        return  # the coordinator has ended
+    except BaseException as error:  # noqa: BLE001 - the coordinator reports it
+        traceback.print_exc()
+        send(unavailable(error))
         return
-    except Exception as error:  # noqa: BLE001 - the coordinator reports it
-        _log.debug("the trainer cannot start", exc_info=True)
-        connection.send(TrainerUnavailable(f"the trainer cannot start: {type(error).__name__}: {error}"))
-        return
-    connection.send(TrainerReady(trainer.device))
+    send(TrainerReady(trainer.device))
     while True:
         job = inbox.jobs.get()
         number = job.number
-        connection.send(trainer.execute(job, connection.send, lambda wait: inbox.instruction(number, wait=wait)))  # noqa: B023
+        send(trainer.execute(job, send, lambda wait: inbox.instruction(number, wait=wait)))  # noqa: B023
 
 
 class _Inbox:
@@ -64,7 +91,7 @@ class _Inbox:
             if isinstance(message, tuple):
                 number, instruction = message
                 with self._changed:
-                    self._instructions[number] = instruction
+                    self._instructions[number] = instruction.or_stronger(self._instructions.get(number))
                     self._changed.notify()
             else:
                 with self._changed:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from math import isfinite
 
+from tuner.command_line import command
 from tuner.config.recipe import Recipe
 from tuner.report.text import join_words
 from tuner.results.best_regions import Interval, Region
@@ -30,26 +30,26 @@ def next_step(
         done: The complete trials with a finite value, the best first.
         regions: Where the best trials lie in the search space.
     """
-    quoted, ended = shlex.quote(name), ended_trials(trials)
+    ended = ended_trials(trials)
     refused = sum(trial.state == "refused" for trial in trials)
     left = recipe.trial_limit(refused) - len(ended) - sum(trial.state == "paused" for trial in trials)
     if not done:
-        return _without_complete_trial(quoted, ended, left)
+        return _without_complete_trial(name, ended, left)
     best, finished = done[0], [trial for trial in ended if trial.state != "failed"]
     reason = reason_to_end(recipe, (best.number, best.value or 0.0), lambda _: trials_after(finished, best))
     if reason == TARGET:
-        return f"The target is reached. {_export(quoted)}"
+        return f"The target is reached. {_export(name)}"
     if left > 0 and reason is None:
         trials_left = "1 trial is left" if left == 1 else f"{left} trials are left"
         running = any(trial.state == "running" for trial in trials)
-        return f"{trials_left}." if running else f"{trials_left}. Next, continue: `tuner study start {quoted}`."
+        return f"{trials_left}." if running else f"{trials_left}. Next, continue: `{command('study start', name)}`."
     if 2 * len(finished) < len(ended):
-        return _look_at_failures(quoted)
+        return _look_at_failures(name)
     if changes := _changes(recipe, done, regions):
         return f"Next, try a new study with {join_words(changes)}."
     improving = len(ended) < _MANY_TRIALS or trials_after(ended, best) < _LATE * len(ended)
     more = improving and reason is None and recipe.sampler != "grid"
-    return _more_trials(quoted, ended) if more else _export(quoted)
+    return _more_trials(name, ended) if more else _export(name)
 
 
 def ended_trials(trials: Sequence[TrialResult]) -> list[TrialResult]:
@@ -90,23 +90,23 @@ def _changes(recipe: Recipe, done: Sequence[TrialResult], regions: Sequence[Regi
     return epochs + ([f"a wider range of {join_words(edges[:2])}"] if edges else [])
 
 
-def _without_complete_trial(quoted: str, ended: Sequence[TrialResult], left: int) -> str:
+def _without_complete_trial(name: str, ended: Sequence[TrialResult], left: int) -> str:
     """Return what to do next if no trial is complete."""
     if not ended:
-        return f"Next, continue until a trial is complete: `tuner study start {quoted}`."
+        return f"Next, continue until a trial is complete: `{command('study start', name)}`."
     if 2 * sum(trial.state == "failed" for trial in ended) > len(ended):
-        return _look_at_failures(quoted)
-    more = "" if left > 0 else f" --trials {2 * len(ended)}"
-    return f"Next, let trials run to their end: `tuner study start {quoted} --pruner none{more}`."
+        return _look_at_failures(name)
+    again = command("study start", name, pruner="none", trials=None if left > 0 else 2 * len(ended))
+    return f"Next, let trials run to their end: `{again}`."
 
 
-def _more_trials(quoted: str, ended: Sequence[TrialResult]) -> str:
-    return f"Next, try more trials: `tuner study start {quoted} --trials {2 * len(ended)}`."
+def _more_trials(name: str, ended: Sequence[TrialResult]) -> str:
+    return f"Next, try more trials: `{command('study start', name, trials=2 * len(ended))}`."
 
 
-def _export(quoted: str) -> str:
-    return f"Next, use the best model: `tuner export {quoted} -o model/`."
+def _export(name: str) -> str:
+    return f"Next, use the best model: `{command('export', name, o='model/')}`."
 
 
-def _look_at_failures(quoted: str) -> str:
-    return f"Next, look at what went wrong: `tuner study trials {quoted} --attempts`."
+def _look_at_failures(name: str) -> str:
+    return f"Next, look at what went wrong: `{command('study trials', name, attempts=True)}`."

@@ -12,7 +12,8 @@ from tuner.report.text import brief, metric
 from tuner.search.confirmation import Standing, lead
 
 if TYPE_CHECKING:
-    from storage.copies import KeptRefit
+    from tuner_storage.copies import KeptRefit
+
     from tuner.config.recipe import Recipe
     from tuner.results.trials import TrialResult
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from rich.text import Text
 
 from tuner.config.objectives import Objective
 from tuner.report.tables import new_table
@@ -25,7 +24,7 @@ def front_table(front: Sequence[TrialResult], objective: Objective, title: str =
         table.add_column(name, justify="right")
     table.add_column("configuration", overflow="fold")
     for trial in front:
-        table.add_row(*cells(trial, objective), Text(trial.label or brief(trial.all_params)))
+        table.add_row(*cells(trial, objective), trial.label or brief(trial.all_params))
     return table
 
 

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.report.text import brief, duration, metric, number, objective_value
+from tuner.times import for_people
 
 if TYPE_CHECKING:  # tuner.results imports Optuna, which `tuner study list` must not load
-    from storage.copies import Attempt
+    from tuner_storage.copies import Attempt
+
     from tuner.config.recipe import Recipe
     from tuner.results.overview import StudySummary
     from tuner.results.trials import TrialResult
@@ -46,7 +48,7 @@ def studies_table(studies: Iterable[StudySummary]) -> Table:
         best = (metric(study.best[1]), str(study.best[0])) if study.best else ("", "")
         counts = study.counts
         numbers = (counts.complete, counts.pruned, counts.paused, counts.failed, study.limit)
-        names = (Text(study.name), study.data, ", ".join(study.objectives))
+        names = (study.name, study.data, ", ".join(study.objectives))
         table.add_row(*names, *best, *(str(count) for count in numbers), study.running or "")
     return table
 
@@ -70,7 +72,7 @@ def trials_table(trials: Sequence[TrialResult], recipe: Recipe, title: str | Non
             str(trial.epochs),
             duration(trial.seconds) if trial.seconds else "",
             f"{trial.parameters:,}" if trial.parameters else "",
-            Text(trial.reason or trial.label or _origin(trial) + brief(trial.all_params)),
+            trial.reason or trial.label or _origin(trial) + brief(trial.all_params),
         )
     return table
 
@@ -82,7 +84,7 @@ def _origin(trial: TrialResult) -> str:
 
 
 def attempts_table(attempts: Sequence[Attempt]) -> Table:
-    """Return one row per attempt, in the order given; times are UTC."""
+    """Return one row per attempt, in the order given; times are those of this machine."""
     table = new_table()
     for name in ("trial", "attempt"):
         table.add_column(name, justify="right")
@@ -93,7 +95,7 @@ def attempts_table(attempts: Sequence[Attempt]) -> Table:
     for row in attempts:
         took = "" if row.ended is None else duration((row.ended - row.started).total_seconds())
         outcome = row.outcome or "running"
-        numbers = (str(row.number), str(row.attempt), f"{row.started:%m-%d %H:%M:%S}", took, str(row.first_epoch))
+        numbers = (str(row.number), str(row.attempt), for_people(row.started, seconds=True), took, str(row.first_epoch))
         owner = row.owner.rsplit(":", 1)[0]
         table.add_row(*numbers, Text(outcome, style=_STYLES.get(outcome, "")), row.device or "", owner, row.reason)
     return table
@@ -103,9 +105,9 @@ def params_table(params: Mapping[str, object], title: str) -> Table:
     """Return a table with two columns: names and values."""
     table = new_table(title)
     table.add_column("parameter")
-    table.add_column("value", justify="right")
+    table.add_column("value")
     for name, value in params.items():
-        table.add_row(name, Text(number(value) if isinstance(value, bool | int | float | str) else str(value)))
+        table.add_row(name, number(value) if isinstance(value, bool | int | float | str) else str(value))
     return table
 
 

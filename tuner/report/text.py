@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tuner.records import ParamValue
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_FOUR_DECIMALS, _NO_DECIMALS = 100, 1e5  # metrics below the first have four decimals, from the second on none
 _SHORT = {"learning_rate": "lr ", "dropout": "drop ", "batch_size": "batch "}
 
 
@@ -19,6 +20,11 @@ def sparkline(values: Sequence[float], width: int = 12) -> str:
     if high == low:
         return _BLOCKS[3] * len(recent)
     return "".join(_BLOCKS[round((value - low) / (high - low) * (len(_BLOCKS) - 1))] for value in recent)
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 file`` or ``2 files``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
 
 
 def duration(seconds: float) -> str:
@@ -45,8 +51,35 @@ def rough(value: float) -> str:
 
 
 def metric(value: float | None) -> str:
-    """Return a metric with four decimals."""
-    return "" if value is None else f"{value:.4f}"
+    """Return a metric with four decimals; large ones, such as errors in the units of a target, with six digits."""
+    if value is None:
+        return ""
+    if abs(value) < _FOUR_DECIMALS:
+        return f"{value:.4f}"
+    return f"{value:,.6g}" if abs(value) < _NO_DECIMALS else f"{value:,.0f}"
+
+
+def validation_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics on the validation rows, by their names without ``val_``."""
+    return {name.removeprefix("val_"): value for name, value in metrics.items() if name.startswith("val_")}
+
+
+def metrics_line(metrics: Mapping[str, float]) -> str:
+    """Return metrics on one line, the loss last."""
+    in_order = sorted(metrics.items(), key=lambda item: item[0] == "loss")
+    return "   ".join(f"{name} {metric(value)}" for name, value in in_order)
+
+
+def figure(value: float | None) -> str:
+    """Return a measured value of any size with about five digits: ``0.8352``, ``6.3680``, ``8873.5``, ``46,764``."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    if size >= 10_000:  # noqa: PLR2004 - five digits before the point
+        return f"{value:,.0f}" if size < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - no longer exact
+    if size >= 10:  # noqa: PLR2004 - two digits before the point
+        return f"{value:.{2 if size < 1000 else 1}f}"  # noqa: PLR2004 - likewise
+    return f"{value:.4f}" if size >= 0.01 or not value else f"{value:.4g}"  # noqa: PLR2004 - few digits after the point
 
 
 def objective_value(name: str, value: float) -> str:

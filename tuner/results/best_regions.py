@@ -115,10 +115,11 @@ def _region(name: str, base: str, dimension: AnyDimension, values: Sequence[Para
     if isinstance(dimension, Choice):
         counts = tuple(Counter(values).most_common())
         return Counted(name, counts, dimension.choices, len(values), top) if len(dimension.choices) > 1 else None
-    if dimension.low == dimension.high:
+    low, high = dimension.ends()
+    if low == high:
         return None
     numbers = [float(value) if isinstance(dimension, Float) else int(value) for value in values]
-    searched = (dimension.low, dimension.high)
+    searched = (low, high)
     interval = Interval(name, min(numbers), max(numbers), searched, dimension.log, len(values), top)
     end = _end(interval)
     if end is None or len(values) < REGION_TOP:

@@ -14,8 +14,7 @@ from optuna.importance import (
     get_param_importances,
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
-
-from storage.trial_attributes import REFUSED
+from tuner_storage.trial_attributes import REFUSED
 
 # In simulated studies with 10 parameters, the most important one was among the first three of a measure in 75 to 95 %
 # of the cases with 8 trials, and in 25 to 80 % with 5.

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from storage import Location, Store, open_store
-from storage.opening import has_database
-from storage.overview import StudyLine, read_lines
-from storage.owner import describe_owner
+from tuner_storage import Location, Store, open_store
+from tuner_storage.opening import has_database
+from tuner_storage.overview import StudyLine, read_lines
+from tuner_storage.owner import describe_owner
+
 from tuner.config.recipe import parse_recipe
 from tuner.records import Counts
+from tuner.times import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class StudySummary:
         created: When the study was created, in UTC.
         running: The process that holds the lease, or ``None``.
         objectives: All objectives, the first one included.
+        artifact_bytes: Size of its models and checkpoints on disk.
     """
 
     name: str
@@ -41,6 +44,7 @@ class StudySummary:
     created: datetime
     running: str | None
     objectives: tuple[str, ...]
+    artifact_bytes: int
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -52,8 +56,9 @@ class StudySummary:
             "direction": self.direction,
             "best": None if self.best is None else {"trial": self.best[0], "value": self.best[1]},
             "trials": trials_json(self.counts, self.limit),
-            "created": self.created.isoformat(timespec="seconds") + "Z",
+            "created": iso(self.created),
             "running": self.running,
+            "artifact_bytes": self.artifact_bytes,
         }
 
 
@@ -96,6 +101,7 @@ def _summary(store: Store, line: StudyLine) -> StudySummary:
         created=line.created,
         running=None if owner is None else describe_owner(owner),
         objectives=recipe.objective.names,
+        artifact_bytes=line.artifact_bytes,
     )
 
 

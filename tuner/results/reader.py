@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage import Location
-from storage.copies import Attempt, KeptRefit
-from storage.lease import Holding
-from storage.trial_attributes import LEARNED_FROM
+from tuner_storage import Location
+from tuner_storage.copies import Attempt, KeptRefit
+from tuner_storage.holding import Holding
+from tuner_storage.trial_attributes import LEARNED_FROM
+
 from tuner import studies
+from tuner.command_line import command
 from tuner.config.recipe import Recipe
+from tuner.data.schema import DataSchema
 from tuner.environment import Change, changes
 from tuner.errors import UsageError
+from tuner.evaluation.assessment import Assessment
+from tuner.paths import user_path
 from tuner.results import overview
 from tuner.results.importance import Importances, importances
 from tuner.results.overview import StudySummary
@@ -21,10 +25,12 @@ from tuner.results.summary import study_json
 from tuner.results.trials import TrialResult, front_of, read_trial, standings_of, winner
 from tuner.run.timing import total
 from tuner.search.confirmation import Standing
+from tuner.times import for_people
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
     from tuner.data.download import Progress
+    from tuner.data.table_dataset import TableDataset
 
 
 class StudyReader:
@@ -34,32 +40,73 @@ class StudyReader:
 
     Attributes:
         name: The study's name.
-        recipe: The settings of its search.
+        recipe: The search as it was opened. Runs do not change it: :meth:`settings` returns what the study ran with.
         location: The database and the folder of its models.
-        data_dir: Folder that is searched first for data sets, or ``None``.
+        data_dir: Folder that is searched for data sets, or ``None``.
+        search: What it was opened by: a built-in search, a TOML file, a data file or a name of a study.
     """
 
-    def __init__(self, name: str, recipe: Recipe, location: Location, data_dir: Path | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        location: Location,
+        data_dir: Path | None,
+        *,
+        search: str | None = None,
+        data: Dataset | TableDataset | None = None,
+    ) -> None:
         self.name = name
         self.recipe = recipe
         self.location = location
         self.data_dir = data_dir
-        self._data: Dataset | None = None
+        self.search = name if search is None else search
+        self._data = data
+        self._looked_for: str | None = None  # the fingerprint with which the data were looked for
 
-    def load_data(self, progress: Progress | None = None) -> Dataset:
+    def load_data(self, progress: Progress | None = None, *, fresh: bool = False) -> Dataset | TableDataset:
         """Return the data set. It is downloaded if necessary, and read only once.
+
+        If the study exists, it is known by the fingerprint of its rows. A file that was moved is therefore found in the
+        data folder, in the current folder, beside the search's file, or in the folder that holds the home folder.
 
         Args:
             progress: Receives the progress of the download.
+            fresh: Whether the study will begin again, so that the rows may differ from those that it began with.
 
         Raises:
             DataError: If the data set is not available or malformed.
         """
-        from tuner.data.lookup import load_dataset
+        from tuner.data.lookup import FRAME, load_dataset, load_table_file
 
-        if self._data is None:
-            self._data = load_dataset(self.recipe.data, self.data_dir, progress=progress)
+        if self._data is not None and self.recipe.data == FRAME:
+            return self._data  # it is nowhere else
+        known = None if fresh else studies.known_data(self.location, self.name)
+        fingerprint = known.fingerprint if known else None
+        if self._data is None or self._looked_for != fingerprint != self._data.fingerprint:
+            file = Path(self.recipe.data).name
+            beside = [user_path(self.search).parent] if self.search.endswith(".toml") else []
+            folders = [Path(), *beside, self.location.artifacts.absolute().parent.parent]
+            also = [*([Path(known.path)] if known else []), *(folder / file for folder in folders)]
+            recipe = self.recipe
+            if recipe.table is None:
+                self._data = load_dataset(
+                    recipe.data, self.data_dir, progress=progress, fingerprint=fingerprint, also=also
+                )
+            else:
+                self._data = load_table_file(
+                    recipe.data, recipe.table, recipe.task, self.data_dir, fingerprint=fingerprint, also=also
+                )
+            self._looked_for = fingerprint
         return self._data
+
+    def has_trials(self) -> bool:
+        """Return whether the study exists and has a trial."""
+        return studies.known_data(self.location, self.name) is not None
+
+    def settings(self) -> Recipe:
+        """Return the settings that the study ran with last; those of the search if it was never started."""
+        return studies.recipe_of(self.location, self.name) or self.recipe
 
     def trials(self) -> list[TrialResult]:
         """Return all trials, in the order of their numbers."""
@@ -72,25 +119,40 @@ class StudyReader:
         Raises:
             UsageError: If no trial is complete.
         """
-        best = winner(self.trials(), self.recipe)
+        recipe, trials = self._read()
+        best = winner(trials, recipe)
         if best is None:
             raise UsageError(
                 f"study '{self.name}' has no complete trial yet",
-                hint=f"continue it: tuner study start {shlex.quote(self.name)}",
+                hint=f"continue it: {command('study start', self.name)}",
             )
         return best
 
     def standings(self) -> list[Standing]:
         """Return the standings of the confirmed configurations, the best mean first."""
-        return standings_of(self.trials(), self.recipe)
+        recipe, trials = self._read()
+        return standings_of(trials, recipe)
 
     def front(self) -> list[TrialResult]:
         """Return the Pareto front, sorted by the first objective; an empty list if there is only one objective."""
-        return front_of(self.trials(), self.recipe)
+        recipe, trials = self._read()
+        return front_of(trials, recipe)
+
+    def assessment(self) -> Assessment | None:
+        """Return what was measured of the winner, of the ensemble and of simple models; ``None`` if nothing was yet."""
+        with studies.existing(self.location, self.name) as stored:
+            return stored.assessment
+
+    def schema(self) -> DataSchema | None:
+        """Return the input and the target of the study's models; ``None`` if an older version stored none."""
+        with studies.existing(self.location, self.name) as stored:
+            data = studies.data_of(stored)
+        return None if data is None else data.schema
 
     def refit(self) -> KeptRefit | None:
         """Return the refit of the winner, or ``None`` if there is none."""
-        return self._refit_of(winner(self.trials(), self.recipe))
+        recipe, trials = self._read()
+        return self._refit_of(winner(trials, recipe))
 
     def summary(self) -> StudySummary:
         """Return the study's counts, its best trial and the run that holds its lease."""
@@ -99,8 +161,9 @@ class StudyReader:
 
     def as_json(self) -> dict[str, Any]:
         """Return the winner and the counts for JSON, under stable keys. Values are ``None`` if no trial is complete."""
-        trials = self.trials()
-        return study_json(self.recipe, self.summary(), trials, self._refit_of(winner(trials, self.recipe)))
+        recipe, trials = self._read()
+        refit = self._refit_of(winner(trials, recipe))
+        return study_json(recipe, self.summary(), trials, refit, self.assessment())
 
     def importances(self) -> Importances:
         """Return the importance of each parameter, the highest first; empty if there are too few trials."""
@@ -125,7 +188,7 @@ class StudyReader:
             return "none"
         if runs[-1].ended is None:
             return "still running, or killed"
-        return f"ended {runs[-1].ended:%Y-%m-%d %H:%M} UTC: {runs[-1].stopped_by or 'all trials were done'}"
+        return f"ended {for_people(runs[-1].ended)}: {runs[-1].stopped_by or 'all trials were done'}"
 
     def changes(self) -> list[Change]:
         """Return the versions and properties of the machine that have changed since the study began."""
@@ -168,7 +231,8 @@ class StudyReader:
     def read_trials(self, stored: studies.StoredStudy) -> list[TrialResult]:
         """Return all trials of a study that is already open, in the order of their numbers."""
         tests = {number: model.test for number, model in stored.store.models(stored.record.id).items()}
-        return [read_trial(trial, self.recipe, tests) for trial in stored.study.get_trials(deepcopy=False)]
+        recipe = stored.recipe
+        return [read_trial(trial, recipe, tests) for trial in stored.study.get_trials(deepcopy=False)]
 
     def trial(self, number: int) -> TrialResult:
         """Return one trial.
@@ -183,6 +247,11 @@ class StudyReader:
                 hint=f"number of trials: {len(trials)}, counted from 0",
             )
         return trials[number]
+
+    def _read(self) -> tuple[Recipe, list[TrialResult]]:
+        """Return the settings of the study and its trials."""
+        with studies.existing(self.location, self.name) as stored:
+            return stored.recipe, self.read_trials(stored)
 
     def _refit_of(self, best: TrialResult | None) -> KeptRefit | None:
         """Return the study's refit if it is a refit of trial ``best``, else ``None``."""

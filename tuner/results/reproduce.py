@@ -16,9 +16,10 @@ from typing import Literal
 from tuner.environment import Change, changes
 from tuner.records import Metrics
 from tuner.results.retrain import FinishedTrial, RetrainedTrial
+from tuner.tasks import METRICS
 
-TOLERANCE = 1e-4  # in units of the metric: a smaller difference counts as reproduced
-COMPARED = ("loss", "accuracy", "val_loss", "val_accuracy")
+# A smaller difference counts as reproduced. It is in units of the metric, and relative for metrics above 1.
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Reproduction:
         first_difference: The first epoch that differs by more than ``TOLERANCE`` or that is missing now, or ``None``.
         reason: Why the second training ended early, or ``None``.
         changes: What has changed in versions, machine and device.
+        restored: Whether the new model was kept in place of a missing one.
     """
 
     study: str
@@ -65,6 +67,7 @@ class Reproduction:
     first_difference: int | None
     reason: str | None
     changes: Sequence[Change]
+    restored: bool = False
 
     @property
     def reproduced(self) -> bool:
@@ -80,12 +83,15 @@ class Reproduction:
 def compare(finished: FinishedTrial, again: RetrainedTrial) -> Reproduction:
     """Compare two trainings of one trial, epoch by epoch."""
     trial, pairs = finished.trial, list(zip(finished.curve, again.curve, strict=False))
-    differences = [max(abs(then[name] - now[name]) for name in COMPARED) for then, now in pairs]
+    compared = [name for name in (*METRICS, *(f"val_{name}" for name in METRICS)) if name in finished.curve[0]]
+    differences = [max(_relative(then[name], now[name]) for name in compared) for then, now in pairs]
     first = next((epoch for epoch, difference in enumerate(differences) if difference > TOLERANCE), None)
     if first is None and len(pairs) < len(finished.curve):
         first = len(pairs)
     value = _compare_values(finished, again)
-    largest = max([*differences, value.difference or 0.0])
+    if value.then is not None and value.now is not None:
+        differences.append(_relative(value.then, value.now))
+    largest = max(differences, default=0.0)
     last = len(finished.curve) - 1
     best = last if trial.best_epoch is None else min(trial.best_epoch, last)
     return Reproduction(
@@ -96,7 +102,7 @@ def compare(finished: FinishedTrial, again: RetrainedTrial) -> Reproduction:
         objective=finished.objective.metric,
         verdict="different" if first is not None or largest > TOLERANCE else "close" if largest else "equal",
         value=value,
-        metrics={name: _compare_metric(name, finished.curve, again.curve, best) for name in COMPARED},
+        metrics={name: _compare_metric(name, finished.curve, again.curve, best) for name in compared},
         best_epoch=best,
         epochs=len(finished.curve),
         trained=len(again.curve),
@@ -104,6 +110,10 @@ def compare(finished: FinishedTrial, again: RetrainedTrial) -> Reproduction:
         reason=again.reason,
         changes=[*changes(finished.environment), *_change_of_device(finished.devices, again.device)],
     )
+
+
+def _relative(then: float, now: float) -> float:
+    return abs(then - now) / max(1.0, abs(then))
 
 
 def _compare_values(finished: FinishedTrial, again: RetrainedTrial) -> Comparison:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
-import shlex
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.copies import Attempt
-from storage.runs import RunRecord
+from tuner_storage.copies import Attempt
+from tuner_storage.runs import RunRecord
+
 from tuner import studies
+from tuner.command_line import command
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Objective
-from tuner.data.dataset import Dataset
 from tuner.errors import DataError, RunError, UsageError
 from tuner.executors import Executor
 from tuner.executors.local import threads_each
-from tuner.jobs import EpochEnd, Instruction, TrainerReady, TrainerUnavailable, TrialEnd, TrialJob, WorkerLost
+from tuner.jobs import (
+    EpochEnd,
+    Instruction,
+    ModelFile,
+    TrainerReady,
+    TrainerUnavailable,
+    TrialEnd,
+    TrialJob,
+    WorkerLost,
+)
 from tuner.records import Metrics
 from tuner.results.trials import TrialResult
 from tuner.search.samplers import trial_seed
@@ -75,13 +83,13 @@ class FinishedTrial:
         cores = int(stored) if stored.isdecimal() and 1 <= int(stored) <= MAX_CORES else None
         return threads_each(workers or self.workers or 1, cores)
 
-    def check_rows(self, dataset: Dataset) -> None:
-        """Check that the data set has the rows that the trial was trained on.
+    def check_rows(self, fingerprint: str) -> None:
+        """Check that these are the rows that the trial was trained on.
 
         Raises:
             DataError: If the rows have changed.
         """
-        if dataset.fingerprint != self.fingerprint:
+        if fingerprint != self.fingerprint:
             raise DataError(
                 f"the rows of '{self.data}' changed since study '{self.study}' began",
                 hint="restore the old rows: a trial can only be reproduced with the rows that it was trained on",
@@ -90,11 +98,15 @@ class FinishedTrial:
 
 @dataclass(frozen=True, slots=True)
 class RetrainedTrial:
-    """The result of training a trial again. If ``curve`` is shorter than the stored one, ``reason`` says why."""
+    """The result of training a trial again. If ``curve`` is shorter than the stored one, ``reason`` says why.
+
+    ``model`` is the model with the weights of the best epoch, if the trial is complete.
+    """
 
     curve: Sequence[Metrics]
     device: str
     reason: str | None = None
+    model: ModelFile | None = None
 
 
 def read_finished(stored: studies.StoredStudy, trial: TrialResult) -> FinishedTrial:
@@ -111,7 +123,7 @@ def read_finished(stored: studies.StoredStudy, trial: TrialResult) -> FinishedTr
     elif not curve:
         problem = f"{trial.state} before its first epoch: there is nothing to compare with"
     if problem:
-        hint = f"`tuner study trials {shlex.quote(name)}` lists all trials"
+        hint = f"`{command('study trials', name)}` lists all trials"
         raise UsageError(f"trial {number} of '{name}' {problem}", hint=hint)
     recipe, attrs = stored.recipe, stored.study.get_trials(deepcopy=False)[number].user_attrs
     attempts = stored.store.attempts(stored.record.id, number)
@@ -141,25 +153,27 @@ def _run_of(attempts: Sequence[Attempt], runs: Sequence[RunRecord]) -> RunRecord
     return next(reversed([*(candidates or runs)]), None)
 
 
-def train_again(finished: FinishedTrial, executor: Executor, on_epoch: OnEpoch = lambda *_: None) -> RetrainedTrial:
-    """Train a trial for as many epochs as are stored. Writes only to a temporary folder.
+def train_again(
+    finished: FinishedTrial, executor: Executor, folder: Path, on_epoch: OnEpoch = lambda *_: None
+) -> RetrainedTrial:
+    """Train a trial for as many epochs as are stored.
 
     Pruner and patience are not applied again: the stored number of epochs is their result.
 
     Args:
         finished: The trial.
         executor: An executor with one slot that was not started. It is closed at the end.
+        folder: Where the model is written. Nothing else is.
         on_epoch: Receives each epoch.
 
     Raises:
         RunError: If no trainer can start, or it dies.
     """
-    with tempfile.TemporaryDirectory(prefix="tuner-reproduce-") as folder:
-        executor.start()
-        try:
-            return _train(finished, executor, Path(folder), on_epoch)
-        finally:
-            executor.close()
+    executor.start()
+    try:
+        return _train(finished, executor, folder, on_epoch)
+    finally:
+        executor.close()
 
 
 def _train(finished: FinishedTrial, executor: Executor, folder: Path, on_epoch: OnEpoch) -> RetrainedTrial:
@@ -172,7 +186,9 @@ def _train(finished: FinishedTrial, executor: Executor, folder: Path, on_epoch: 
         patience=None,
         model_path=folder / "model.keras",
         checkpoint_seconds=math.inf,
+        rungs=(len(finished.curve),),  # so that the trainer waits there, and trains no further epoch
     )
+    last = Instruction.COMPLETE if finished.trial.state == "complete" else Instruction.PRUNE
     curve: list[Metrics] = []
     device = ""
     while True:
@@ -184,12 +200,14 @@ def _train(finished: FinishedTrial, executor: Executor, folder: Path, on_epoch: 
                 curve.append(event.metrics)
                 on_epoch(event.epoch, finished.curve[event.epoch], event.metrics)
                 if len(curve) == len(finished.curve):
-                    executor.instruct(job.number, Instruction.PRUNE)
+                    executor.instruct(job.number, last)
             elif isinstance(event, TrialEnd):
-                return RetrainedTrial(curve, device, event.reason if len(curve) < len(finished.curve) else None)
+                reason = event.reason if len(curve) < len(finished.curve) else None
+                return RetrainedTrial(curve, device, reason, event.model)
             elif isinstance(event, WorkerLost):
                 raise RunError(
-                    f"the trainer was lost: {event.reason}", hint="see why with --debug, or with --executor inline"
+                    f"the trainer was lost: {event.reason}",
+                    hint="see why: write `tuner --debug study reproduce`, or use --executor inline",
                 )
             elif isinstance(event, TrainerUnavailable):
                 raise RunError(event.message, hint=event.hint)

@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from storage.copies import KeptRefit
+from tuner_storage.copies import KeptRefit
+
 from tuner.config.recipe import Recipe
+from tuner.evaluation.assessment import Assessment
 from tuner.results.overview import StudySummary, trials_json
 from tuner.results.trials import TrialResult, front_of, standings_of, winner
 from tuner.search.confirmation import Standing, lead
 
 
 def study_json(
-    recipe: Recipe, summary: StudySummary, trials: list[TrialResult], refit: KeptRefit | None
+    recipe: Recipe,
+    summary: StudySummary,
+    trials: list[TrialResult],
+    refit: KeptRefit | None,
+    assessment: Assessment | None = None,
 ) -> dict[str, Any]:
     """Return the winner, the standings, the refit and the counts. Values are ``None`` if no trial is complete.
 
@@ -23,6 +29,7 @@ def study_json(
         summary: Its counts.
         trials: All trials, in the order of their numbers.
         refit: The refit of the winner, if there is one. Its test metrics replace those of the trial.
+        assessment: What was measured of the winner and of the ensemble, if anything was.
     """
     result = best_json(winner(trials, recipe), recipe, summary)
     if refit is not None:
@@ -30,7 +37,13 @@ def study_json(
     if recipe.objective.several:
         result |= {"objectives": list(recipe.objective.names), "front": front_json(front_of(trials, recipe))}
     ranking = standings_of(trials, recipe)
-    return {**result, "confirmed": standings_json(ranking), "lead": lead_json(ranking), "refit": refit_json(refit)}
+    return {
+        **result,
+        "confirmed": standings_json(ranking),
+        "lead": lead_json(ranking),
+        "refit": refit_json(refit),
+        **({} if assessment is None else {"assessment": assessment.model_dump(mode="json")}),
+    }
 
 
 def best_json(best: TrialResult | None, recipe: Recipe, summary: StudySummary) -> dict[str, Any]:
@@ -44,10 +57,17 @@ def best_json(best: TrialResult | None, recipe: Recipe, summary: StudySummary) -
         "direction": recipe.objective.direction,
         "value": fields.get("value"),
         "params": fields.get("all_params", {}),
-        "metrics": {name: metrics.get(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
+        "metrics": {name: metrics.get(name) for name in _metric_names(recipe, metrics)},
         **{name: fields.get(name) for name in ("best_epoch", "epochs", "seconds", "parameters", "test")},
         "trials": trials_json(summary.counts, summary.limit),
     }
+
+
+def _metric_names(recipe: Recipe, metrics: Mapping[str, float]) -> Sequence[str]:
+    """Return the names of the metrics in a report; those of arrays are the same before there are any."""
+    if recipe.table is None:
+        return ("loss", "accuracy", "val_loss", "val_accuracy")
+    return [name for name in metrics if name != "learning_rate"]
 
 
 def front_json(front: Sequence[TrialResult]) -> list[dict[str, object]]:

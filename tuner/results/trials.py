@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
+from tuner_storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, REFUSED, START
 
-from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, REFUSED
 from tuner.config.recipe import Recipe
+from tuner.own_results import FOREIGN
 from tuner.records import ParamValue
 from tuner.search.confirmation import Standing, standings
 from tuner.search.pareto import pareto_front
+from tuner.tasks import METRICS
 
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")  # what a trainer reports after each epoch
+# What a trainer may report after each epoch.
+REPORTED = (*METRICS, *(f"val_{name}" for name in METRICS), "learning_rate")
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -42,11 +45,12 @@ class TrialResult:
         label: Name of its start configuration, if it has one.
         reason: Why it failed or was refused.
         kept: Whether its model is on disk.
-        test: Loss and accuracy on the test split, if the model was evaluated.
+        test: Metrics on the test split, if the model was evaluated.
         repeats: The first trial with the same parameters, if this one trains them with another seed.
         promoted: The number of epochs after which it was paused before it was promoted.
         confirms: The trial that it trains again with another seed for the confirmation.
         values: The objectives of a complete trial by name. The first one equals ``value``.
+        origin: The earlier study that its start configuration comes from, if any.
     """
 
     number: int
@@ -67,6 +71,7 @@ class TrialResult:
     promoted: int | None = None
     confirms: int | None = None
     values: Mapping[str, float] = field(default_factory=dict)
+    origin: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -74,16 +79,32 @@ class TrialResult:
 
 
 def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[str, float] | None]) -> TrialResult:
-    """Convert a trial of Optuna.
+    """Convert a trial of Optuna. A trial whose values no tuner can have written has failed.
 
     Args:
         trial: The trial.
         recipe: The study's recipe, for fixed and default parameters.
         tests: For each trial whose model is kept: its test metrics, or ``None`` if it was not evaluated.
     """
+    try:
+        return _converted(trial, recipe, tests)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return _foreign(trial.number)
+
+
+def _foreign(number: int) -> TrialResult:
+    """Return what is known of a trial that another program changed."""
+    return TrialResult(
+        number=number, state="failed", value=None, params={}, all_params={}, metrics={}, best_epoch=None, epochs=0,
+        seconds=0.0, parameters=None, label=None, reason=FOREIGN, kept=False, test=None,
+    )  # fmt: skip
+
+
+def _converted(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[str, float] | None]) -> TrialResult:
     attrs: Mapping[str, Any] = trial.user_attrs
-    metrics = {name: float(attrs[name]) for name in METRICS if name in attrs}
+    metrics = {name: float(attrs[name]) for name in REPORTED if name in attrs}
     best = metrics.get(recipe.objective.metric)
+    start = attrs.get(START, {})
     finished = trial.state.is_finished()
     values = trial.values if trial.state == TrialState.COMPLETE else None
     return TrialResult(
@@ -97,7 +118,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         epochs=int(attrs.get("epochs", len(trial.intermediate_values))),
         seconds=float(attrs.get("seconds", 0.0)),
         parameters=attrs.get("parameters"),
-        label=attrs.get("label"),
+        label=attrs.get("label", start.get("label")),
         reason=attrs.get("reason"),
         kept=trial.number in tests,
         test=tests.get(trial.number),
@@ -105,6 +126,7 @@ def read_trial(trial: FrozenTrial, recipe: Recipe, tests: Mapping[int, Mapping[s
         promoted=attrs.get(PROMOTED),
         confirms=attrs.get(CONFIRMS),
         values=dict(zip(recipe.objective.names, values, strict=True)) if values else {},
+        origin=start.get("origin"),
     )
 
 

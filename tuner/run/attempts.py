@@ -1,4 +1,4 @@
-"""Decides whether a trial gets another attempt, and when failures end the run."""
+"""Decides whether a trial gets another attempt, and when lost workers end the run."""
 
 from __future__ import annotations
 
@@ -9,28 +9,24 @@ from tuner.errors import RunError
 from tuner.jobs import OUT_OF_MEMORY, WorkerLost
 from tuner.search.study_state import StudyState
 
-FAILURES_IN_A_ROW = 5
 LOST_AT_START = 5  # workers in a row that may die without a job before one is ready
 
 
 class AttemptLimits:
-    """Counts lost workers and failed trials, and says what follows.
+    """Counts lost workers, and says what follows.
 
     Args:
-        study: The study's name, for messages.
         retries: Further attempts at a trial whose worker was lost.
         trial_timeout: Seconds that one attempt may take; ``None`` sets no limit.
         state: The running attempts.
     """
 
-    def __init__(self, study: str, *, retries: int, trial_timeout: float | None, state: StudyState) -> None:
-        self._study = study
+    def __init__(self, *, retries: int, trial_timeout: float | None, state: StudyState) -> None:
         self._retries = retries
         self._timeout = trial_timeout
         self._state = state
         self._lost: Counter[int] = Counter()  # by trial
         self._lost_at_start = 0
-        self._failures: list[str] = []
 
     @property
     def timeout_reason(self) -> str:
@@ -77,22 +73,7 @@ class AttemptLimits:
         """
         self._lost_at_start += 1
         if self._lost_at_start >= LOST_AT_START:
-            raise RunError(f"no trainer can start: the process was lost ({reason})", hint="see why with --debug")
-
-    def trial_succeeded(self) -> None:
-        """Reset the count of failures in a row."""
-        self._failures.clear()
-
-    def trial_failed(self, reason: str) -> None:
-        """Count a failed trial.
-
-        Raises:
-            RunError: If it is one too many in a row.
-        """
-        self._failures.append(reason)
-        if len(self._failures) >= FAILURES_IN_A_ROW:
-            most_frequent, _ = Counter(self._failures).most_common(1)[0]
             raise RunError(
-                f"{FAILURES_IN_A_ROW} trials failed in a row, most often with: {most_frequent}",
-                hint=f"see each one: tuner study trials {self._study}",
+                f"no trainer can start: the process was lost ({reason})",
+                hint="see why: write `tuner --debug study start`",
             )

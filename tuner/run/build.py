@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from optuna.trial import FrozenTrial
+from tuner_storage.lease import Lease
 
-from storage.lease import Lease
 from tuner.config.recipe import Recipe
 from tuner.executors import Executor
 from tuner.run.coordinator import Coordinator
@@ -49,7 +49,7 @@ def build_coordinator(
         recipe,
         ask_tell=ask_tell,
         writer=TrialWriter(stored.store, stored.record, lease, recipe),
-        final_jobs=FinalJobs(stored.store, stored.record, ask_tell, incumbents, recipe),
+        final_jobs=FinalJobs(stored, ask_tell, incumbents, recipe),
         incumbents=incumbents,
         lease=lease,
         executor=executor,

@@ -6,13 +6,15 @@ import logging
 import time
 from collections.abc import Callable
 
-from storage.lease import Lease
-from storage.runs import Run
+from tuner_storage.lease import Lease, StudyGoneError
+from tuner_storage.runs import Run
+
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
 from tuner.executors import Executor
-from tuner.jobs import EpochEnd, RefitEnd, RefitJob, TestEnd, TestJob, TrialSpec, WorkerLost
+from tuner.jobs import AssessEnd, EpochEnd, FinalJob, RefitEnd, TestEnd, TrialSpec, WorkerLost
 from tuner.run.attempts import AttemptLimits
+from tuner.run.failures import Failures
 from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
 from tuner.run.progress import Progress
@@ -28,6 +30,7 @@ from tuner.search.stopping import TIMEOUT, reason_to_end
 _log = logging.getLogger(__name__)
 
 SAVE_TIMING = 5.0  # seconds between two writes of the timing
+FINAL_ATTEMPTS = 2  # at a refit or a test whose worker dies
 
 
 class Coordinator:
@@ -87,6 +90,7 @@ class Coordinator:
             incumbents=incumbents,
             time_budget=self._time_budget,
         )
+        self._failures = Failures(name, ask_tell)
         budget = recipe.budget
         self._loop = TrialLoop(
             recipe,
@@ -94,9 +98,8 @@ class Coordinator:
             writer=writer,
             executor=executor,
             incumbents=incumbents,
-            limits=AttemptLimits(
-                name, retries=budget.retries, trial_timeout=budget.trial_timeout, state=ask_tell.state
-            ),
+            limits=AttemptLimits(retries=budget.retries, trial_timeout=budget.trial_timeout, state=ask_tell.state),
+            failures=self._failures,
             view=self._view,
             timing=self._timing,
             heartbeat=self._heartbeat,
@@ -106,7 +109,7 @@ class Coordinator:
 
     @property
     def stopped_by(self) -> str | None:
-        """Why the run ended early: ``timeout``, ``target``, ``plateau``, ``stop`` or a signal; else ``None``."""
+        """Why the run ended early, as in :attr:`tuner.search.study_state.StudyState.stop_reason`; else ``None``."""
         return self._state.stop_reason
 
     def run(self, *, test_all: bool = False) -> None:
@@ -116,7 +119,7 @@ class Coordinator:
             test_all: Evaluate every kept model instead. This is for comparisons in which no configuration is selected.
 
         Raises:
-            RunError: If no trainer can start, too many trials fail, or the lease is lost.
+            RunError: If no trainer can start, no trial completes, or the lease is lost.
             StorageError: If the database cannot be written.
         """
         recover(self._ask_tell, self._writer, self._incumbents)
@@ -127,6 +130,7 @@ class Coordinator:
             if reason is not None and not self.queue.exhausted:
                 self._state.request_stop(reason)
             if not self._has_final_work(test_all=test_all):
+                self._failures.check_end()
                 return
         self._run = self._writer.begin_run(self._executor.slots)
         self._executor.start()
@@ -139,13 +143,20 @@ class Coordinator:
                 self._refit()
             if self._state.may_run_final_jobs:
                 self._evaluate(test_all=test_all)
+            if self._state.may_run_final_jobs:
+                self._assess()
+            self._ask_tell.check_end()
+            self._failures.check_end()
         finally:
             self._executor.close()
             self._finish_cleanly()
 
     def _has_final_work(self, *, test_all: bool) -> bool:
         return bool(
-            self._queue_confirmations() or self._final_jobs.refit_job() or self._final_jobs.test_jobs(test_all=test_all)
+            self._queue_confirmations()
+            or self._final_jobs.refit_job()
+            or self._final_jobs.test_jobs(test_all=test_all)
+            or self._final_jobs.assess_job()
         )
 
     def _search(self) -> None:
@@ -193,29 +204,35 @@ class Coordinator:
         for job in self._final_jobs.test_jobs(test_all=test_all):
             self._run_job(job, "evaluating on the test split")
 
-    def _run_job(self, job: TestJob | RefitJob, status: str) -> None:
-        """Run one job that is not a trial. If its worker dies, the job is left to the next run.
+    def _assess(self) -> None:
+        job = self._final_jobs.assess_job()
+        if job is not None:
+            self._run_job(job, "selecting the ensemble, and training simple models to compare with")
+
+    def _run_job(self, job: FinalJob, status: str) -> None:
+        """Run one job that is not a trial. If its worker dies, the job is repeated once.
 
         Raises:
-            RunError: If the job failed.
+            RunError: If the job failed, or both its workers died.
         """
-        is_submitted, epochs = False, 0
+        attempts, is_submitted, epochs = 0, False, 0
         while True:
             self._heartbeat()
             if not self._state.may_run_final_jobs:
                 return
             if self._executor.free and not is_submitted:
                 self._executor.submit([job])
-                is_submitted = True
+                is_submitted, attempts = True, attempts + 1
             for event in self._executor.poll(TURN):
                 if isinstance(event, WorkerLost) and event.number == job.number:
-                    _log.warning("the trainer was lost (%s): %s", event.reason, status)
-                    return
-                if isinstance(event, TestEnd | RefitEnd):
+                    if attempts == FINAL_ATTEMPTS:
+                        raise self._final_jobs.lost(job, event.reason)
+                    is_submitted, epochs = False, 0
+                elif isinstance(event, TestEnd | RefitEnd | AssessEnd):
                     self._timing.test(event.seconds)
-                    self._final_jobs.write_end(event)
+                    self._final_jobs.write_end(job, event)
                     return
-                if isinstance(event, EpochEnd):
+                elif isinstance(event, EpochEnd):
                     epochs = event.epoch + 1
                 else:
                     self._loop.handle(event)
@@ -247,5 +264,7 @@ class Coordinator:
             self._loop.requeue_running()
             if self._run is not None:
                 self._run.end(self._timing.as_json(), self._loop.device, self.stopped_by)
+        except StudyGoneError:
+            _log.debug("the study is gone", exc_info=True)
         except (StorageError, RunError):
             _log.warning("the database could not be written at the end; the next run cleans up")

@@ -7,10 +7,12 @@ import math
 
 from tuner.config.dimensions import Choice, Float, Int
 from tuner.config.recipe import Recipe
+from tuner.config.remarks import remarks
 from tuner.config.tables import PAUSING_PRUNERS
-from tuner.data.dataset import Dataset
+from tuner.data.schema import DataSchema
+from tuner.data.split import count_validation
 from tuner.records import Counts
-from tuner.run.progress import Plan
+from tuner.run.progress import DiskSpace, Plan
 from tuner.search.successive_halving import REDUCTION, rung_levels
 
 # Measured on one core of a 2-core cloud machine with the search for MNIST: see benchmarks/study.py.
@@ -20,22 +22,26 @@ STARTUP_SECONDS = 15.0  # importing TensorFlow, loading the data
 PRUNED_SHARE = 0.75  # of the epochs that one of Optuna's pruners lets a study train
 
 
-def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers: int) -> Plan:
+def plan_run(
+    study: str, recipe: Recipe, counts: Counts, *, rows: int, schema: DataSchema, workers: int, disk: DiskSpace
+) -> Plan:
     """Return the plan of a run.
 
     Args:
         study: The study's name.
         recipe: The search.
         counts: The trials so far.
-        data: The data set.
+        rows: Number of rows for training and validation.
+        schema: Input and target of the models.
         workers: How many trials run at the same time.
+        disk: The disk of the study's files.
     """
     finished = counts.ended + counts.paused
     whole = expected_seconds(
         recipe,
-        rows=len(data.x_train),
-        inputs=data.x_train[0].size,
-        classes=len(data.class_names),
+        rows=rows,
+        inputs=schema.table.features if schema.table else schema.features,
+        classes=schema.outputs,
         workers=workers,
     )
     return Plan(
@@ -46,6 +52,9 @@ def plan_run(study: str, recipe: Recipe, counts: Counts, data: Dataset, workers:
         workers=workers,
         seconds=whole * (1 - finished / max(finished, recipe.trials)),
         timeout=recipe.budget.timeout,
+        disk=disk,
+        whole_grid=recipe.sampler == "grid" and recipe.budget.trials >= len(recipe.grid),
+        remarks=remarks(recipe, rows - count_validation(rows, recipe.validation)),
     )
 
 
@@ -56,7 +65,7 @@ def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, wo
         recipe: The search.
         rows: Training rows.
         inputs: Values per row.
-        classes: Number of labels.
+        classes: Number of outputs.
         workers: How many trials run at the same time.
 
     Returns:
@@ -68,9 +77,9 @@ def expected_seconds(recipe: Recipe, *, rows: int, inputs: int, classes: int, wo
     # Forward and backward pass: 2 + 4 operations per weight and row (Kaplan et al. 2020, section 2.1).
     epoch = 6 * weights * rows / FLOPS_PER_CORE
     share = _share(recipe)
-    starts = recipe.start[: recipe.budget.trials]
+    starts = recipe.start[: recipe.trials]
     trials = sum((start.epochs or recipe.budget.epochs) * epoch + SECONDS_PER_TRIAL for start in starts)
-    sampled = recipe.budget.trials - len(starts)
+    sampled = recipe.trials - len(starts)
     trials += sampled * (recipe.budget.epochs * epoch * share + SECONDS_PER_TRIAL)
     total = STARTUP_SECONDS + trials / workers
     return min(total, recipe.budget.timeout or math.inf)
@@ -80,7 +89,7 @@ def _share(recipe: Recipe) -> float:
     """Return the share of all epochs that the pruner lets a study train. Brackets are ignored."""
     if recipe.search.pruner not in PAUSING_PRUNERS:
         return 1.0 if recipe.search.pruner == "none" else PRUNED_SHARE
-    levels = (0, *rung_levels(recipe.budget.epochs), recipe.budget.epochs)
+    levels = (0, *rung_levels(recipe.budget.epochs, cyclic=recipe.cyclic), recipe.budget.epochs)
     steps = enumerate(itertools.pairwise(levels))
     return sum((high - low) / float(REDUCTION**k) for k, (low, high) in steps) / recipe.budget.epochs
 

@@ -4,44 +4,47 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from storage import Store
-from storage.copies import StudyRecord
-from storage.persistent import persistent
+from tuner_storage.copies import KeptRefit
+from tuner_storage.persistent import persistent
+
+from tuner.command_line import command
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError
-from tuner.files import is_whole
-from tuner.jobs import RefitEnd, RefitJob, TestEnd, TestJob
+from tuner.jobs import AssessEnd, AssessJob, Candidate, FinalEnd, FinalJob, RefitEnd, RefitJob, TestJob
 from tuner.run.incumbents import Incumbents
 from tuner.search.ask_tell import AskTell
+from tuner.studies import StoredStudy
 
 
 class FinalJobs:
     """Creates the final jobs of a study and writes their results.
 
     Args:
-        store: Our tables and the artifact folder.
-        record: The study.
+        stored: The study, in an open store.
         ask_tell: What each trial trained.
         incumbents: The winner.
         recipe: Whether the winner is refitted.
     """
 
-    def __init__(
-        self, store: Store, record: StudyRecord, ask_tell: AskTell, incumbents: Incumbents, recipe: Recipe
-    ) -> None:
-        self._store = persistent(store)
-        self._study_id = record.id
+    def __init__(self, stored: StoredStudy, ask_tell: AskTell, incumbents: Incumbents, recipe: Recipe) -> None:
+        self._name = stored.study.study_name
+        self._store = persistent(stored.store)
+        self._study_id = stored.record.id
         self._ask_tell = ask_tell
         self._incumbents = incumbents
-        self._refits = recipe.winner.refit
+        self._requested = recipe.winner.refit
+        self._most = recipe.winner.ensemble
+        self._metric = recipe.objective.metric
 
     def refit_job(self) -> RefitJob | None:
         """Return the job that refits the winner; ``None`` if no refit is requested or an intact one exists.
 
-        The refit trains for the mean of the best epochs of all seeds of the winner.
+        A damaged refit is replaced even if none is requested now, because it is the model that is exported. The refit
+        trains for the mean of the best epochs of all seeds of the winner.
         """
         number = self._incumbents.winner()
-        if not self._refits or number is None or self._is_refitted(number):
+        refit = self._refit_of(number)
+        if number is None or (self._is_intact(refit) if refit else not self._requested):
             return None
         seeds = self._incumbents.seeds_of_winner()
         best_epochs = [int(self._ask_tell.attributes(seed)["best_epoch"]) + 1 for seed in seeds]
@@ -65,8 +68,8 @@ class FinalJobs:
         """
         models = self._store.models(self._study_id)
         winner = self._incumbents.winner()
-        refit = self._store.refit(self._study_id)
-        if refit is not None and refit.number == winner and self._refits and not test_all:
+        refit = self._refit_of(winner)
+        if refit is not None and not test_all:
             path = self._store.artifacts.path(refit.path)
             return [] if refit.test else [TestJob(refit.number, path, refit.sha256)]
         numbers = sorted(models) if test_all else [winner]
@@ -76,29 +79,59 @@ class FinalJobs:
             if number in models and models[number].test is None
         ]
 
-    def write_end(self, end: TestEnd | RefitEnd) -> None:
-        """Write the result of a final job.
+    def assess_job(self) -> AssessJob | None:
+        """Return the job that measures the winner and selects the ensemble; ``None`` if that is done, or not requested.
+
+        The candidates are the best kept models, as many as the recipe says.
+        """
+        winner = self._incumbents.winner()
+        models = self._store.models(self._study_id)
+        if not self._most or winner not in models:
+            return None
+        others = [number for number in self._incumbents.ranking() if number in models and number != winner]
+        numbers = [winner, *others[: self._most - 1]]
+        done = self._store.assessment(self._study_id)
+        if done is not None and done["candidates"] == numbers:
+            return None
+        find = self._store.artifacts.path
+        candidates = tuple(Candidate(number, find(models[number].path), models[number].sha256) for number in numbers)
+        return AssessJob(winner, candidates, self._metric)
+
+    def write_end(self, job: FinalJob, end: FinalEnd) -> None:
+        """Write the result of a job.
 
         Raises:
             RunError: If the job failed.
         """
         if end.reason is not None:
-            action = "evaluated" if isinstance(end, TestEnd) else "trained on all rows"
-            raise RunError(
-                f"the best model could not be {action}: {end.reason}",
-                hint="no trial is lost; `tuner doctor` looks at the file of every model",
-            )
+            raise _failure(end, end.reason, f"`{command('doctor')}` looks at the file of every model")
+        if isinstance(end, AssessEnd):
+            if end.assessment is not None:
+                self._store.set_assessment(self._study_id, end.assessment.model_dump(mode="json"))
+            return
         if isinstance(end, RefitEnd):
             self._store.set_refit(self._study_id, end)
             return
-        refit = self._store.refit(self._study_id)
-        if self._refits and refit is not None and refit.number == end.number and not refit.test:
+        refit = self._refit_of(end.number)
+        if isinstance(job, TestJob) and refit is not None and self._store.artifacts.path(refit.path) == job.model_path:
             self._store.set_refit_test(self._study_id, end.metrics)
         else:
             self._store.set_test(self._study_id, end.number, end.metrics)
 
-    def _is_refitted(self, number: int) -> bool:
+    def lost(self, job: FinalJob, reason: str) -> RunError:
+        """Return the error that ends a run in which a job lost each of its workers."""
+        return _failure(
+            job, f"the trainer was lost each time ({reason})", f"try it again: {command('study start', self._name)}"
+        )
+
+    def _refit_of(self, number: int | None) -> KeptRefit | None:
         refit = self._store.refit(self._study_id)
-        if refit is None or refit.number != number:
-            return False
-        return is_whole(self._store.artifacts.path(refit.path), size=refit.size, sha256=refit.sha256)
+        return refit if refit is not None and refit.number == number else None
+
+    def _is_intact(self, refit: KeptRefit) -> bool:
+        return self._store.artifacts.is_whole(refit.path, size=refit.size, sha256=refit.sha256)
+
+
+def _failure(job: FinalJob | FinalEnd, reason: str, hint: str) -> RunError:
+    action = "trained on all rows" if isinstance(job, RefitJob | RefitEnd) else "evaluated"
+    return RunError(f"the best model could not be {action}: {reason}", hint=f"no trial is lost; {hint}")

@@ -44,9 +44,13 @@ class Incumbents:
         """Return number and value of the incumbent: the best complete trial, the earlier one of equals."""
         return None if self._best is None else (self._best, self._values[self._best])
 
+    def ranking(self) -> list[int]:
+        """Return the complete trials, the best first."""
+        return sorted(self._values, key=self._rank)
+
     def seconds_of_best(self) -> list[float]:
         """Return the training times of the best complete trials, as many as may be trained again."""
-        best = sorted(self._values, key=self._rank)[: self._recipe.winner.confirm or 1]
+        best = self.ranking()[: self._recipe.winner.confirm or 1]
         return [self._seconds[number] for number in best]
 
     def winner(self) -> int | None:
@@ -70,7 +74,8 @@ class Incumbents:
 
         The models of the best few trials are kept, those that may become the winner's, and those on the Pareto front.
         """
-        keep = max(self._recipe.budget.keep, self._recipe.winner.confirm)
+        winner = self._recipe.winner
+        keep = max(self._recipe.budget.keep, winner.confirm, winner.ensemble)
         representatives = (standing.representative for standing in self._standings())
         needed = {*self._state.confirmations.values(), *representatives, *self._front}
         return [number for number in sorted(models, key=self._rank)[keep:] if number not in needed]

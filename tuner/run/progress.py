@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from tuner.records import Counts, ParamValue
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """The disk of a study's models and checkpoints. ``needed`` is an upper estimate of their size.
+
+    Both numbers are bytes. ``available`` includes the space that the files of the study have already.
+    """
+
+    folder: Path
+    needed: int
+    available: int
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the disk may become full."""
+        return self.needed > self.available
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,9 @@ class Plan:
     workers: int
     seconds: float
     timeout: float | None
+    disk: DiskSpace
+    whole_grid: bool = False  # the trials are all configurations that there are
+    remarks: tuple[str, ...] = ()  # what the recipe does that its author may not expect
 
 
 @dataclass(slots=True)

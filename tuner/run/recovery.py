@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+
 from optuna.trial import TrialState
 
+from tuner.own_results import FOREIGN
 from tuner.run.incumbents import Incumbents
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
+
+_log = logging.getLogger(__name__)
 
 
 def recover(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents) -> None:
     """Bring the trials of a study into a state from which a new run can continue, and rank the complete ones.
 
     A trial that a dead run left running is queued again. If its result was written and Optuna did not get it, the
-    result counts.
+    result counts. Trials whose result another program wrote are named.
     """
     state = ask_tell.state
-    for number in writer.checkpointed():
-        if state.trial_state(number).is_finished():  # the run died between the result and the removal
-            writer.forget_checkpoints(number)
+    # The run may have died between a result and the removal of the trial's checkpoints.
+    ended = state.trials_in(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    writer.drop_checkpoints([*ended, *ask_tell.queue.without_checkpoint()])
     for number in state.trials_in(TrialState.RUNNING):
         ask_tell.recover(number, writer.last_outcome(number))
+    for number in state.trials_in(TrialState.FAIL):
+        if ask_tell.attributes(number).get("reason") == FOREIGN:
+            _log.warning("trial %d counts as failed: %s", number, FOREIGN)
     for number, values in ask_tell.values().items():
         incumbents.add(number, values, float(ask_tell.attributes(number).get("seconds", 0.0)))

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage import Location
-from storage.network import network_type
+from tuner_storage import Location, Store
+from tuner_storage.lease import StudyGoneError
+from tuner_storage.network import network_type
+
 from tuner import studies
+from tuner.config.kept import continuing, describe_not_taken
 from tuner.config.recipe import Recipe
+from tuner.data.lookup import path_of
+from tuner.data.settle import SettledData, settle
 from tuner.errors import StorageError
 from tuner.executors import Executor
 from tuner.run.build import build_coordinator
+from tuner.run.check import check_metric
+from tuner.run.disk_space import disk_space
 from tuner.run.estimate import plan_run
 from tuner.run.progress import Progress
+from tuner.run.refusal import Overrides, refuse_changes
 from tuner.search import warm_start
+from tuner.search.kept_starts import keep_starts
 from tuner.search.samplers import check_sampler
 from tuner.search.size_limit import Weights, check_starts, weights_for
 from tuner.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
+    from tuner.data.table_dataset import TableDataset
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """What a run does: its complete recipe, and what it learns from earlier studies."""
+    """What a run does: its complete recipe, what it learns from earlier studies, and what is stored of its data."""
 
     recipe: Recipe
     weights: Weights
     warm_start: warm_start.WarmStart
+    data: SettledData
 
 
 def prepare(
-    name: str, location: Location, recipe: Recipe, overrides: Mapping[str, Mapping[str, object]], data: Dataset, *,
+    name: str,
+    location: Location,
+    recipe: Recipe,
+    overrides: Overrides,
+    data: Dataset | TableDataset,
+    *,
+    search: str,
     fresh: bool,
-) -> PreparedRun:  # fmt: skip
-    """Combine the recipe, the settings of this run and the recipe of the study's last run, if there was one.
+) -> PreparedRun:
+    """Combine the recipe, the settings of this run and what the study keeps, and check all of it. Writes nothing.
 
     Args:
         name: The study.
@@ -47,36 +67,53 @@ def prepare(
         overrides: The settings of this run alone, by table: see :meth:`tuner.config.recipe.Recipe.changed`. They also
             override what is stored.
         data: The data set.
+        search: What the study was opened by, for hints.
         fresh: Whether an existing study of this name is deleted first.
 
     Raises:
-        RecipeError: If a start configuration is too large, or the sampler cannot be used here.
-        UsageError: If a study to learn from is unknown, or the study began with other ones.
+        RecipeError: If the objective is no metric of the task, a start configuration is too large, the sampler cannot
+            be used here, or a setting that all trials of the study must share differs.
+        DataError: If the rows cannot be split, or differ from those that the study began with.
+        UsageError: If a study to learn from is unknown.
         StorageError: If the database cannot be read, or would lie where it may be damaged.
     """
     _refuse_network_folder(location)
-    before = None if fresh else studies.recipe_of(location, name)
-    if before is not None:
-        learn_from = None if overrides["search"]["learn_from"] is None else recipe.search.learn_from
-        warm_start.check_same(name, before, learn_from)
-        recipe = recipe.continuing(before).changed(**overrides)
+    before = kept = None
+    if not fresh:
+        with studies.looked_up(location, name) as stored:
+            if stored is not None and stored.has_trials:  # without a trial, the study takes any settings
+                before, kept = stored.recipe, studies.data_of(stored)
+                recipe = _continued(stored, recipe, overrides)
+                refuse_changes(stored, recipe, data.fingerprint, search, overrides)
     recipe = recipe.with_sampler_chosen(before)
-    weights = weights_for(math.prod(data.input_shape), data.classes)
+    settled = kept or settle(data, recipe.validation, recipe.split_seed, standardise=before is None)
+    weights = weights_for(settled.schema)
     earlier = warm_start.read_earlier(location, name, recipe, is_new=before is None)
-    warm = warm_start.WarmStart(earlier, data.fingerprint, weights)
+    standardised = settled.schema.standard is not None
+    warm = warm_start.WarmStart(earlier, data.fingerprint, weights, standardised=standardised)
     if before is None:
         recipe = warm.with_start_configurations(recipe)
+    check_metric(recipe, settled.schema)
     check_starts(recipe, weights)
-    server = str(location) if location.is_server else None
-    check_sampler(recipe, server=server, requested=overrides["search"]["sampler"] == "cmaes")
-    return PreparedRun(recipe, weights, warm)
+    check_sampler(recipe)
+    recipe = recipe.model_copy(update={"data": path_of(recipe.data, data)})
+    return PreparedRun(recipe, weights, warm, settled)
+
+
+def _continued(stored: studies.StoredStudy, recipe: Recipe, overrides: Overrides) -> Recipe:
+    """Return the recipe with what the study keeps, and name the settings of the search that are not taken."""
+    before = stored.recipe
+    continued = continuing(recipe, before, overrides)
+    if continued.not_taken:
+        _log.warning("%s", describe_not_taken(stored.study.study_name, recipe, before, continued.not_taken))
+    return continued.recipe
 
 
 def run_search(
     name: str,
     location: Location,
     prepared: PreparedRun,
-    data: Dataset,
+    data: Dataset | TableDataset,
     executor: Executor,
     *,
     progress: Progress,
@@ -108,14 +145,20 @@ def run_search(
         StorageError: If the database cannot be used.
     """
     recipe = prepared.recipe
-    with studies.opened(location, create=True) as store:
-        old = studies.find(store, name) if fresh else None
-        if old is not None:
+    with studies.opened(location, create=True) as store, _leaving_nothing_of_deleted(store):
+        old = studies.find(store, name)
+        if old is not None and fresh:
+            _log.warning("--fresh deletes study '%s' with %s", name, studies.contents(old))
+        if old is not None and (fresh or studies.is_obsolete(old, recipe, data.fingerprint)):
             studies.delete(old)
-        stored = studies.create_or_resume(store, name, recipe, data.fingerprint)
+        stored = studies.create_or_resume(store, name, recipe, data.fingerprint, prepared.data)
         record = stored.record
         with store.lease(record.id, name, wait=take_over) as lease, stop_on_signals() as stop_requested:
+            keep_starts(stored.study, stored.recipe)
             store.change_recipe(record.id, recipe.model_dump(mode="json"))
+            kept = studies.kept_data(prepared.data)
+            if store.data(record.id) != kept:  # the study began with an older version
+                store.set_data(record.id, kept)
             foreign = prepared.warm_start.earlier_trials(recipe)
             prepared.warm_start.write_origins(stored.study, recipe, foreign)
             coordinator = build_coordinator(
@@ -130,13 +173,34 @@ def run_search(
             )
             if not coordinator.queue.exhausted:
                 executor.warm_up()
-            progress.planned(plan_run(name, recipe, coordinator.queue.counts(), data, executor.slots))
+            schema = prepared.data.schema
+            disk = disk_space(store, name, recipe, prepared.weights, executor.slots)
+            plan = plan_run(
+                name,
+                recipe,
+                coordinator.queue.counts(),
+                rows=data.train_rows,
+                schema=schema,
+                workers=executor.slots,
+                disk=disk,
+            )
+            progress.planned(plan)
             decorate(stored)
             try:
                 coordinator.run(test_all=test_all)
             finally:
                 decorate(stored)
     return coordinator.stopped_by
+
+
+@contextmanager
+def _leaving_nothing_of_deleted(store: Store) -> Iterator[None]:
+    """If another program deletes the study during the run, remove its files and our rows at the end."""
+    try:
+        yield
+    except StudyGoneError:
+        studies.remove_deleted(store)
+        raise
 
 
 def _refuse_network_folder(location: Location) -> None:

@@ -12,6 +12,7 @@ from tuner.run.incumbents import Incumbents
 
 CONFIRM = 1.1  # the measured time of a trial, with some slack
 REFIT = 1.3  # the measured time of a trial, times the larger number of rows (a fifth more), with some slack
+ASSESSED = 0.7  # seconds for loading and running one candidate of the ensemble
 LARGEST_SHARE = 0.4  # of the timeout, for everything that follows the search
 
 
@@ -61,7 +62,7 @@ class TimeBudget:
 
 
 def time_to_finish(recipe: Recipe, seconds: Sequence[float], slots: int, *, confirmed: bool = False) -> float:
-    """Return the seconds to keep for confirming the best configurations and refitting the winner.
+    """Return the seconds to keep for confirming the best configurations, refitting the winner, and the ensemble.
 
     Args:
         recipe: What follows the search; its timeout bounds the result.
@@ -72,7 +73,8 @@ def time_to_finish(recipe: Recipe, seconds: Sequence[float], slots: int, *, conf
     if not seconds or recipe.budget.timeout is None:
         return 0.0
     winner = recipe.winner
+    assessment = ASSESSED * winner.ensemble
     rounds = 0 if confirmed else math.ceil(winner.confirm * winner.seeds / slots)
     typical = fmean(seconds)
-    needed = CONFIRM * rounds * typical + (REFIT * typical if winner.refit else 0.0)
+    needed = CONFIRM * rounds * typical + (REFIT * typical if winner.refit else 0.0) + assessment
     return min(needed, LARGEST_SHARE * recipe.budget.timeout)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from tuner.clock import Clock
 from tuner.config.recipe import Recipe
-from tuner.errors import RunError, StorageError
+from tuner.errors import RunError, StorageError, StudyChangedError
 from tuner.executors import Executor
 from tuner.jobs import (
     DISK_FULL,
+    OUT_OF_MEMORY,
     CheckpointFile,
     EpochEnd,
     Event,
@@ -31,12 +33,14 @@ from tuner.jobs import (
 )
 from tuner.records import Outcome
 from tuner.run.attempts import AttemptLimits
+from tuner.run.failures import Failures
 from tuner.run.incumbents import Incumbents
 from tuner.run.progress import Ended
 from tuner.run.run_view import ViewBuilder
 from tuner.run.timing import Timing
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
+from tuner.search.stopping import TIMEOUT
 
 TURN = 0.25  # seconds that one turn of the loop waits for events
 
@@ -50,7 +54,8 @@ class TrialLoop:
         writer: Writes attempts, epochs and results.
         executor: Runs the jobs.
         incumbents: Ranks complete trials.
-        limits: Decides about further attempts and failures.
+        limits: Decides about further attempts.
+        failures: Decides when failed trials end the search.
         view: Shows the run.
         timing: Adds up where the seconds go.
         heartbeat: Called in every turn of the loop. It looks for requests to stop and records them in the state.
@@ -68,6 +73,7 @@ class TrialLoop:
         executor: Executor,
         incumbents: Incumbents,
         limits: AttemptLimits,
+        failures: Failures,
         view: ViewBuilder,
         timing: Timing,
         heartbeat: Callable[[], None],
@@ -79,11 +85,13 @@ class TrialLoop:
         self._executor = executor
         self._incumbents = incumbents
         self._limits = limits
+        self._failures = failures
         self._view = view
         self._timing = timing
         self._clock: Clock = timing.coordinator
         self._heartbeat = heartbeat
         self._stopping = False
+        self._completed_early: int | None = None
         self.device: str | None = None
 
     def run_trials(
@@ -101,7 +109,7 @@ class TrialLoop:
             should_stop: Returns whether to stop. From then on running trials end after their epoch.
 
         Raises:
-            RunError: If no trainer can start, too many trials fail, or the lease is lost.
+            RunError: If no trainer can start, the first trials all fail, or the lease is lost.
             StorageError: If the database cannot be written or the disk is full.
         """
         self._stopping = False
@@ -124,7 +132,7 @@ class TrialLoop:
         """Act on what an executor reports.
 
         Raises:
-            RunError: If no trainer can start, or too many trials fail.
+            RunError: If no trainer can start, or the first trials all fail.
             StorageError: If the disk is full.
         """
         if isinstance(event, EpochEnd):
@@ -149,7 +157,8 @@ class TrialLoop:
     def requeue_running(self) -> None:
         """Requeue every trial without a result. Called once when the run ends, however it ends."""
         for number in list(self._state.running):
-            self._requeue(number, "the run ended")
+            with suppress(StudyChangedError):  # the trial that another program changed; requeue the others
+                self._requeue(number, "the run ended")
 
     def _start_trials(self, next_trial: Callable[[], TrialSpec | None]) -> None:
         """Give every free trainer a trial: first the trials that lost their worker, then the next ones."""
@@ -173,9 +182,13 @@ class TrialLoop:
         with self._clock("storage"):
             value = self._writer.write_epoch(event, self._ask_tell.trial_id(event.number))
             instruction = self._ask_tell.report(event.number, value)
+        if self._stopping and event.number == self._completed_early:
+            instruction = Instruction.COMPLETE
+        elif self._stopping and instruction is Instruction.CONTINUE:  # a run that stops promotes no trial
+            instruction = Instruction.INTERRUPT
         if instruction is Instruction.PAUSE:
             self._state.mark_pausing(event.number, event.epoch + 1)
-        if instruction in {Instruction.CONTINUE, Instruction.PAUSE}:
+        if instruction in {Instruction.CONTINUE, Instruction.COMPLETE, Instruction.PAUSE, Instruction.INTERRUPT}:
             self._executor.instruct(event.number, instruction)
         elif instruction is Instruction.PRUNE and event.epoch + 1 < trial.spec.epochs:
             # The trial ends here, however many epochs its trainer trains before it sees the instruction. So a study
@@ -199,8 +212,7 @@ class TrialLoop:
         elif end.outcome is Outcome.INTERRUPTED and end.checkpoint and attempt.paused_after == end.epochs:
             self._finish(trial.spec, replace(end, outcome=Outcome.PAUSED))  # it was told to pause, then to stop
         elif end.outcome is Outcome.INTERRUPTED and attempt.timed_out:
-            failed = TrialEnd(end.number, Outcome.FAILED, self._limits.timeout_reason, seconds=end.seconds)
-            self._finish(trial.spec, failed)
+            self._fail(trial.spec, self._limits.timeout_reason, end.seconds, infeasible=True)
         else:
             self._finish(trial.spec, end)
 
@@ -217,7 +229,12 @@ class TrialLoop:
             self._writer.interrupt(event.number, event.reason)
         else:
             seconds = time.monotonic() - attempt.began
-            self._finish(trial.spec, TrialEnd(event.number, Outcome.FAILED, reason, seconds=seconds))
+            infeasible = attempt.timed_out or event.reason == OUT_OF_MEMORY
+            self._fail(trial.spec, reason, seconds, infeasible=infeasible)
+
+    def _fail(self, spec: TrialSpec, reason: str, seconds: float, *, infeasible: bool) -> None:
+        end = TrialEnd(spec.number, Outcome.FAILED, reason, seconds=seconds, infeasible=infeasible)
+        self._finish(spec, end)
 
     def _finish(self, spec: TrialSpec, end: TrialEnd) -> None:
         """Write the end of a trial, pass it to the sampler and show it."""
@@ -230,10 +247,8 @@ class TrialLoop:
         ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
         with self._clock("display"):
             self._view.ended(ended, self._status())
-        if end.outcome is Outcome.FAILED:
-            self._limits.trial_failed(end.reason or "unknown")
-        elif end.outcome is not Outcome.INTERRUPTED:
-            self._limits.trial_succeeded()
+        if end.outcome is not Outcome.INTERRUPTED:
+            self._failures.trial_ended(failed=end.outcome is Outcome.FAILED)
 
     def _store_result(self, spec: TrialSpec, end: TrialEnd) -> float | None:
         """Store a result or a pause; returns the value of a complete or paused trial."""
@@ -246,6 +261,7 @@ class TrialLoop:
             self._writer.drop_models(self._incumbents.superfluous)
         self.prune_unpromotable()
         if end.outcome is Outcome.PAUSED:
+            self._writer.drop_checkpoints(self._ask_tell.queue.without_checkpoint())
             return end.metrics[objective.metric]
         return None if values is None else values[0]
 
@@ -255,8 +271,14 @@ class TrialLoop:
 
     def _interrupt_running(self) -> None:
         self._stopping = True
+        if self._state.stop_reason == TIMEOUT and not self._incumbents.best():
+            # Without a complete trial, a short time limit would end the search without a model.
+            self._completed_early = self._state.best_running(maximize=self._recipe.objective.maximize)
         for number in self._state.attempts:
-            self._executor.instruct(number, Instruction.INTERRUPT)
+            self._executor.instruct(number, self._last_instruction(number))
+
+    def _last_instruction(self, number: int) -> Instruction:
+        return Instruction.COMPLETE if number == self._completed_early else Instruction.INTERRUPT
 
     def _is_done(self, is_exhausted: Callable[[], bool]) -> bool:
         return not self._state.to_retry and bool(self._executor.free) and is_exhausted()

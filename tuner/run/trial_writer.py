@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from storage import Store
-from storage.copies import StudyRecord
-from storage.lease import Lease
-from storage.persistent import persistent
-from storage.runs import Run
-from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED
+from tuner_storage import Store
+from tuner_storage.copies import StudyRecord
+from tuner_storage.lease import Lease
+from tuner_storage.persistent import persistent
+from tuner_storage.runs import Run
+from tuner_storage.trial_attributes import CONFIRMS, INFEASIBLE, PAUSED, PROMOTED, START
+
 from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
-from tuner.files import is_whole
 from tuner.jobs import CheckpointFile, EpochEnd, TrialEnd, TrialJob, TrialSpec
 from tuner.records import Outcome
 
@@ -123,24 +123,22 @@ class TrialWriter:
         attempts = self._store.attempts(self._study_id, number)
         return Outcome((attempts[-1].outcome if attempts else None) or Outcome.INTERRUPTED)
 
-    def checkpointed(self) -> set[int]:
-        """Return the trials that have checkpoints."""
-        return self._store.checkpointed(self._study_id)
-
-    def forget_checkpoints(self, number: int) -> None:
-        """Remove the checkpoints of a trial that has ended."""
-        self._store.forget_checkpoints(self._study_id, number)
+    def drop_checkpoints(self, numbers: Iterable[int]) -> None:
+        """Remove the checkpoints of trials. Those that have none are left out."""
+        for number in self._store.checkpointed(self._study_id).intersection(numbers):
+            self._store.forget_checkpoints(self._study_id, number)
 
     def _intact_checkpoint(self, number: int) -> CheckpointFile | None:
         for kept in self._store.checkpoints(self._study_id, number):  # the newest first
-            if is_whole(kept.path, size=kept.size, sha256=kept.sha256):
-                return CheckpointFile(kept.epochs, kept.path, kept.sha256, kept.size)
+            if self._store.artifacts.is_whole(kept.path, size=kept.size, sha256=kept.sha256):
+                return CheckpointFile(kept.epochs, self._store.artifacts.path(kept.path), kept.sha256, kept.size)
         return None
 
 
 def _attributes(spec: TrialSpec, end: TrialEnd, seconds: float) -> dict[str, Any]:
     """Return the attributes of a trial with a result: what is kept and what the dashboard shows."""
     attributes = {
+        START: None if spec.start is None else spec.start.as_attribute(),
         "label": spec.label,
         "repeats": spec.repeats,
         CONFIRMS: spec.confirms,
@@ -152,6 +150,7 @@ def _attributes(spec: TrialSpec, end: TrialEnd, seconds: float) -> dict[str, Any
         "best_epoch": end.best_epoch,
         "seconds": round(seconds, 3),
         "reason": end.reason,
+        INFEASIBLE: end.infeasible or None,
         PROMOTED: spec.promoted,
         PAUSED: end.epochs if end.outcome is Outcome.PAUSED else None,
         **end.metrics,

@@ -10,14 +10,15 @@ from typing import Any, cast
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
+from tuner_storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, START
 
-from storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe import Recipe
 from tuner.jobs import Instruction, TrialSpec
 from tuner.records import Outcome
 from tuner.search import confirmation
 from tuner.search.initial_params import InitialParams
+from tuner.search.kept_starts import start_of
 from tuner.search.neighbours import identity
 from tuner.search.optuna_trials import OptunaTrials, suggest
 from tuner.search.sampler_view import SamplerView, StudyView
@@ -27,7 +28,6 @@ from tuner.search.study_state import StudyState
 from tuner.search.trial_cache import TrialCache
 from tuner.search.trial_queue import TrialQueue
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 _STATES = {
@@ -69,7 +69,7 @@ class AskTell:
         self.state = StudyState(self._rungs)
         self.queue = TrialQueue(recipe, self.state)
         as_complete = recipe.sampler == "tpe" and not recipe.objective.several
-        view = SamplerView(self._storage, self._rungs, foreign, as_complete=as_complete)
+        view = SamplerView(self._storage, self._rungs, foreign, as_complete=as_complete, with_infeasible=True)
         self._study = StudyView(study.study_name, cast("BaseStorage", view))
         # Pruners compare a trial with those of its own study only, as rungs do.
         own_view = SamplerView(self._storage, self._rungs)
@@ -212,6 +212,14 @@ class AskTell:
             self._trials.finish(number, _STATES[outcome], values)
         return values
 
+    def check_end(self) -> None:
+        """Check that a run that is over did not refuse every configuration that it drew.
+
+        Raises:
+            RunError: If it did.
+        """
+        self._size_limit.check_end()
+
     def values(self) -> dict[int, tuple[float, ...]]:
         """Return the objectives of every complete trial by number."""
         return self._trials.values()
@@ -233,7 +241,7 @@ class AskTell:
     def _spec(
         self, number: int, drawn: dict[str, Any], hyperparameters: Hyperparameters, promoted: int | None
     ) -> TrialSpec:
-        start = self._initial_params.start(number)
+        start = self.state.start_of(number)
         first = self.state.record_params(drawn, number)
         return TrialSpec(
             number=number,
@@ -245,6 +253,7 @@ class AskTell:
             rungs=self._rungs.ahead(number),
             promoted=promoted,
             confirms=self.state.confirmations.get(number),
+            start=None if number in self.state.confirmations else start,
         )
 
     def _start_next(self, *, late: bool, confirming: bool) -> tuple[optuna.Trial, int | None] | None:
@@ -267,10 +276,13 @@ class AskTell:
     def _start_new(self, number: int) -> optuna.Trial:
         """Start a new trial, with initial parameters if there are any."""
         self._set_sampler(number)
-        params = self._initial_params.params(number)
-        if self._initial_params.has_own_epochs(number):
-            self._rungs.exempt(number)
-        return self._trials.start_new() if params is None else self._trials.start(self._trials.enqueue(params))
+        params, start = self._initial_params.params(number), self._initial_params.start(number)
+        if params is None:
+            return self._trials.start_new()
+        attributes = None if start is None else {START: start.as_attribute()}
+        if start is not None:
+            self.state.record_start(number, start)
+        return self._trials.start(self._trials.enqueue(params, attributes))
 
     def _set_sampler(self, number: int) -> None:
         at_random = self._size_limit.needs_random_draw(number)
@@ -279,13 +291,14 @@ class AskTell:
     def _restore(self, trial: FrozenTrial) -> None:
         """Restore the state of a trial of an earlier run."""
         number = trial.number
+        start = start_of(trial, self._recipe)
+        if start is not None:
+            self.state.record_start(number, start)
         if self._size_limit.restore(trial):
             return
         if CONFIRMS in trial.user_attrs:
             self.state.add_confirmation(number, trial.user_attrs[CONFIRMS])
-        elif self._initial_params.has_own_epochs(number):
-            self._rungs.exempt(number)
-        elif trial.state != TrialState.FAIL:
+        elif trial.state != TrialState.FAIL and (start is None or start.epochs is None):
             paused = trial.state == TrialState.WAITING and PAUSED in trial.user_attrs
             complete = trial.state == TrialState.COMPLETE
             self._rungs.restore(number, _in_order(trial), paused=paused, complete=complete)

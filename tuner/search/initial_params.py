@@ -11,6 +11,7 @@ from tuner.config.recipe import Recipe
 from tuner.config.tables import Start
 from tuner.records import ParamValue
 from tuner.search.neighbours import identity, untried_neighbour
+from tuner.search.sampler_view import is_infeasible
 from tuner.search.samplers import covers_space, is_neighbour, shuffled_grid, sobol_point, trial_seed
 from tuner.search.study_state import StudyState
 
@@ -39,7 +40,8 @@ class InitialParams:
         position = self._position(number)
         if self._grid is not None:
             return self._grid[position]
-        params = self._recipe.start_params(self._start_position(number))
+        start = self.start(number)
+        params = None if start is None else self._recipe.drawn(start)
         if covers_space(self._recipe, self._study, position):
             return sobol_point(self._recipe, position, fixed=params or {})
         if params is None and is_neighbour(self._recipe, position):
@@ -47,25 +49,24 @@ class InitialParams:
         return params
 
     def start(self, number: int) -> Start | None:
-        """Return the start configuration that a trial trains or confirms, or ``None``."""
-        position = self._start_position(self._state.confirmations.get(number, number))
-        return self._recipe.start[position] if position < len(self._recipe.start) else None
+        """Return the start configuration of a new trial: in a grid by position, else the first that was not tried.
 
-    def has_own_epochs(self, number: int) -> bool:
-        """Return whether the recipe sets the number of epochs for this configuration alone."""
-        start = self.start(number)
-        return start is not None and start.epochs is not None
+        After a refused draw it is tried again.
+        """
+        starts = self._recipe.start
+        if self._grid is not None:
+            position = self._position(number)
+            return starts[position] if position < len(starts) else None
+        remaining = list(starts)  # a configuration that is listed twice is tried twice
+        for made, tried in self._state.starts.items():
+            like = next((start for start in remaining if start.is_like(tried)), None)
+            if like is not None and made not in self._state.refused:
+                remaining.remove(like)
+        return remaining[0] if remaining else None
 
     def _position(self, number: int) -> int:
         """Return the position of a trial in the search. Refused trials count: their point is not tried again."""
         return number - sum(confirming < number for confirming in self._state.confirmations)
-
-    def _start_position(self, number: int) -> int:
-        """Return the position among the start configurations: after a refused draw the next trial gets the same one."""
-        position = self._position(number)
-        if self._grid is not None:
-            return position
-        return position - sum(refused < number for refused in self._state.refused)
 
     def _neighbour_of_best(self, number: int) -> dict[str, ParamValue] | None:
         """Return an untried neighbour of the best trial in the first objective.
@@ -73,7 +74,7 @@ class InitialParams:
         ``None`` if no trial is complete, or if every neighbour was tried.
         """
         trials = self._study.get_trials(deepcopy=False)
-        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE and not is_infeasible(trial)]
         if not complete:
             return None
         sign = 1 if self._recipe.objective.maximize else -1

@@ -11,6 +11,7 @@ from tuner.config.dimensions import AnyDimension
 from tuner.records import ParamValue
 from tuner.search.samplers import distribution
 from tuner.search.study_state import StudyState
+from tuner.search.trial_cache import changed_by_another
 
 
 class OptunaTrials:
@@ -75,7 +76,12 @@ class OptunaTrials:
 
     def finish(self, number: int, state: TrialState, values: float | Sequence[float] | None = None) -> None:
         """End a running trial. With one objective, a pruned trial keeps its last reported value."""
-        self._study.tell(number, values, state=state, skip_if_finished=False)
+        try:
+            self._study.tell(number, values, state=state, skip_if_finished=False)
+        except ValueError as error:
+            if self.get(number).state == TrialState.RUNNING:
+                raise
+            raise changed_by_another(self._study.study_name, f"it ended trial {number}") from error
         self._state.set_trial_state(number, state)
 
     def _forget_what_samplers_saw(self) -> None:

@@ -1,4 +1,4 @@
-"""A study as samplers see it: paused trials look finished, and trials of earlier studies are added."""
+"""A study as samplers see it: paused and infeasible trials have values, and trials of earlier studies are added."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from tuner_storage.trial_attributes import INFEASIBLE
 
 from tuner.search.successive_halving import Rungs
 
@@ -37,6 +38,12 @@ class SamplerView:
     complete first.) If a value must come from a whole training, for a Gaussian process or with several objectives, the
     sampler sees the trial as pruned.
 
+    Optuna's samplers ignore failed trials, so they would propose the same region again. A trial that failed because of
+    its configuration (it diverged, ran out of memory or took too long) is therefore shown as complete with the worst
+    value so far, in each objective. A constraint would need a measure of how far the trial is from being feasible, and
+    only TPE and NSGA-II use constraints. A trial that failed for another reason, such as a killed worker, says nothing
+    about its region and is left out.
+
     Trials of earlier studies come before those of the study; they are in no table of it.
 
     Args:
@@ -44,6 +51,7 @@ class SamplerView:
         rungs: The paused trials and the rungs they reached.
         foreign: Trials of earlier studies. Their numbers differ from those of this study's trials.
         as_complete: Whether trials that were compared at a rung count as complete.
+        with_infeasible: Whether infeasible trials count as complete with the worst value.
 
     Source: Falkner et al. 2018, BOHB, section 4.1, which fits the model to the highest rung with enough trials instead.
     """
@@ -55,11 +63,13 @@ class SamplerView:
         foreign: Sequence[FrozenTrial] = (),
         *,
         as_complete: bool = False,
+        with_infeasible: bool = False,
     ) -> None:
         self._storage = storage
         self._rungs = rungs
         self._foreign = foreign
         self._as_complete = as_complete
+        self._with_infeasible = with_infeasible
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the storage."""
@@ -75,6 +85,8 @@ class SamplerView:
         paused = self._rungs.paused
         own = [self._as_finished(trial, paused) for trial in self._storage.get_all_trials(study_id, deepcopy=deepcopy)]
         trials = [*(copy.deepcopy(self._foreign) if deepcopy else self._foreign), *own]
+        if self._with_infeasible:
+            trials = _with_worst_values(trials, self._storage.get_study_directions(study_id))
         return [trial for trial in trials if states is None or trial.state in states]
 
     def _as_finished(self, trial: FrozenTrial, paused: Container[int]) -> FrozenTrial:
@@ -89,3 +101,26 @@ class SamplerView:
         finished.state = TrialState.COMPLETE if self._as_complete else TrialState.PRUNED
         finished.values, finished.intermediate_values = [value], {level - 1: value}
         return finished
+
+
+def _with_worst_values(trials: list[FrozenTrial], directions: Sequence[StudyDirection]) -> list[FrozenTrial]:
+    """Return the trials, with the infeasible ones complete at the worst value so far. Without any value, none is."""
+    values = [trial.values for trial in trials if trial.state == TrialState.COMPLETE]
+    if not values:
+        return trials
+    worst = [
+        (max if direction == StudyDirection.MINIMIZE else min)(column)
+        for direction, column in zip(directions, zip(*values, strict=True), strict=True)
+    ]
+    return [_complete(trial, worst) if is_infeasible(trial) else trial for trial in trials]
+
+
+def _complete(trial: FrozenTrial, values: Sequence[float]) -> FrozenTrial:
+    complete = copy.copy(trial)
+    complete.state, complete.values, complete.intermediate_values = TrialState.COMPLETE, list(values), {}
+    return complete
+
+
+def is_infeasible(trial: FrozenTrial) -> bool:
+    """Return whether a trial failed because of its configuration, whatever state samplers see it in."""
+    return INFEASIBLE in trial.user_attrs

@@ -10,53 +10,55 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import optuna
 from optuna.trial import TrialState
+from tuner_storage.trial_attributes import INFEASIBLE, REFUSED
 
-from storage.trial_attributes import REFUSED
 from tuner.config.dimensions import AnyDimension, Choice, Float
 from tuner.config.recipe import Recipe
 from tuner.config.tables import PAUSING_PRUNERS
+from tuner.distribution import install
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
+from tuner.search.cma_es import RepeatedCmaEs
 from tuner.search.successive_halving import Rungs
 
 STARTUP = 10  # finished trials that a model of the objective needs before it proposes any
 COVER_EVERY = 8  # one trial in so many covers the space instead of following the model
 NEIGHBOUR_EVERY = 4  # one trial in so many is a neighbour of the best one instead of following the model
+_MOST_POINTS = 1_000_000  # of a whole number or a range with a step, which Optuna's GPSampler makes anew for each trial
+_INDEPENDENT = 1  # the stream of the parameters that a model of the others draws at random
 _LEARNS_FROM = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 
 
-def trial_seed(study_seed: int, number: int) -> int:
-    """Return the seed of a trial, in [0, 2**31), from its study's seed and its number."""
-    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0] >> 1)
+def trial_seed(study_seed: int, number: int, *stream: int) -> int:
+    """Return the seed of a trial, in [0, 2**31), from its study's seed and its number. Each ``stream`` has its own."""
+    return int(np.random.SeedSequence([study_seed, number], spawn_key=stream).generate_state(1)[0] >> 1)
 
 
-def check_sampler(recipe: Recipe, *, server: str | None, requested: bool) -> None:
-    """Refuse a sampler that cannot work here, or that would trust a shared database without being requested.
-
-    CMA-ES keeps its state in the database as pickles, and unpickling can run any code.
-
-    Args:
-        recipe: The search.
-        server: The database if other people may be able to write it, else ``None``.
-        requested: Whether this run names the sampler explicitly.
+def check_sampler(recipe: Recipe) -> None:
+    """Refuse a sampler whose package is not installed.
 
     Raises:
-        RecipeError: With what to do instead.
+        RecipeError: With the command that installs it.
     """
+    for name, dimension in recipe.search_space.dimensions.items() if recipe.sampler == "gp" else ():
+        size = None if isinstance(dimension, Float) and dimension.step is None else dimension.size()
+        if size is not None and size > _MOST_POINTS:
+            raise RecipeError(
+                f"sampler 'gp' lists all values of '{name}': it has {size:,}, at most {_MOST_POINTS:,} are possible",
+                hint="use larger steps, or --sampler tpe",
+            )
     if recipe.sampler == "gp" and importlib.util.find_spec("torch") is None:
-        raise RecipeError("sampler 'gp' needs torch, not installed here", hint="pip install 'tuner[gp]'")
-    if recipe.sampler == "cmaes" and server is not None and not requested:
-        raise RecipeError(
-            f"sampler 'cmaes' runs code that whoever can write {server} may have left there",
-            hint="ask for it with --sampler cmaes if you trust them all; --sampler auto needs no trust",
-        )
+        raise RecipeError("sampler 'gp' needs torch, not installed here", hint=install("gp"))
 
 
 def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> optuna.samplers.BaseSampler:
     """Return the sampler that proposes trial ``number``.
 
-    ``gp`` models the parameters that every trial has. Parameters that only some trials have (``units_1``,
-    ``momentum``) are drawn at random. ``tpe`` models those too.
+    A sampler is made anew for each trial, with streams of random numbers that belong to this trial alone. So a study
+    that is resumed proposes the same, and no two trials draw the same numbers. A model of the parameters that every
+    trial has (``gp``, ``cmaes``) draws the others (``units_1``, ``momentum``) at random, from a second stream: with the
+    same one, both draws would be related. ``tpe`` models those parameters too. All parameters of ``qmc`` come from
+    :func:`sobol_point`.
 
     Args:
         recipe: The search.
@@ -64,6 +66,7 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
         at_random: Draw at random, whatever sampler the recipe names.
     """
     sampler, seed = "random" if at_random else recipe.sampler, trial_seed(recipe.search.seed, number)
+    independent = optuna.samplers.RandomSampler(seed=trial_seed(recipe.search.seed, number, _INDEPENDENT))
     if sampler == "tpe":
         # Some parameters exist only in some trials (units per layer, momentum for sgd). `group` models them too.
         tpe = optuna.samplers.TPESampler(
@@ -72,17 +75,14 @@ def make_sampler(recipe: Recipe, number: int, *, at_random: bool = False) -> opt
         tpe._gamma = good_trials  # noqa: SLF001 - the argument of this name would warn users of its deprecation
         return tpe
     if sampler == "gp":
-        return optuna.samplers.GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
+        return optuna.samplers.GPSampler(
+            n_startup_trials=STARTUP, seed=seed, independent_sampler=independent, warn_independent_sampling=False
+        )
     if sampler == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed)
-    if sampler == "qmc":
-        # The whole study follows one sequence, so the seed must not change from trial to trial.
-        return optuna.samplers.QMCSampler(
-            seed=trial_seed(recipe.search.seed, 0), scramble=True, warn_independent_sampling=False
-        )
     if sampler == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    return optuna.samplers.RandomSampler(seed=seed)
+        return RepeatedCmaEs(seed=seed, independent_sampler=independent, warn_independent_sampling=False)
+    return independent
 
 
 def good_trials(trials: int) -> int:
@@ -100,18 +100,19 @@ def good_trials(trials: int) -> int:
 def covers_space(recipe: Recipe, study: optuna.Study, position: int) -> bool:
     """Return whether the trial at ``position`` covers the space instead of following a model.
 
-    The first trials do, because the model learns from them. Later one trial in ``COVER_EVERY`` does: a model that found
-    one good region early would otherwise never see another one, especially if trials are compared after few epochs.
+    With ``qmc`` all trials do. If the sampler learns, the first trials do, because the model learns from them. Later
+    one trial in ``COVER_EVERY`` does: a model that found one good region early would otherwise never see another one,
+    especially if trials are compared after few epochs.
 
     Source: Falkner et al. 2018, BOHB, section 4.2, where a constant share of the configurations is drawn at random.
     """
     if not learns_from_trials(recipe):
-        return False
+        return recipe.sampler == "qmc"
     if position % COVER_EVERY == COVER_EVERY - 1:
         return True
     states = _LEARNS_FROM[recipe.sampler]
     finished = study.get_trials(deepcopy=False, states=states)
-    return sum(REFUSED not in trial.user_attrs for trial in finished) < STARTUP
+    return sum(not {REFUSED, INFEASIBLE}.intersection(trial.user_attrs) for trial in finished) < STARTUP
 
 
 def is_neighbour(recipe: Recipe, position: int) -> bool:
@@ -136,10 +137,8 @@ def distribution(dimension: AnyDimension) -> optuna.distributions.BaseDistributi
     if isinstance(dimension, Choice):
         return optuna.distributions.CategoricalDistribution(dimension.choices)
     if isinstance(dimension, Float):
-        return optuna.distributions.FloatDistribution(
-            dimension.low, dimension.high, log=dimension.log, step=dimension.step
-        )
-    return optuna.distributions.IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+        return optuna.distributions.FloatDistribution(*dimension.ends(), log=dimension.log, step=dimension.step)
+    return optuna.distributions.IntDistribution(*dimension.ends(), log=dimension.log, step=dimension.step)
 
 
 def sobol_point(recipe: Recipe, number: int, fixed: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
@@ -176,7 +175,8 @@ def make_rungs(recipe: Recipe) -> Rungs:
         limit=recipe.trials,
         maximize=recipe.objective.maximize,
         brackets=recipe.search.pruner == "hyperband",
-        finalists=max(1, recipe.winner.confirm),
+        finalists=recipe.finalists,
+        cyclic=recipe.cyclic,
     )
 
 

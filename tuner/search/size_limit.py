@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from tuner_storage.trial_attributes import REFUSED
 
-from storage.trial_attributes import REFUSED
 from tuner.config.dimensions import AnyDimension
-from tuner.config.hyperparameters import PER_LAYER, Hyperparameters
+from tuner.config.hyperparameters import PER_LAYER, Hyperparameters, InputSize, dimension_of
 from tuner.config.parsing import flat
 from tuner.config.recipe import Recipe
+from tuner.data.schema import DataSchema
 from tuner.errors import RecipeError, RunError
 from tuner.records import ParamValue
 from tuner.search.study_state import StudyState
+from tuner.tables.features import Bins
 
 Weights = Callable[[Hyperparameters], int]  # counts the weights of a configuration's model
 
 REFUSALS_PER_CALL = 20  # refusals after which the coordinator gets a turn, to look after its trainers and its lease
 STUBBORN = 20  # refusals in a row after which trials are drawn at random until one fits
 MOST = 200  # refusals in a row that end the run: the space holds almost nothing else
+_HINT = "give --max-parameters a larger number or none, or lower `units` in [space]"
 _CONSTRAINT = "parameters"
-_SIZES = {"batch_norm", *PER_LAYER, *PER_LAYER.values()}  # the parameters that decide the size of a model
+_SIZES = {  # the parameters that decide the size of a model
+    "batch_norm",
+    "parametric_activation",
+    "input_scale",
+    "numeric_embedding",
+    "periodic_frequencies",
+    "embedding_width",
+    "category_width",
+    *PER_LAYER,
+    *PER_LAYER.values(),
+}
 
 
 class SizeLimit:
@@ -42,6 +54,7 @@ class SizeLimit:
         self._weights = weights
         self._state = state
         self._in_a_row = 0  # in this run
+        self._accepted = False  # whether this run accepted a configuration
 
     def restore(self, trial: FrozenTrial) -> bool:
         """Record a trial that an earlier run refused; returns whether it is one."""
@@ -61,6 +74,7 @@ class SizeLimit:
         weights = too_large(self._most, self._weights, hyperparameters)
         if weights is None or self._most is None:
             self._in_a_row = 0
+            self._accepted = True
             return False
         if self._sets_constraint and _CONSTRAINT not in trial.constraints:  # set already by a run that died here
             trial.set_constraint(_CONSTRAINT, weights / self._most - 1)
@@ -80,8 +94,17 @@ class SizeLimit:
         if self._in_a_row >= MOST and not self._finite:
             raise RunError(
                 f"{self._in_a_row} configurations in a row have more than {self._most:,} weights",
-                hint="raise max_parameters, or lower `units` in [space]",
+                hint=_HINT,
             )
+
+    def check_end(self) -> None:
+        """Check that a run that is over did not refuse every configuration that it drew.
+
+        Raises:
+            RunError: If it did.
+        """
+        if self._in_a_row and not self._accepted:
+            raise RunError(f"every configuration has more than {self._most:,} weights: no trial was run", hint=_HINT)
 
 
 def too_large(most: int | None, weights: Weights | None, hyperparameters: Hyperparameters) -> int | None:
@@ -90,9 +113,24 @@ def too_large(most: int | None, weights: Weights | None, hyperparameters: Hyperp
     return None if most is None or count <= most else count
 
 
-def weights_for(inputs: int, classes: int) -> Weights:
-    """Return a function that counts the weights of models with ``inputs`` values per row and ``classes`` labels."""
-    return lambda hyperparameters: hyperparameters.weights(inputs, classes)
+def weights_for(schema: DataSchema) -> Weights:
+    """Return a function that counts the weights of models for a data set."""
+    inputs, outputs = input_size(schema), schema.outputs
+    return lambda hyperparameters: hyperparameters.weights(inputs, outputs)
+
+
+def input_size(schema: DataSchema) -> InputSize:
+    """Return what decides the size of the first layers."""
+    table = schema.table
+    if table is None:
+        return InputSize(schema.features)
+    return InputSize(
+        features=table.features,
+        numbers=len(table.numbers),
+        bins=Bins.of(table).count,
+        embedded=len(table.embedded),
+        vectors=table.offsets[-1],
+    )
 
 
 def was_refused(trial: FrozenTrial) -> bool:
@@ -124,7 +162,7 @@ def _sized(recipe: Recipe, fixed: dict[str, ParamValue]) -> dict[str, ParamValue
     undecided = []
 
     def draw(name: str, dimension: AnyDimension) -> ParamValue:
-        if name not in fixed and re.sub(r"_\d+$", "", name) in _SIZES:
+        if name not in fixed and dimension_of(name) in _SIZES:
             undecided.append(name)
         return fixed[name] if name in fixed else dimension.at(0.0)
 

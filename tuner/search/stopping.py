@@ -7,8 +7,8 @@ from collections.abc import Callable
 from tuner.config.recipe import Recipe
 
 # Reasons that end the search but leave time for the confirmation, the refit and the test of the winner.
-TIMEOUT, TARGET, PLATEAU = "timeout", "target", "plateau"
-WINNER_FOLLOWS = frozenset({TIMEOUT, TARGET, PLATEAU})
+TIMEOUT, TARGET, PLATEAU, FAILURES = "timeout", "target", "plateau", "failures"
+WINNER_FOLLOWS = frozenset({TIMEOUT, TARGET, PLATEAU, FAILURES})
 
 
 def reason_to_end(recipe: Recipe, best: tuple[int, float] | None, finished_after: Callable[[int], int]) -> str | None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from optuna.trial import TrialState
 
+from tuner.config.tables import Start
 from tuner.jobs import TrialSpec
 from tuner.records import ParamValue
 from tuner.search.neighbours import identity
@@ -58,6 +59,7 @@ class StudyState:
         self._tally: Counter[TrialState] = Counter()
         self._refused: set[int] = set()
         self._confirmations: dict[int, int] = {}
+        self._starts: dict[int, Start] = {}
         self._first_trials: dict[Hashable, int] = {}
         self._running: dict[int, RunningTrial] = {}
         self._attempts: dict[int, RunningAttempt] = {}
@@ -106,6 +108,21 @@ class StudyState:
 
     # Configurations
 
+    def record_start(self, number: int, start: Start) -> None:
+        """Record the start configuration that a trial was made from."""
+        self._starts[number] = start
+        if start.epochs is not None:  # rungs compare trials with the same number of epochs
+            self.rungs.exempt(number)
+
+    def start_of(self, number: int) -> Start | None:
+        """Return the start configuration that a trial trains or confirms, or ``None``."""
+        return self._starts.get(self._confirmations.get(number, number))
+
+    @property
+    def starts(self) -> Mapping[int, Start]:
+        """The start configurations by the trials that were made from them."""
+        return MappingProxyType(self._starts)
+
     @property
     def confirmations(self) -> Mapping[int, int]:
         """For each confirming trial, the trial that it trains again with another seed."""
@@ -140,6 +157,12 @@ class StudyState:
         values = self._running[number].values
         values.append(value)
         return values
+
+    def best_running(self, *, maximize: bool) -> int | None:
+        """Return the running trial with the best value so far, the earlier one of equals; ``None`` if none has one."""
+        sign = -1 if maximize else 1
+        best = {number: min(sign * v for v in trial.values) for number, trial in self._running.items() if trial.values}
+        return min(best, key=lambda number: (best[number], number)) if best else None
 
     def remove_running(self, number: int) -> None:
         """Record that a trial has a result, or waits again. A worker may still be busy with it."""

@@ -7,17 +7,27 @@ from dataclasses import dataclass, field
 
 REDUCTION = 3  # eta: one in so many trials of a rung is promoted
 HALVINGS = 2  # number of rungs: the first one comes after a ninth of the epochs
+_CYCLE_ENDS = (1 / 15, 3 / 15)  # of the schedule coslog, as shares of its steps
 
 
-def rung_levels(epochs: int) -> tuple[int, ...]:
+def rung_levels(epochs: int, *, cyclic: bool = False) -> tuple[int, ...]:
     """Return the rungs: the numbers of epochs after which a trial is compared with others. The last epoch is no rung.
 
-    A trial is compared after a ninth and a third of its epochs. Earlier ranks are mostly noise.
+    A trial is compared after a ninth and a third of its epochs. Earlier ranks are mostly noise. If the learning rate
+    is ``cyclic``, it falls to 0 after a 15th, a fifth and 7/15 of the epochs, where a trial is as good as it can be by
+    then: the first two of these are the rungs.
 
     >>> rung_levels(27), rung_levels(10), rung_levels(2), rung_levels(1)
     ((3, 9), (1, 3), (1,), ())
+    >>> rung_levels(256, cyclic=True)
+    (17, 51)
+
+    Args:
+        epochs: How many epochs a trial trains at most.
+        cyclic: Whether every trial has the schedule ``coslog``: see :mod:`tuner.training.schedules`.
     """
-    levels = {round(epochs / REDUCTION**k) for k in range(1, HALVINGS + 1)}
+    shares = _CYCLE_ENDS if cyclic else [REDUCTION**-k for k in range(1, HALVINGS + 1)]
+    levels = {round(epochs * share) for share in shares}
     return tuple(sorted(level for level in levels if 1 <= level < epochs))
 
 
@@ -54,13 +64,23 @@ class Rungs:
         maximize: Whether larger values are better.
         brackets: ``False`` for one bracket (ASHA); ``True`` for one per rung and one without rungs (Hyperband).
         finalists: How many trials should be complete in the end, however few trials there are.
+        cyclic: Whether the rungs are at the ends of cycles: see :func:`rung_levels`.
 
     Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning, algorithm 2; the number of trials
     per bracket: Li et al. 2018, Hyperband, algorithm 1.
     """
 
-    def __init__(self, epochs: int, *, limit: int, maximize: bool, brackets: bool = False, finalists: int = 1) -> None:
-        levels = rung_levels(epochs)
+    def __init__(
+        self,
+        epochs: int,
+        *,
+        limit: int,
+        maximize: bool,
+        brackets: bool = False,
+        finalists: int = 1,
+        cyclic: bool = False,
+    ) -> None:
+        levels = rung_levels(epochs, cyclic=cyclic)
         self._sign = 1.0 if maximize else -1.0
         self._brackets = [
             [_Rung(level) for level in levels[skip:]] for skip in range(len(levels) + 1 if brackets else 1)
@@ -135,6 +155,21 @@ class Rungs:
         rung = next(rung for rung in self._rungs(number) if number in rung.paused)
         rung.paused.remove(number)
         return rung.level
+
+    def closest_to_promotion(self) -> list[int]:
+        """Return the paused trials, those first that need the fewest further trials to be promoted.
+
+        The trial at place ``i`` (from 0) of a rung with ``n`` trials is promoted once ``n // eta`` is above ``i``. That
+        takes ``eta * (i + 1) - n`` further trials, if all of them are worse. Of equals, the one with more epochs is
+        first.
+        """
+        needed = {
+            number: (REDUCTION * (place + 1) - len(rung.values), -rung.level, number)
+            for rung in self._all()
+            for place, number in enumerate(rung.ranking())
+            if number in rung.paused
+        }
+        return sorted(needed, key=lambda number: needed[number])
 
     def unpromotable(self) -> list[int]:
         """Return the paused trials that can never be promoted, even if all further trials are worse."""

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
+
+from tuner.command_line import command
+from tuner.errors import StudyChangedError
+
+# Reads of single trials. They fail only if another program has removed the trial.
+_READS = {"get_trial", "get_trial_id_from_study_id_trial_number", "get_trial_number_from_id"}
+
+
+def changed_by_another(name: str, change: str) -> StudyChangedError:
+    """Return the error for a study that another program has changed, for example in the Optuna dashboard."""
+    return StudyChangedError(
+        f"another program changed study '{name}' while it ran: {change}",
+        hint=f"every result is kept; continue the study: {command('study start', name)}",
+    )
 
 
 class TrialCache:
     """The trials of one study in memory. No other process may write the study while the cache is used.
+
+    If another program does so nevertheless, for example the Optuna dashboard, the next call that meets the change
+    raises ``StudyChangedError``.
 
     Optuna reads every unfinished trial again each time a sampler asks for the trials, which happens several times per
     proposal. With dozens of paused trials, that took longer than training a small network.
@@ -25,19 +44,37 @@ class TrialCache:
 
     def __init__(self, storage: BaseStorage, study_id: int) -> None:
         self._storage = storage
+        self._name = storage.get_study_name_from_id(study_id)
         self._trials = {trial.number: trial for trial in storage.get_all_trials(study_id, deepcopy=False)}
+        self._count = len(self._trials)
         self._written: set[int] = set()
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the storage; if it writes a trial, the trial is read again later."""
         attribute = getattr(self._storage, name)
-        return self._invalidating(attribute) if name.startswith("set_trial_") else attribute
+        if name.startswith("set_trial_"):
+            return self._invalidating(attribute)
+        return self._exclusive(attribute) if name in _READS else attribute
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial and return its row id."""
-        trial_id = self._storage.create_new_trial(study_id, template_trial=template_trial)
+        with self._changes_by_others():
+            trial_id = self._storage.create_new_trial(study_id, template_trial=template_trial)
+            number = self._storage.get_trial_number_from_id(trial_id)
+        if number != self._count:
+            raise changed_by_another(self._name, f"it added trial {self._count}")
+        self._count += 1
         self._written.add(trial_id)
         return trial_id
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Change the state of a trial; a trial that is to run must be waiting."""
+        self._written.add(trial_id)
+        with self._changes_by_others():
+            if not self._storage.set_trial_state_values(trial_id, state, values):
+                number = self._storage.get_trial_number_from_id(trial_id)
+                raise changed_by_another(self._name, f"it started trial {number}")
+        return True
 
     def get_all_trials(
         self,
@@ -47,7 +84,8 @@ class TrialCache:
     ) -> list[FrozenTrial]:
         """Return the trials of the study in one of the ``states``, in order."""
         for trial_id in sorted(self._written):  # row ids grow, so new trials are appended in order
-            trial = self._storage.get_trial(trial_id)
+            with self._changes_by_others():
+                trial = self._storage.get_trial(trial_id)
             self._trials[trial.number] = trial
         self._written.clear()
         trials = [trial for trial in self._trials.values() if states is None or trial.state in states]
@@ -56,6 +94,24 @@ class TrialCache:
     def _invalidating(self, write: Callable[..., Any]) -> Callable[..., Any]:
         def write_and_invalidate(trial_id: int, *args: Any, **kwargs: Any) -> Any:
             self._written.add(trial_id)
-            return write(trial_id, *args, **kwargs)
+            with self._changes_by_others():
+                return write(trial_id, *args, **kwargs)
 
         return write_and_invalidate
+
+    def _exclusive(self, read: Callable[..., Any]) -> Callable[..., Any]:
+        def read_own(*args: Any, **kwargs: Any) -> Any:
+            with self._changes_by_others():
+                return read(*args, **kwargs)
+
+        return read_own
+
+    @contextmanager
+    def _changes_by_others(self) -> Iterator[None]:
+        """Explain errors of the storage about trials that another program has removed or ended."""
+        try:
+            yield
+        except KeyError as error:
+            raise changed_by_another(self._name, "it removed a trial") from error
+        except UpdateFinishedTrialError as error:
+            raise changed_by_another(self._name, "it ended a trial") from error

@@ -67,7 +67,7 @@ class TrialQueue:
 
         A trial is promoted when it is among the best third of its rung. Late in the search, or when the budget is
         spent, the best paused trial is promoted anyway if too few trials are complete: a search whose trials are all
-        paused would have no winner. Enough are one trial, or as many as are to be confirmed.
+        paused would have no winner. Enough are one trial, or as many as are to be confirmed or averaged.
 
         Args:
             late: Whether the end of the search is near, although new trials may still be created.
@@ -75,9 +75,13 @@ class TrialQueue:
         state = self._state
         number = state.rungs.promotable()
         under_way = state.count(TrialState.COMPLETE) + state.count(TrialState.RUNNING)
-        if number is None and (late or self.full) and under_way < max(1, self._recipe.winner.confirm):
+        if number is None and (late or self.full) and under_way < self._recipe.finalists:
             return state.rungs.best_paused()
         return number
+
+    def without_checkpoint(self) -> list[int]:
+        """Return the paused trials whose checkpoints are not kept: those that are furthest from being promoted."""
+        return self._state.rungs.closest_to_promotion()[self._recipe.budget.keep_checkpoints :]
 
     def unpromotable(self) -> list[int]:
         """Return the paused trials that cannot be promoted any more. Once the search is exhausted, these are all."""

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from tuner_storage import Location
+from tuner_storage.opening import has_database
+from tuner_storage.trial_attributes import INFEASIBLE, LEARNED_FROM
 
-from storage import Location
-from storage.opening import has_database
-from storage.trial_attributes import LEARNED_FROM
 from tuner import studies
-from tuner.config.dimensions import AnyDimension
+from tuner.config.dimensions import AnyDimension, contains
 from tuner.config.hyperparameters import Hyperparameters
-from tuner.config.parsing import contains, flat
 from tuner.config.recipe import Recipe
 from tuner.config.tables import Start
 from tuner.errors import UsageError, did_you_mean
 from tuner.records import Params, ParamValue
+from tuner.search.sampler_view import is_infeasible
 from tuner.search.samplers import distribution, learns_from_trials
 from tuner.search.size_limit import Weights, too_large, was_refused
 
@@ -31,11 +31,12 @@ FOREIGN = "foreign"  # attribute of a trial that only samplers see: its study an
 
 @dataclass(frozen=True, slots=True)
 class EarlierStudy:
-    """An earlier study as it is now; ``trials`` are the complete and pruned ones."""
+    """An earlier study as it is now; ``trials`` are the complete, pruned and infeasible ones."""
 
     name: str
     recipe: Recipe
     fingerprint: str
+    standardised: bool  # its models standardise numbers, see tuner.data.schema
     trials: tuple[FrozenTrial, ...]
 
     def hyperparameters(self, trial: FrozenTrial) -> Hyperparameters:
@@ -54,22 +55,26 @@ class WarmStart:
         earlier: The earlier studies.
         fingerprint: The fingerprint of the study's data.
         weights: Counts the weights of a configuration. Trials that would be refused now are left out.
+        standardised: Whether the models of the study standardise numbers.
     """
 
-    def __init__(self, earlier: Sequence[EarlierStudy], fingerprint: str, weights: Weights) -> None:
+    def __init__(
+        self, earlier: Sequence[EarlierStudy], fingerprint: str, weights: Weights, *, standardised: bool = False
+    ) -> None:
         self._earlier = earlier
+        self._standardised = standardised
         self._fingerprint = fingerprint
         self._weights = weights
 
     def with_start_configurations(self, recipe: Recipe) -> Recipe:
         """Return the recipe of a new study with further start configurations, those that were best elsewhere."""
         own = [start for start in recipe.start if start.origin is None]
-        params_so_far = [flat(start.params) for start in own]
+        params_so_far = [recipe.drawn(start) for start in own]
         further: list[Start] = []
         for source in self._earlier:
             if not self._seeds(recipe, source):
                 best = self._best(recipe, source, params_so_far)
-                params_so_far += [flat(start.params) for start in best]
+                params_so_far += [recipe.drawn(start) for start in best]
                 further += best
         starts = (*own, *further)
         if starts == recipe.start:
@@ -88,7 +93,7 @@ class WarmStart:
             if self._seeds(recipe, source)
             for trial in source.trials
             if (params := self._fitting(recipe, source.hyperparameters(trial))) is not None
-            if trial.state == TrialState.COMPLETE or trial.intermediate_values
+            if trial.state == TrialState.COMPLETE or trial.intermediate_values or is_infeasible(trial)
         ]
         numbers = range(-len(candidates), 0)
         return [
@@ -115,7 +120,8 @@ class WarmStart:
         same = all(
             getattr(recipe, part) == getattr(source.recipe, part) for part in ("validation", "split_seed", "objective")
         )
-        return same and source.fingerprint == self._fingerprint and learns_from_trials(recipe)
+        same_data = (source.fingerprint, source.standardised) == (self._fingerprint, self._standardised)
+        return same and same_data and learns_from_trials(recipe)
 
     def _best(self, recipe: Recipe, source: EarlierStudy, exclude: Sequence[Params]) -> list[Start]:
         """Return the best configurations of an earlier study that are in the new space and not in ``exclude``."""
@@ -176,29 +182,18 @@ def read_earlier(location: Location, name: str, recipe: Recipe, *, is_new: bool)
     return list(earlier.values())
 
 
-def check_same(name: str, before: Recipe, learn_from: Sequence[str] | None) -> None:
-    """Refuse to continue a study with other earlier studies than it began with.
-
-    Args:
-        name: The study.
-        before: The recipe that it ran with last.
-        learn_from: The earlier studies requested now; ``None`` keeps those of ``before``.
-
-    Raises:
-        UsageError: If they differ.
-    """
-    if learn_from is not None and tuple(learn_from) != before.search.learn_from:
-        began = ", ".join(before.search.learn_from) or "none"
-        raise UsageError(
-            f"study '{name}' began by learning from {began}, not from {', '.join(learn_from) or 'none'}",
-            hint="use --fresh to begin again, or --name for a study of its own",
-        )
-
-
 def _read(old: studies.StoredStudy) -> EarlierStudy:
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = [trial for trial in old.study.get_trials(deepcopy=False, states=states) if not was_refused(trial)]
-    return EarlierStudy(old.study.study_name, old.recipe, old.record.data_fingerprint, tuple(trials))
+    ended = (trial for trial in old.study.get_trials(deepcopy=False) if not was_refused(trial))
+    states = {TrialState.COMPLETE, TrialState.PRUNED}
+    trials = [trial for trial in ended if trial.state in states or is_infeasible(trial)]
+    data = studies.data_of(old)
+    return EarlierStudy(
+        old.study.study_name,
+        old.recipe,
+        old.record.data_fingerprint,
+        data is not None and data.schema.standard is not None,
+        tuple(trials),
+    )
 
 
 class _OutsideError(Exception):
@@ -238,7 +233,7 @@ def _copy(
         datetime_complete=trial.datetime_complete,
         params=dict(params),
         distributions={name: distribution(dimension) for name, dimension in dimensions.items()},
-        user_attrs={FOREIGN: origin},
+        user_attrs={FOREIGN: origin} | ({INFEASIBLE: True} if is_infeasible(trial) else {}),
         system_attrs={},
         intermediate_values={} if last is None else {last: trial.intermediate_values[last]},
     )

@@ -7,6 +7,7 @@ because the order of the rows and the dropout masks follow from the trial's seed
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,12 @@ import numpy.typing as npt
 
 from tuner.clock import Clock
 from tuner.errors import RunError
-from tuner.files import atomic_path, is_intact, sha256_of
+from tuner.files import atomic_path, copy_hashed, sha256_of
 from tuner.jobs import CheckpointFile, TrialJob
 from tuner.training.members import check_arrays, check_members
 
 _GROUPS = ("weights", "optimizer", "best_weights")
+WRITING_SHARE = 0.02  # of the training time that regular checkpoints may take; the first one is always written
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -78,16 +80,18 @@ def read(file: CheckpointFile) -> State:
         RunError: If the file was changed, or if its arrays declare more bytes than it has. No array is read then.
         OSError: If the file cannot be read.
     """
-    if not is_intact(file.path, size=file.size, sha256=file.sha256):
-        raise RunError(f"checksum mismatch: {file.path.name}")
-    with zipfile.ZipFile(file.path) as members:  # before NumPy reserves memory for the declared sizes
-        check_members(members, file.path)
-        check_arrays(members, file.path)
-    with np.load(file.path, allow_pickle=False) as archive:
-        values: dict[str, Any] = json.loads(archive["facts"].tobytes())
-        for group in _GROUPS:
-            count = sum(name.startswith(f"{group}_") for name in archive.files)
-            values[group] = [archive[f"{group}_{i}"] for i in range(count)]
+    with tempfile.TemporaryFile() as copy:  # what is loaded is what was checked
+        if copy_hashed(file.path, copy, most=file.size) != file.sha256:
+            raise RunError(f"checksum mismatch: {file.path.name}")
+        with zipfile.ZipFile(copy) as members:  # before NumPy reserves memory for the declared sizes
+            check_members(members, file.path)
+            check_arrays(members, file.path)
+        copy.seek(0)
+        with np.load(copy, allow_pickle=False) as archive:
+            values: dict[str, Any] = json.loads(archive["facts"].tobytes())
+            for group in _GROUPS:
+                count = sum(name.startswith(f"{group}_") for name in archive.files)
+                values[group] = [archive[f"{group}_{i}"] for i in range(count)]
     return State(**values)
 
 
@@ -112,7 +116,7 @@ class Best(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 
 
 class Keeper:
-    """Writes the state of one trial every few seconds.
+    """Writes the state of one trial every few seconds, more rarely the longer a write takes.
 
     Args:
         job: The trial.
@@ -126,13 +130,19 @@ class Keeper:
         self._model = model
         self._best = best
         self._clock = clock
-        self._written = time.monotonic()
+        self._began = self._written = time.monotonic()
+        self._cost = 0.0  # seconds of the last write
 
     def keep_if_due(self, history: Sequence[Mapping[str, float]]) -> CheckpointFile | None:
-        """Write the state if enough time has passed since the last one. After the last epoch, no state is needed."""
-        if len(history) == self._job.epochs or time.monotonic() - self._written < self._job.checkpoint_seconds:
-            return None
-        return self.keep(history)
+        """Write the state if it is due. After the last epoch, no state is needed."""
+        return self.keep(history) if len(history) < self._job.epochs and self._is_due() else None
+
+    def _is_due(self) -> bool:
+        """Return whether the last state is old enough, and one more stays within ``WRITING_SHARE`` of the time."""
+        now = time.monotonic()
+        if now - self._written < self._job.checkpoint_seconds:
+            return False
+        return self._clock.seconds["checkpoint"] + self._cost <= WRITING_SHARE * (now - self._began)
 
     def keep(self, history: Sequence[Mapping[str, float]]) -> CheckpointFile:
         """Write the state; ``history`` holds the metrics of the finished epochs.
@@ -140,10 +150,11 @@ class Keeper:
         Raises:
             OSError: If the file cannot be written.
         """
-        best = self._best
+        best, began = self._best, time.monotonic()
         with self._clock("checkpoint"):
             weights, optimizer = self._model.state()
             state = State(weights, optimizer, best.best_weights, best.best_epoch, float(best.best), best.wait, history)
             file = write(state, self._job)
         self._written = time.monotonic()
+        self._cost = self._written - began
         return file

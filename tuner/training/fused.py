@@ -10,25 +10,42 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from tuner.clock import Clock
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.data.schema import DataSchema
+from tuner.errors import RunError
+from tuner.records import Metrics
+from tuner.tables.features import prepare
 from tuner.training.checkpoint import Arrays, State
+from tuner.training.parts import Parts
 from tuner.training.rows import EVALUATION_BATCH, Rows, order_of, orders
+from tuner.training.scaling import Scaling
+from tuner.training.schedules import flat_cos
 from tuner.training.structure import Settings, Structure
+from tuner.training.targets import class_weights
+
+if TYPE_CHECKING:
+    from tuner.training.program import Course
 
 
 class TensorFlowFused(keras.Model):  # type: ignore[misc]
     """An MLP that a shared program trains. Its own weights are updated after each epoch.
 
     Attributes:
+        parts: What training needs to know of the model.
+        steps: Optimizer steps of the whole trial.
+        schedule: Schedule of the learning rate, or ``None``.
         traced: Whether the program had to be traced for this model.
     """
 
+    parts: Parts
+    steps: int
     traced = False
 
     def fit_rows(
@@ -47,7 +64,8 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
 
         Args:
             hp: The configuration. A batch size larger than the number of rows is reduced to it.
-            train: Inputs, shape ``(rows, ...)``, and labels, shape ``(rows,)``: see :func:`~tuner.training.rows.place`.
+            train: Inputs, shape ``(rows, ...)``, and targets, shape ``(rows,)``, from
+                :func:`~tuner.training.rows.place`. Of a table, prepared rows; a numeric target is in its units.
             validation: The same for the validation rows. If ``None``, there are no validation metrics.
             epochs: Total number of epochs, including those of ``state``.
             seed: Seed of the order of the rows and of the dropout masks.
@@ -60,13 +78,19 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         clock = clock or Clock()
         train = _flat(train)
         validation = _flat(validation) if validation else None
-        program = program_of(Structure.of(hp, train[0].dtype.name))
-        settings = Settings.of(hp, scale=self.get_layer("rescale").scale, seed=seed)
+        parts = self.parts
+        program = program_of(Structure.of(hp, parts.schema), train[0].device)
+        y = train[1].numpy()
+        if parts.target is not None:
+            train = train[0], program.targets(parts.target.standardise(y))
+        settings = Settings.of(hp, seed=seed, class_weights=class_weights(hp, y, len(parts.schema.classes)))
+        if state is not None:
+            self.set_weights(state.weights)
+        program.load([variable.numpy() for variable in parts.variables], state.optimizer if state else None)
         with clock("trace"):
             self.traced = program.trace()
         with clock("compile"):
-            program.optimize(train, settings)
-        program.load(self.get_weights() if state is None else state.weights, state.optimizer if state else None)
+            program.optimize(train, parts.preprocessing, settings)
         self._program = program
         rows = train[0].shape[0]
         steps = math.ceil(rows / hp.batch_size)
@@ -76,29 +100,80 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         for epoch in range(state.epochs if state else 0, epochs):
             calls.on_epoch_begin(epoch)
             with clock("train"):
-                rates = self._rates(epoch * steps, steps)
-                logs = program.train(train, order_of(rows, seed, epoch), rates, epoch * steps, settings)
-            self.set_weights([variable.numpy() for variable in program.weights])
+                course = self._course(hp, epoch * steps, steps)
+                logs = program.train(
+                    train,
+                    order_of(rows, seed, epoch),
+                    course,
+                    first=epoch * steps,
+                    preprocessing=parts.preprocessing,
+                    settings=settings,
+                )
+            for variable, trained in zip(parts.variables, program.weights, strict=True):
+                variable.assign(trained)
             if validation is not None:
                 with clock("validate"):
-                    metrics = program.evaluate(validation, settings.scale)
-                    logs |= {f"val_{name}": value for name, value in metrics.items()}
+                    logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
             calls.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
         calls.on_train_end()
         return self.history
 
-    def state(self) -> tuple[Arrays, Arrays]:
-        """Return the state that training needs to continue after this epoch: weights and optimizer slots."""
-        return self.get_weights(), [slot.numpy() for slot in self._program.slots]
+    def outputs_of(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return what the model for prediction returns for a few raw or encoded rows, computed as in training.
 
-    def _rates(self, first: int, steps: int) -> Any:
-        """Return the learning rate of each step of an epoch, shape ``(steps,)``; set the optimizer to the last step."""
+        Args:
+            x: Raw or encoded rows, shape ``(rows, ...)``.
+
+        Returns:
+            Probabilities, shape ``(rows, classes)``, or numbers in the units of the target, shape ``(rows, 1)``.
+        """
+        parts = self.parts
+        self._program.load([variable.numpy() for variable in parts.variables])
+        read = prepare(x, parts.schema.table) if parts.schema.table else x.reshape(len(x), -1)
+        outputs = self._program.exact_outputs(read, parts.preprocessing)
+        return parts.target.restore(outputs) if parts.target else _softmax(outputs)
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return the state that training needs to continue after this epoch: weights and what the optimizer keeps."""
+        return self.get_weights(), self._program.state()
+
+    def _measure(self, rows: Rows) -> Metrics:
+        """Return the metrics of the current weights; for a table, those of its task."""
+        parts, program = self.parts, self._program
+        if isinstance(parts.preprocessing, Scaling):
+            return program.evaluate(rows, parts.preprocessing)
+        raw = program.raw_outputs(rows[0], parts.preprocessing)
+        task, numeric = parts.schema.task, parts.schema.numeric
+        if not np.isfinite(raw).all():
+            return dict.fromkeys(("loss", *task.metrics), math.nan)
+        raw = parts.target.restore(raw) if parts.target else raw
+        return task.measure(rows[1].numpy(), raw, variance=numeric.variance if numeric else 1.0)
+
+    def _course(self, hp: Hyperparameters, first: int, steps: int) -> Course:
+        """Return what changes from step to step in an epoch; set the optimizer to its last step."""
+        from tuner.training.program import Course
+
         self.optimizer.iterations.assign(first + steps)
         if self.schedule is None:  # a callback can change the rate
-            return np.full(steps, keras.ops.convert_to_numpy(self.optimizer.learning_rate), np.float32)
-        return keras.ops.convert_to_numpy(self.schedule(np.arange(first, first + steps)))
+            rate = np.full(steps, keras.ops.convert_to_numpy(self.optimizer.learning_rate), np.float32)
+        else:
+            rate = keras.ops.convert_to_numpy(self.schedule(np.arange(first, first + steps)))
+        relaxed, constant = flat_cos(first, steps, self.steps), np.ones(steps, np.float32)
+        return Course(
+            rate,
+            dropout=constant if hp.dropout_schedule == "constant" else relaxed,
+            decay=constant if hp.weight_decay_schedule == "constant" else relaxed,
+        )
+
+
+def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        probabilities: npt.NDArray[np.float32] = tf.nn.softmax(logits).numpy()
+    return probabilities
 
 
 def _flat(rows: Rows) -> Rows:
@@ -112,6 +187,8 @@ def _flat(rows: Rows) -> Rows:
 class JaxFused(keras.Model):  # type: ignore[misc]
     """An MLP that trains an epoch as a ``jax.lax.scan``. Keras does not copy the rows for each epoch."""
 
+    parts: Parts
+    steps: int
     traced = True
 
     def fit_rows(
@@ -126,7 +203,12 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         clock: Clock | None = None,
         state: State | None = None,
     ) -> keras.callbacks.History:
-        """Train with Keras' ``fit``. The arguments are those of :meth:`TensorFlowFused.fit_rows`."""
+        """Train with Keras' ``fit``. The arguments are those of :meth:`TensorFlowFused.fit_rows`.
+
+        Raises:
+            RunError: If the data are a table, or the configuration has what only the program can do.
+        """
+        refuse_on_jax(hp, self.parts.schema)
         self._build_all(train)
         self.train_batch = hp.batch_size
         first = 0
@@ -147,6 +229,11 @@ class JaxFused(keras.Model):  # type: ignore[misc]
                 shuffle=False,  # the orders are shuffled already
                 verbose=0,
             )
+
+    def outputs_of(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the probabilities for a few raw rows: see :meth:`TensorFlowFused.outputs_of`."""
+        logits = self(keras.ops.convert_to_tensor(x), training=False)
+        return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits)), np.float32)
 
     def state(self) -> tuple[Arrays, Arrays]:
         """Return the state that training needs to continue. The variables include the seeds of the dropout layers."""
@@ -191,6 +278,27 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         if whole < order.size:
             state, logs = body(state, order[whole:])
         return logs, state
+
+
+def refuse_on_jax(hp: Hyperparameters, schema: DataSchema) -> None:
+    """Refuse what only the program for TensorFlow can do, such as a rate of its own for each variable.
+
+    Raises:
+        RunError: Naming the first such thing.
+    """
+    needs = {
+        "a table": schema.table is not None,
+        "parametrization = 'ntk'": hp.parametrization == "ntk",
+        "input_scale": hp.input_scale,
+        "dropout_schedule": hp.dropout_schedule != "constant",
+        "weight_decay_schedule": hp.weight_decay_schedule != "constant",
+        "use_ema": hp.use_ema,
+        **{name: getattr(hp, name) > 0 for name in ("l1", "l2", "max_norm", "clip_norm")},
+        "class_weight": hp.class_weight != "none",
+    }
+    for name, is_needed in needs.items():
+        if is_needed:
+            raise RunError(f"{name} cannot be trained with JAX", hint="unset KERAS_BACKEND, to train with TensorFlow")
 
 
 FusedModel = JaxFused if keras.backend.backend() == "jax" else TensorFlowFused

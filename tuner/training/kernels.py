@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_BETA_1, _BETA_2, _RHO, _RHO_ADADELTA, _EPSILON = 0.9, 0.999, 0.9, 0.95, 1e-7
+_BETA_1, _RHO, _RHO_ADADELTA, _EPSILON = 0.9, 0.9, 0.95, 1e-7
 
 
 def slots_per_weight(optimizer: str, *, momentum: bool) -> int:
@@ -20,17 +20,24 @@ def slots_per_weight(optimizer: str, *, momentum: bool) -> int:
     return int(momentum) if optimizer == "sgd" else 2
 
 
-def decay(variables: Sequence[Any], share: Any) -> None:
-    """Shrink all variables by the fraction ``share`` before their update.
+def decay(variable: Any, share: Any) -> None:
+    """Shrink a variable by the fraction ``share`` before its update.
 
     Source: Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, algorithm 2.
     """
-    for variable in variables:
-        variable.assign_sub(variable * share)
+    variable.assign_sub(variable * share)
 
 
 def update(
-    optimizer: str, variable: Any, slots: Sequence[Any], gradient: Any, *, rate: Any, step: Any, momentum: Any
+    optimizer: str,
+    variable: Any,
+    slots: Sequence[Any],
+    gradient: Any,
+    *,
+    rate: Any,
+    step: Any,
+    momentum: Any,
+    beta_2: Any,
 ) -> None:
     """Update a variable and its slots in one pass.
 
@@ -42,6 +49,7 @@ def update(
         rate: Learning rate of this step.
         step: Number of this step from 1, a float. Only adam uses it.
         momentum: Momentum. Only sgd uses it.
+        beta_2: Decay of the second moment. Only adam uses it.
 
     Sources: Kingma & Ba 2015, Adam, algorithm 1 with the bias correction of the end of its section 2; Tieleman &
     Hinton 2012, lecture 6.5 of Neural Networks for Machine Learning; Zeiler 2012, ADADELTA, algorithm 1; Sutskever et
@@ -51,8 +59,8 @@ def update(
     var = variable.handle
     if optimizer == "adam":
         tf.raw_ops.ResourceApplyAdam(
-            var=var, m=handles[0], v=handles[1], beta1_power=tf.pow(_BETA_1, step), beta2_power=tf.pow(_BETA_2, step),
-            lr=rate, beta1=_BETA_1, beta2=_BETA_2, epsilon=_EPSILON, grad=gradient,
+            var=var, m=handles[0], v=handles[1], beta1_power=tf.pow(_BETA_1, step), beta2_power=tf.pow(beta_2, step),
+            lr=rate, beta1=_BETA_1, beta2=beta_2, epsilon=_EPSILON, grad=gradient,
         )  # fmt: skip
     elif optimizer == "rmsprop":  # the kernel requires a momentum slot; with a momentum of 0 it has no effect
         tf.raw_ops.ResourceApplyRMSProp(

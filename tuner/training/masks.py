@@ -7,6 +7,7 @@ model has Keras' own dropout layer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -14,25 +15,36 @@ import tensorflow as tf
 _LEVELS = 2**16
 
 
-def drop(x: Any, rate: Any, key: tuple[Any, Any, int]) -> Any:
+Key = Sequence[Any]  # seed of the trial, step, and layer in [0, 64); the same key always gives the same numbers
+
+
+def drop(x: Any, rate: Any, key: Key) -> Any:
     """Return ``x`` with a share ``rate`` of its elements set to 0 and the others scaled up to keep the mean.
 
     Args:
         x: Activations of any shape.
         rate: Share of elements to drop, a scalar in [0, 1).
-        key: Seed of the trial, step and layer. The same key always gives the same mask.
+        key: Seed of the mask.
 
     Source: Srivastava et al. 2014, Dropout, section 4, with the scaling by ``1 / (1 - rate)`` in training.
     """
+    dropped = tf.round(rate * _LEVELS)
+    kept = tf.cast(_levels(tf.shape(x), tf.size(x), key) >= tf.cast(dropped, tf.uint16), x.dtype)
+    return _masked(x, kept * (_LEVELS / (_LEVELS - dropped)))
+
+
+def is_kept(shape: Any, rate: float, key: Key) -> Any:
+    """Return booleans of a shape, of which a share ``rate`` is false."""
+    return _levels(shape, tf.reduce_prod(shape), key) >= tf.constant(round(rate * _LEVELS), tf.uint16)
+
+
+def _levels(shape: Any, count: Any, key: Key) -> Any:
+    """Return ``count`` random numbers of 16 bits, in a shape."""
     seed, step, layer = key
-    count = tf.size(x)
     words = tf.random.stateless_uniform(
         [(count + 1) // 2], seed=tf.stack([seed, step * 64 + layer]), minval=None, maxval=None, dtype=tf.uint32
     )
-    levels = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], tf.shape(x))
-    dropped = tf.round(rate * _LEVELS)
-    kept = tf.cast(levels >= tf.cast(dropped, tf.uint16), x.dtype)
-    return _masked(x, kept * (_LEVELS / (_LEVELS - dropped)))
+    return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]

@@ -6,37 +6,22 @@ stops zip bombs (small files that unpack to many bytes), which need compression 
 
 from __future__ import annotations
 
-import math
+import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from tuner.data.numpy_files import BROKEN, member_header
 from tuner.errors import RunError
+from tuner.memory import sized
 
 HINT = "nothing of it was loaded; use another trial, or export the model again"
-BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)  # of zipfile.read
 
 
 def refused(path: Path, what: str) -> RunError:
     """Return the error for a file that is not loaded. The message is the path and ``what``."""
     return RunError(f"{path} {what}", hint=HINT)
-
-
-def sized(count: int) -> str:
-    """Return a number of bytes as text, such as ``1.5 MB``."""
-    for unit, power in (("GB", 3), ("MB", 2), ("kB", 1)):
-        if count >= 1000**power:
-            return f"{count / 1000**power:.1f} {unit}"
-    return f"{count} bytes"
 
 
 def check_members(archive: zipfile.ZipFile, path: Path, names: Iterable[str] | None = None) -> None:
@@ -65,12 +50,17 @@ def check_members(archive: zipfile.ZipFile, path: Path, names: Iterable[str] | N
         verb = "holds" if wrong & seen else "lacks"
         first = min(wrong & seen or wrong)
         raise refused(path, f"{verb} {first!r}: Keras writes {', '.join(names)}")
-    declared, size = sum(member.file_size for member in archive.infolist()), path.stat().st_size
+    declared, size = sum(member.file_size for member in archive.infolist()), _size_of(archive)
     if declared > size:
         raise refused(path, f"unpacks to {sized(declared)}, more than the {sized(size)} allowed: its own size")
     for member in archive.infolist():
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
             raise refused(path, f"holds {member.filename!r} compressed, and no tuner writes that")
+
+
+def _size_of(archive: zipfile.ZipFile) -> int:
+    """Return the size of an open zip file in bytes."""
+    return 0 if archive.fp is None else archive.fp.seek(0, os.SEEK_END)
 
 
 def check_arrays(archive: zipfile.ZipFile, path: Path) -> None:
@@ -81,19 +71,11 @@ def check_arrays(archive: zipfile.ZipFile, path: Path) -> None:
     Raises:
         RunError: If a member is no array, or declares more bytes than it has.
     """
-    from numpy.lib import format as npy
-
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     for member in archive.infolist():
         try:
-            with archive.open(member) as file:
-                shape, _, dtype = readers[npy.read_magic(file)](file)
-        except (*BROKEN, KeyError) as error:
-            raise refused(path, f"is damaged: {member.filename!r} is no array of numbers") from error
-        declared = math.prod(shape) * dtype.itemsize
-        if declared > member.file_size:
-            allowed = sized(member.file_size)
-            raise refused(path, f"unpacks {member.filename!r} to {sized(declared)}, more than the {allowed} allowed")
+            member_header(archive, member)
+        except BROKEN as error:
+            raise refused(path, f"is damaged: {member.filename!r} {error}") from error
 
 
 def _check_name(path: Path, name: str) -> None:

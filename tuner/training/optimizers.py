@@ -1,4 +1,4 @@
-"""Creates Keras optimizers and schedules from a configuration.
+"""Creates Keras optimizers from a configuration.
 
 On TensorFlow, :mod:`tuner.training.kernels` updates the weights. The Keras optimizer then only holds the learning rate,
 which callbacks can read and change.
@@ -21,16 +21,13 @@ _OPTIMIZERS = {
 }
 
 
-def make_schedule(hp: Hyperparameters, steps: int) -> keras.optimizers.schedules.LearningRateSchedule | None:
-    """Return the schedule for a trial of ``steps`` optimizer steps; ``None`` for a constant rate."""
-    return keras.optimizers.schedules.CosineDecay(hp.learning_rate, steps) if hp.schedule == "cosine" else None
-
-
 def make_optimizer(hp: Hyperparameters, schedule: Any) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a configuration; ``schedule`` is the result of :func:`make_schedule`."""
+    """Return the optimizer of a configuration; ``schedule`` is from :func:`~tuner.training.schedules.make_schedule`."""
     settings: dict[str, Any] = {"learning_rate": schedule or hp.learning_rate}
     if hp.weight_decay or hp.optimizer == "adamw":
         settings["weight_decay"] = hp.weight_decay
     if hp.optimizer == "sgd":
         settings["momentum"] = hp.momentum
+    if hp.optimizer in {"adam", "adamw"}:
+        settings["beta_2"] = hp.beta_2
     return _OPTIMIZERS[hp.optimizer](**settings)

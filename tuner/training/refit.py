@@ -11,32 +11,38 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy.typing as npt
 
-from tuner.data.dataset import Dataset
+from tuner.data.schema import DataSchema
+from tuner.data.settle import pack
 from tuner.jobs import ASKED_TO_STOP, AskInstruction, EpochEnd, Instruction, RefitEnd, RefitJob
 from tuner.records import Metrics
 from tuner.training.model import build_for
 from tuner.training.model_file import save_model
+from tuner.training.plateau import plateau_callbacks
 from tuner.training.reporting import what_broke
 from tuner.training.rows import Rows
 
 
 def refit(
     job: RefitJob,
-    data: Dataset,
+    schema: DataSchema,
     parts: Sequence[Rows],
     on_epoch: Callable[[EpochEnd], None],
     instruction: AskInstruction,
+    *,
+    sample: npt.NDArray[Any],
 ) -> RefitEnd:
     """Train the model of a job on all rows of ``parts`` and save it after the last epoch.
 
     Args:
         job: The refit. The learning rate schedule covers ``schedule_epochs`` epochs, but only ``epochs`` are trained.
-        data: The data set.
+        schema: Input and target of the data set.
         parts: Training rows and validation rows on the device. They are joined in this order. Each epoch shuffles them
             with its own seed.
-        on_epoch: Called after each epoch, with ``loss`` and ``accuracy`` on the training rows.
+        on_epoch: Called after each epoch, with ``loss`` and, for classes, ``accuracy`` on the training rows.
         instruction: Called after each epoch except the last. Only ``INTERRUPT`` ends the training.
+        sample: Raw or encoded rows for which the outputs of the model are recorded.
 
     Raises:
         Exception: Any error while building, training and saving.
@@ -44,10 +50,14 @@ def refit(
     x, y = (keras.ops.concatenate(column) for column in zip(*parts, strict=True))
     rows = len(x)
     hp = job.hyperparameters
-    model, predictor = build_for(data, hp, rows=rows, epochs=job.schedule_epochs, seed=job.seed)
+    model, predictor = build_for(schema, hp, x, epochs=job.schedule_epochs, seed=job.seed)
     watch = _Watch(job, on_epoch, instruction)
-    model.fit_rows(hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=[watch])
-    model_file = save_model(predictor, job.model_path) if watch.reason is None else None
+    model.fit_rows(
+        hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=[watch, *plateau_callbacks(hp, monitor="loss")]
+    )
+    model_file = None
+    if watch.reason is None:
+        model_file = save_model(predictor, job.model_path, pack(model.outputs_of(sample)))
     return RefitEnd(job.number, watch.metrics, watch.epochs, rows, model_file, watch.reason)
 
 

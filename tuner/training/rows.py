@@ -11,18 +11,19 @@ import numpy.typing as npt
 
 EVALUATION_BATCH = 4096  # rows per evaluation step; limits the memory for activations
 
-Rows = tuple[Any, Any]  # inputs (rows, ...) and labels (rows,), arrays or tensors
+Rows = tuple[Any, Any]  # inputs (rows, ...) and targets (rows,), arrays or tensors
 
 
 def place(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Rows:
-    """Copy inputs and labels to the device. Inputs keep their type, labels become ``int32``."""
+    """Copy inputs and targets to the device. Inputs keep their type; classes become ``int32``, numbers ``float32``."""
+    y = y.astype(np.int32 if y.dtype.kind in "iub" else np.float32)
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.device_put(x), jax.device_put(y.astype(np.int32))
+        return jax.device_put(x), jax.device_put(y)
     import tensorflow as tf
 
-    return tf.constant(x), tf.constant(y.astype(np.int32))
+    return tf.constant(x), tf.constant(y)
 
 
 def order_of(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:

@@ -1,20 +1,83 @@
-"""Prepares Keras and its backend in this process: output, threads and device. Call this before Keras is imported."""
+"""Loads Keras and its backend, and prepares them in this process: settings, output, threads and device."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from tuner.distribution import install
+from tuner.environment import check_backend
 from tuner.errors import RunError
 from tuner.silence import silenced
 
 
 def import_backend() -> None:
-    """Import Keras and its backend without their output. The first time takes about 10 seconds."""
+    """Import Keras and its backend without their output. The first time takes about 10 seconds.
+
+    Raises:
+        UsageError: If the backend cannot be used.
+    """
+    check_backend()
     with silenced():
         import keras
 
         if keras.backend.backend() == "tensorflow":
             import tensorflow  # noqa: F401, ICN001
+
+
+@contextmanager
+def standard_keras() -> Iterator[None]:
+    """Use the standard settings of Keras inside the block, whatever ``~/.keras/keras.json`` and its variables say.
+
+    Afterwards, the settings are what they were: the calling program may have chosen them.
+    """
+    import keras
+
+    config = keras.config
+    before = [
+        (config.set_floatx, config.floatx(), "float32"),
+        (config.set_epsilon, config.epsilon(), 1e-7),
+        (config.set_image_data_format, config.image_data_format(), "channels_last"),
+        (config.set_dtype_policy, config.dtype_policy(), "float32"),
+        (config.set_max_epochs, config.max_epochs(), None),
+        (config.set_max_steps_per_epoch, config.max_steps_per_epoch(), None),
+    ]
+    try:
+        for change, _, standard in before:
+            change(standard)
+        yield
+    finally:
+        for change, value, _ in before:
+            change(value)
+
+
+@contextmanager
+def ready_keras(device: str) -> Iterator[None]:
+    """Use the standard settings of Keras inside the block, and with ``cpu`` no other device."""
+    import keras
+
+    with standard_keras():
+        if device == "cpu":
+            with keras.device("cpu:0"):
+                yield
+        else:
+            yield
+
+
+def restrict_process(device: str, threads: int | None) -> None:
+    """Set what a backend reads from the environment of its process when it starts. Only for our own processes.
+
+    Args:
+        device: With ``cpu``, the drivers of GPUs are not even loaded.
+        threads: Number of CPU threads of JAX; TensorFlow gets it from :func:`prepare`.
+    """
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers can share one GPU
+    if threads is not None:
+        os.environ.setdefault("NPROC", str(threads))  # read by XLA's pool of threads
 
 
 def prepare(device: str = "auto", threads: int | None = None) -> str:
@@ -28,21 +91,17 @@ def prepare(device: str = "auto", threads: int | None = None) -> str:
         The device, for people: ``cpu`` or the name of the GPU.
 
     Raises:
+        UsageError: If the backend of Keras cannot be used.
         RunError: If ``device`` is ``gpu`` and there is no GPU.
     """
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
     import_backend()
     import keras
 
     with silenced():  # the search for a GPU prints a message for each missing driver
         name = _prepare_jax() if keras.backend.backend() == "jax" else _prepare_tensorflow(threads)
     if device == "gpu" and name == "cpu":
-        raise RunError(
-            "no GPU was found", hint="use --device auto, or install the driver and `pip install 'tuner[gpu]'`"
-        )
-    return name
+        raise RunError("no GPU was found", hint=f"use --device auto, or install the driver and `{install('gpu')}`")
+    return "cpu" if device == "cpu" else name
 
 
 def _prepare_tensorflow(threads: int | None) -> str:

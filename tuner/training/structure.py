@@ -5,7 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.data.schema import DataSchema
+from tuner.tables.inputs import TableInput
+from tuner.tasks.base import Loss
+
+
+@dataclass(frozen=True)
+class TableStructure:
+    """How a program reads prepared rows of a table: see :func:`tuner.tables.features.prepare`.
+
+    Attributes:
+        numbers: How many of the features are numbers; they come first.
+        features: Number of features. The embedded codes follow.
+        offsets: Where the vectors of each embedded code begin in the table of all vectors; at the end, its length.
+        embedding: How numbers are embedded: ``none``, ``periodic`` or ``piecewise_linear``.
+    """
+
+    numbers: int
+    features: int
+    offsets: tuple[int, ...]
+    embedding: str
+
+    @classmethod
+    def of(cls, hp: Hyperparameters, table: TableInput) -> Self:
+        """Return the structure of a table. Without numbers, there is nothing to embed."""
+        embedding = hp.numeric_embedding if table.numbers else "none"
+        return cls(len(table.numbers), table.features, table.offsets, embedding)
 
 
 @dataclass(frozen=True)
@@ -17,33 +46,56 @@ class Structure:
     """
 
     dtype: str
+    standardised: bool
+    table: TableStructure | None
+    loss: Loss
     layers: int
     activation: str
+    parametric: bool
+    input_scale: bool
     batch_norm: bool
     input_dropout: bool
     dropout: bool
+    dropout_schedule: bool
     optimizer: str
     momentum: bool
     decay: bool
+    decay_schedule: bool
+    ntk: bool
+    ema: bool
+    l1: bool
+    l2: bool
+    max_norm: bool
+    clip_norm: bool
+    class_weight: bool
 
     @classmethod
-    def of(cls, hp: Hyperparameters, dtype: str) -> Self:
-        """Return the structure of a configuration.
-
-        Args:
-            hp: The configuration.
-            dtype: Type of the raw values, e.g. ``uint8``.
-        """
+    def of(cls, hp: Hyperparameters, schema: DataSchema) -> Self:
+        """Return the structure of a configuration for a data set."""
         return cls(
-            dtype=dtype,
+            dtype=schema.dtype,
+            standardised=schema.standard is not None,
+            table=TableStructure.of(hp, schema.table) if schema.table else None,
+            loss=schema.task.loss,
             layers=hp.layers,
             activation=hp.activation,
+            parametric=hp.parametric_activation and hp.layers > 0,
+            input_scale=hp.input_scale,
             batch_norm=hp.batch_norm,
             input_dropout=hp.input_dropout > 0,
             dropout=hp.dropout > 0,
+            dropout_schedule=hp.dropout_schedule != "constant" and max(hp.dropout, hp.input_dropout) > 0,
             optimizer="adam" if hp.optimizer == "adamw" else hp.optimizer,  # they differ only in the decay
             momentum=hp.optimizer == "sgd" and hp.momentum > 0,
             decay=hp.weight_decay > 0,
+            decay_schedule=hp.weight_decay_schedule != "constant" and hp.weight_decay > 0,
+            ntk=hp.parametrization == "ntk",
+            ema=hp.use_ema,
+            l1=hp.l1 > 0,
+            l2=hp.l2 > 0,
+            max_norm=hp.max_norm > 0 and hp.layers > 0,
+            clip_norm=hp.clip_norm > 0,
+            class_weight=hp.class_weight != "none" and schema.numeric is None,
         )
 
 
@@ -51,29 +103,41 @@ class Structure:
 class Settings:
     """The arguments of a program for one trial.
 
-    ``scale`` is the factor for raw values and ``seed`` the seed of the dropout masks. The other fields are those of
-    :class:`~tuner.config.hyperparameters.Hyperparameters`.
+    ``seed`` is the seed of the dropout masks. ``class_weights`` are the weights of the classes in the loss. The other
+    fields are those of :class:`~tuner.config.hyperparameters.Hyperparameters`.
     """
 
-    scale: float
     dropout: float
     input_dropout: float
     momentum: float
+    beta_2: float
     weight_decay: float
     label_smoothing: float
+    ema_momentum: float
+    l1: float
+    l2: float
+    max_norm: float
+    clip_norm: float
     batch_size: int
     seed: int
+    class_weights: NDArray[np.float32]
 
     @classmethod
-    def of(cls, hp: Hyperparameters, *, scale: float, seed: int) -> Self:
+    def of(cls, hp: Hyperparameters, *, seed: int, class_weights: NDArray[np.float32]) -> Self:
         """Return the settings of a configuration."""
         return cls(
-            scale=scale,
             dropout=hp.dropout,
             input_dropout=hp.input_dropout,
             momentum=hp.momentum,
+            beta_2=hp.beta_2,
             weight_decay=hp.weight_decay,
             label_smoothing=hp.label_smoothing,
+            ema_momentum=hp.ema_momentum,
+            l1=hp.l1,
+            l2=hp.l2,
+            max_norm=hp.max_norm,
+            clip_norm=hp.clip_norm,
             batch_size=hp.batch_size,
             seed=seed,
+            class_weights=class_weights,
         )

@@ -8,15 +8,23 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from tuner.clock import Clock
 from tuner.data.lookup import load_dataset
-from tuner.data.split import split_rows
+from tuner.data.schema import schema_of
+from tuner.data.settle import pack, spread
+from tuner.data.training_rows import TrainingRows, map_rows, split_dataset
+from tuner.errors import DataError
 from tuner.files import DISK_FULL_ERRORS
 from tuner.jobs import (
     DISK_FULL,
     OUT_OF_MEMORY,
     AskInstruction,
+    AssessEnd,
+    AssessJob,
     End,
     EpochEnd,
     Instruction,
@@ -29,12 +37,13 @@ from tuner.jobs import (
     TrialEnd,
     TrialJob,
 )
-from tuner.records import Outcome
+from tuner.records import Metrics, Outcome
 from tuner.training.model_file import load_model, save_model
-from tuner.training.runtime import prepare
+from tuner.training.runtime import prepare, ready_keras
 
 _log = logging.getLogger(__name__)
 _ENDED = {
+    Instruction.COMPLETE: Outcome.COMPLETE,
     Instruction.PRUNE: Outcome.PRUNED,
     Instruction.PAUSE: Outcome.PAUSED,
     Instruction.INTERRUPT: Outcome.INTERRUPTED,
@@ -54,17 +63,32 @@ class Trainer:
     def __init__(self, setup: TrainerSetup, *, threads: int | None = None) -> None:
         self.device = prepare(setup.device, threads)
         self._setup = setup
-        self._data = load_dataset(setup.data, setup.data_dir, download=False)
-        train, validation = split_rows(self._data.y_train, setup.validation, setup.split_seed)
+        if setup.schema is not None:
+            self._schema = setup.schema
+        rows = map_rows(setup.rows) if setup.rows is not None else self._load(setup)
+        self._rows = rows
         from tuner.training.rows import place
 
-        x, y = self._data.x_train, self._data.y_train
-        self._train = place(x[train], y[train])
-        self._validation = place(x[validation], y[validation])
+        x, y, train, validation = rows.prepared, rows.y_train, rows.train, rows.validation
+        self._sample = rows.x_train[spread(validation, rows.x_train[:1].nbytes)]
+        with ready_keras(setup.device):
+            self._train = place(x[train], y[train])
+            self._validation = place(x[validation], y[validation])
         # The import of TensorFlow creates a million objects that are never freed. Without freeze(), each garbage
         # collection after a trial would check them and take 0.2 s.
         gc.collect()
         gc.freeze()
+
+    def _load(self, setup: TrainerSetup) -> TrainingRows:
+        data = load_dataset(setup.data, setup.data_dir, download=False, fingerprint=setup.fingerprint)
+        if setup.fingerprint not in {None, data.fingerprint}:  # workers are replaced during a run
+            raise DataError(
+                f"the data of '{setup.data}' have changed while the study ran",
+                hint="restore the old rows and start again: every result is kept",
+            )
+        rows = split_dataset(data, setup.validation, setup.split_seed)
+        self._schema = setup.schema or schema_of(data, rows.train)
+        return rows
 
     def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         """Do one job. An error in it becomes part of the result, not an exception.
@@ -74,11 +98,14 @@ class Trainer:
             on_epoch: Called after each epoch of a trial or a refit.
             instruction: Called after each epoch. With ``True``, it waits for an instruction.
         """
-        if isinstance(job, TestJob):
-            return self.test(job)
-        if isinstance(job, RefitJob):
-            return self.refit(job, on_epoch, instruction)
-        return self.train(job, on_epoch, instruction)
+        with ready_keras(self._setup.device):
+            if isinstance(job, TestJob):
+                return self.test(job)
+            if isinstance(job, AssessJob):
+                return self.assess(job)
+            if isinstance(job, RefitJob):
+                return self.refit(job, on_epoch, instruction)
+            return self.train(job, on_epoch, instruction)
 
     def train(self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> TrialEnd:
         """Train one trial. The arguments are those of :meth:`execute`."""
@@ -88,7 +115,8 @@ class Trainer:
         except Exception as error:  # noqa: BLE001 - a trial that fails is a result
             _log.debug("trial %d failed", job.number, exc_info=True)
             text = "".join(traceback.format_exception(error))
-            end = TrialEnd(job.number, Outcome.FAILED, reason=_describe(error), traceback=text)
+            reason = _describe(error)
+            end = TrialEnd(job.number, Outcome.FAILED, reason, traceback=text, infeasible=reason == OUT_OF_MEMORY)
         gc.collect()  # a model is a cycle of objects, so only the collector frees it
         return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
 
@@ -98,7 +126,8 @@ class Trainer:
 
         began = time.monotonic()
         try:
-            end = refit(job, self._data, [self._train, self._validation], on_epoch, instruction)
+            parts = [self._train, self._validation]
+            end = refit(job, self._schema, parts, on_epoch, instruction, sample=self._sample)
         except Exception as error:  # noqa: BLE001 - a failed refit must not end the study
             _log.debug("the refit of trial %d failed", job.number, exc_info=True)
             end = RefitEnd(job.number, reason=_describe(error))
@@ -107,34 +136,59 @@ class Trainer:
 
     def test(self, job: TestJob) -> TestEnd:
         """Evaluate a saved model on the test split. An error in it becomes part of the result."""
-        import keras
-
         began = time.monotonic()
         try:
-            model = load_model(job.model_path, job.sha256)
-            model.compile(
-                loss=keras.losses.SparseCategoricalCrossentropy(),
-                metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            )
-            logs = model.evaluate(self._data.x_test, self._data.y_test, batch_size=4096, verbose=0, return_dict=True)
+            metrics = self._test_metrics(load_model(job.model_path, job.sha256))
         except Exception as error:  # noqa: BLE001 - a failed evaluation must not end the study
             _log.debug("evaluation of trial %d failed", job.number, exc_info=True)
             return TestEnd(job.number, reason=_describe(error))
-        metrics = {name: float(logs[name]) for name in ("loss", "accuracy")}
         return TestEnd(job.number, metrics, seconds=time.monotonic() - began)
+
+    def assess(self, job: AssessJob) -> AssessEnd:
+        """Measure the winner and select the ensemble. An error in it becomes part of the result."""
+        from tuner.training.assess import assess
+
+        began = time.monotonic()
+        try:
+            assessment = assess(job, self._schema, self._rows)
+        except Exception as error:  # noqa: BLE001 - a failed assessment must not end the study
+            _log.debug("the assessment of trial %d failed", job.number, exc_info=True)
+            return AssessEnd(job.number, reason=_describe(error))
+        return AssessEnd(job.number, assessment, seconds=time.monotonic() - began)
+
+    def _test_metrics(self, model: Any) -> Metrics:
+        """Return the metrics of a model for prediction on the test rows; for a table, those of its task."""
+        from tuner.training.rows import EVALUATION_BATCH
+
+        x, y, schema = self._rows.x_test, self._rows.y_test, self._schema
+        if schema.table is not None:
+            raw = model.predict(x, batch_size=EVALUATION_BATCH, verbose=0)
+            if schema.classes:  # logarithms of probabilities are logits
+                raw = np.log(np.maximum(raw, np.finfo(np.float32).tiny))
+            return schema.task.measure(y, raw, variance=schema.numeric.variance if schema.numeric else 1.0)
+        import keras
+
+        model.compile(
+            loss=keras.losses.SparseCategoricalCrossentropy(),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        )
+        logs = model.evaluate(x, y, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True)
+        return {name: float(logs[name]) for name in ("loss", "accuracy")}
 
     def _train_trial(
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction, clock: Clock
     ) -> TrialEnd:
+        from keras.ops import convert_to_tensor
+
         from tuner.training.checkpoint import Best, Keeper, read
         from tuner.training.latency import latency_ms
         from tuner.training.model import build_for
+        from tuner.training.plateau import plateau_callbacks
         from tuner.training.reporting import Reporter
 
         hp = job.hyperparameters
         with clock("build"):
-            rows = len(self._train[0])
-            model, predictor = build_for(self._data, hp, rows=rows, epochs=job.epochs, seed=job.seed)
+            model, predictor = build_for(self._schema, hp, self._train[0], epochs=job.epochs, seed=job.seed)
             state = read(job.checkpoint) if job.checkpoint else None
         best = Best(
             state,
@@ -151,14 +205,16 @@ class Trainer:
             self._validation,
             epochs=job.epochs,
             seed=job.seed,
-            callbacks=[best, reporter],  # in this order, so that a checkpoint contains the best epoch
+            # In this order: a checkpoint contains the best epoch, and an epoch's metrics the rate that it had.
+            callbacks=[best, reporter, *plateau_callbacks(hp, history)],
             clock=clock,
             state=state,
         )
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
         with clock("save"):
-            file = save_model(predictor, job.model_path) if outcome is Outcome.COMPLETE else None
-        latency = latency_ms(predictor, self._validation[0][:1]) if file and job.latency else None
+            outputs = pack(model.outputs_of(self._sample)) if outcome is Outcome.COMPLETE else None
+            file = save_model(predictor, job.model_path, outputs) if outputs else None
+        latency = latency_ms(predictor, convert_to_tensor(self._sample[:1])) if file and job.latency else None
         return TrialEnd(
             number=job.number,
             outcome=outcome,
@@ -171,6 +227,7 @@ class Trainer:
             traced=model.traced,
             checkpoint=reporter.kept if outcome in {Outcome.INTERRUPTED, Outcome.PAUSED} else None,
             latency_ms=latency,
+            infeasible=reporter.broken is not None,
         )
 
 

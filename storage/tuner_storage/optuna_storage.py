@@ -1,0 +1,72 @@
+"""Optuna's own storage, with calls that are repeated while the database is away."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from optuna.storages import BaseStorage, RDBStorage
+
+from tuner.command_line import command
+from tuner.errors import StorageError
+from tuner_storage.engine import Database, engine_arguments, storage_errors
+from tuner_storage.retry import Retry
+
+# Optuna's cache calls these beside the public methods. Each method is one transaction.
+_PRIVATE = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param")
+_WITHOUT_DATABASE = {"remove_session", "check_trial_is_updatable"}
+
+
+class PersistentRDBStorage(RDBStorage):
+    """Optuna's storage, but a run survives a restart of the server.
+
+    Args:
+        retry: Repeats calls that fail with a transient error.
+        url: The URL of the database. If ``engine_kwargs`` say how to connect, its driver is enough.
+        engine_kwargs: Arguments of SQLAlchemy's ``create_engine``.
+    """
+
+    def __init__(self, retry: Retry, url: str, engine_kwargs: dict[str, Any]) -> None:
+        self._retry = retry
+        super().__init__(url, engine_kwargs=engine_kwargs)
+
+
+def _repeated(name: str) -> Callable[..., Any]:
+    """Return a method that calls ``RDBStorage``'s method ``name`` through the retry."""
+    method = getattr(RDBStorage, name)
+
+    @functools.wraps(method)
+    def call(self: PersistentRDBStorage, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._retry(lambda: method(self, *args, **kwargs))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise StorageError(f"Optuna's tables hold a value that is not JSON: {error}") from None
+
+    return call
+
+
+for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_PRIVATE):
+    if _name not in _WITHOUT_DATABASE and callable(getattr(RDBStorage, _name)):
+        setattr(PersistentRDBStorage, _name, _repeated(_name))
+
+
+def open_optuna(database: Database) -> PersistentRDBStorage:
+    """Open Optuna's storage in the same database.
+
+    Raises:
+        StorageError: If it cannot be opened, or its tables are those of another version of Optuna.
+    """
+    location = database.location
+    # The URL of a server has no password here: the arguments say how to connect. Optuna applies str.format to the URL.
+    url = f"{location.url.drivername}://" if location.is_server else location.url.render_as_string(hide_password=False)
+    try:
+        with storage_errors(location):
+            url = url.replace("{", "{{").replace("}", "}}")
+            return PersistentRDBStorage(database.retry, url, engine_arguments(location))
+    except RuntimeError as error:
+        raise StorageError(
+            f"Optuna's tables in {location} were made by another version of Optuna",
+            hint=f"bring them up to date, a copy is kept: {command('storage upgrade')}",
+        ) from error

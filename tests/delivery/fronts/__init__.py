@@ -1,0 +1,1 @@
+"""Tests of the package :mod:`tuner.delivery.fronts`."""

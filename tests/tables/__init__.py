@@ -1,0 +1,1 @@
+"""Tests for reading tables and for saying what is in each column."""

@@ -1,0 +1,1 @@
+"""Reads tables (CSV, Parquet, frames) and says what is in each column."""
