@@ -17,9 +17,9 @@ from tests.recipes import small_recipe
 from tests.runs import run_scripted, trials_of
 from tuner import studies
 from tuner.config.recipe import Recipe
-from tuner.dashboard.curves import Curves
 from tuner.dashboard.decorate import decorate
 from tuner.dashboard.server import DashboardServer
+from tuner.report.figures.learning_curves import Curves
 from tuner.results.trials import TrialResult, ranked
 
 # Some trials fail (batch_size 1, see tests/scripted.py) and, from the sixth on, some are pruned.

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver import ActionChains
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser import start_browser
 from tests.dashboard.conftest import Finished
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,2400",
-)
 SECONDS = 30  # longer than the ten seconds between two updates of the dashboard
 FIGURE = "user-defined-plot:learning-curves"
 SHOWN = "return [...new Set(document.getElementById(arguments[0])._fullData.filter(line => line.visible === true)"
@@ -41,17 +27,9 @@ MARKED = "return document.getElementById(arguments[0]).layout.marked === true"
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[WebDriver]:
     """A headless Chromium with a new profile."""
-    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip(f"needs chromedriver and one of {', '.join(BROWSERS)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
+    started = start_browser(tmp_path / "profile")
+    yield started
+    started.quit()
 
 
 def wait_for_text(browser: WebDriver, *texts: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.dashboard.conftest import Finished
 from tests.recipes import small_recipe
-from tuner.dashboard.curves import MAX_POINTS, MAX_TRIALS, learning_curves
+from tuner.report.figures.learning_curves import MAX_POINTS, MAX_TRIALS, learning_curves
 from tuner.results.trials import TrialResult
 
 EPOCHS = [{"loss": 0.9, "accuracy": 0.5, "val_loss": 0.8, "val_accuracy": 0.6, "learning_rate": 0.1, "seconds": 1.0}]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import optuna
 
 from tuner.config.recipe import Recipe
-from tuner.dashboard.curves import Curves, learning_curves
 from tuner.dashboard.note import note
+from tuner.report.figures.learning_curves import Curves, learning_curves
 from tuner.results.trials import TrialResult
 
 CURVES_ID = "learning-curves"
