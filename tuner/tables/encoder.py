@@ -83,13 +83,13 @@ def encode(columns: Mapping[str, pl.Series], table: TableInput, *, decimal_comma
             if number.column not in times:
                 times[number.column] = read_times(raw, number.date_format)
             values = times[number.column]
-        if number.column not in unreadable and (problem := _problem(raw, values.is_null() & present(raw))):
+        if number.column not in unreadable and (problem := _problem(raw, values.is_null())):
             unreadable[number.column] = problem
         rows[:, i] = _numbers(values, number)
     for i, code in enumerate(table.codes, len(table.numbers)):
         raw = columns[code.column]
         codes = read_codes(raw, code)
-        if problem := _problem(raw, (codes == UNSEEN) & present(raw)):
+        if problem := _problem(raw, codes == UNSEEN):
             unseen[code.column] = problem
         rows[:, i] = codes.to_numpy()
     return Encoded(rows, unseen, unreadable)
@@ -119,7 +119,11 @@ def _looked_up(texts: pl.Series, known: Mapping[str, int]) -> pl.Series:
     return texts.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int32)
 
 
-def _problem(raw: pl.Series, cells: pl.Series) -> Problem | None:
+def _problem(raw: pl.Series, unknown: pl.Series) -> Problem | None:
+    """Return the unknown cells that hold something."""
+    if not unknown.any():
+        return None
+    cells = unknown & present(raw)
     count = int(cells.sum() or 0)
     if not count:
         return None
