@@ -73,6 +73,16 @@ def test_a_card_of_a_table() -> None:
     assert "It was trained again on all 900 rows." in card
 
 
+def test_a_card_shows_the_intervals_of_the_test_metrics() -> None:
+    """Or says what computes them."""
+    card = model_card(manifest(test={"rmse": 1.625, "mae": 1.0}, intervals={"rmse": (1.25, 2.0)}), [])
+
+    for line in ("| val\\_rmse | 1.5 | |", "| test\\_rmse | 1.625 | 1.25 to 2 |", "| test\\_mae | 1 |  |"):
+        assert line in card.split("\n"), line
+    assert "`tuner evaluate` computes 95 % intervals." not in card
+    assert "`tuner evaluate` computes 95 % intervals." in model_card(manifest(), [])
+
+
 def test_a_card_of_arrays() -> None:
     """It has the shape of the rows and the classes."""
     formats = {"keras": FormatEntry(path="model.keras", max_difference=0.0)}

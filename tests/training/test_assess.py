@@ -60,6 +60,23 @@ def test_the_winner_measures_the_same_as_in_its_trial(study: Study) -> None:
     assert assessment.single.parameters == best.parameters
 
 
+def test_the_intervals_of_the_test_metrics_are_those_of_the_bootstrap(
+    study: Study, exported: tuple[Path, Manifest], tmp_path: Path
+) -> None:
+    """As `tuner evaluate` computes them, and the export has them."""
+    assessment = study.assessment()
+    assert assessment is not None
+    assert assessment.ensemble is not None
+    manifest = exported[1]
+    assert manifest.test is not None
+    assert manifest.intervals == assessment.ensemble.intervals
+    assert manifest.intervals.keys() == manifest.test.keys()
+    single = study.export(tmp_path / "single", formats=("keras",), ensemble=False)
+    assert single.intervals == assessment.single.intervals
+    for name, (low, high) in manifest.intervals.items():
+        assert low < manifest.test[name] < high
+
+
 def test_simple_models_are_measured_beside_them(study: Study) -> None:
     """On the same rows."""
     assessment = study.assessment()
@@ -92,7 +109,8 @@ def test_the_manifest_holds_the_metrics_of_the_average(study: Study, exported: t
     assert manifest.ensemble == assessment.members
     assert manifest.test == assessment.ensemble.test
     assert manifest.validation == assessment.ensemble.validation
-    assert manifest.objective.value == assessment.ensemble.value == manifest.metrics["val_rmse"]
+    assert manifest.objective.value == assessment.ensemble.value
+    assert manifest.metrics["val_rmse"] == pytest.approx(assessment.ensemble.value)
 
 
 def test_a_single_model_is_exported_on_demand(study: Study, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -73,6 +73,7 @@ class ModelFacts:
         refit: Set if the model is the refit of the trial and not the model of the trial itself.
         ensemble: The models that it averages, if there are several.
         validation: What the validation rows say of it, if that was measured.
+        intervals: The 95 % intervals of ``test``, if they were measured.
     """
 
     task: str
@@ -98,6 +99,7 @@ class ModelFacts:
     refit: Refit | None = None
     ensemble: tuple[Member, ...] = ()
     validation: ValidationFacts | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def export_model(
@@ -241,6 +243,7 @@ def _manifest(facts: ModelFacts, spec: InputSpec, entries: dict[Any, FormatEntry
         params=dict(facts.params),
         metrics=dict(facts.metrics),
         test=None if facts.test is None else dict(facts.test),
+        intervals=dict(facts.intervals),
         best_epoch=facts.best_epoch,
         parameters=facts.parameters,
         refit=facts.refit,

@@ -65,7 +65,7 @@ def export_trial(
     if refit_model is not None:
         facts = replace(facts, refit=Refit(epochs=refit_model.epochs, rows=refit_model.rows))
     elif assessment is not None and assessment.candidates[0] == trial.number:
-        facts = replace(facts, validation=assessment.single.validation)
+        facts = replace(facts, validation=assessment.single.validation, intervals=assessment.single.intervals)
     facts = replace(facts, test=model.test)
     trained = _outputs(model, data.schema.outputs)
     file = ModelFile(path, model.sha256, model.size)
@@ -127,6 +127,7 @@ def export_ensemble(
         value=measured.value,
         metrics={f"val_{metric}": value for metric, value in measured.validation.metrics.items()},
         test=measured.test,
+        intervals=measured.intervals,
         parameters=measured.parameters,
     )
     import_backend()

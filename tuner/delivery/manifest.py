@@ -136,7 +136,7 @@ class Manifest(_Table):
     ``task`` is that of :data:`tuner.tasks.TASKS`; in exports of older versions, ``classification``. ``class_names`` is
     empty if the target is a number. ``table`` is the schema of the table that the model takes, ``None`` if it takes
     arrays; ``input`` then describes the encoded rows. ``metrics`` are those of the validation rows, ``test`` those of
-    the test rows.
+    the test rows, and ``intervals`` the 95 % intervals of those, if they were measured.
     """
 
     manifest_version: Literal[1] = 1
@@ -150,6 +150,7 @@ class Manifest(_Table):
     params: dict[str, ParamValue]
     metrics: dict[str, float]
     test: dict[str, float] | None
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     best_epoch: int
     parameters: int
     refit: Refit | None = None

@@ -114,21 +114,38 @@ def _metrics(manifest: Manifest) -> Iterator[str]:
     yield f"The search compared trials by {as_text(manifest.objective.name)} ({manifest.objective.direction})."
     if manifest.refit is not None:
         yield "The metrics of the validation rows are those of the trial before it was trained again."
-    test = {} if manifest.test is None else {f"test_{name}": value for name, value in manifest.test.items()}
+    test = manifest.test or {}
     validation = {name: value for name, value in manifest.metrics.items() if name.startswith("val_")}
     yield ""
-    yield from _pairs(("metric", "value"), {**validation, **test})
+    if manifest.intervals:
+        yield "| metric | value | 95 % interval |"
+        yield "|---|---|---|"
+        for name, value in validation.items():
+            yield f"| {as_text(name)} | {_shown(value)} | |"
+        for name, value in test.items():
+            ends = " to ".join(_shown(end) for end in manifest.intervals.get(name, ()))
+            yield f"| {as_text(f'test_{name}')} | {_shown(value)} | {ends} |"
+        yield ""
+        yield "The intervals are those of the bootstrap over the test rows."
+    else:
+        yield from _pairs(("metric", "value"), {**validation, **{f"test_{name}": test[name] for name in test}})
     if not test:
         yield ""
         yield "The model was not measured on test rows."
+    elif not manifest.intervals:
+        yield ""
+        yield "`tuner evaluate` computes 95 % intervals."
 
 
 def _pairs(names: tuple[str, str], values: Mapping[str, object]) -> Iterator[str]:
     yield f"| {names[0]} | {names[1]} |"
     yield "|---|---|"
     for name, value in values.items():
-        shown = f"{value:.{_DIGITS}g}" if isinstance(value, float) else as_text(value)
-        yield f"| {as_text(name)} | {shown} |"
+        yield f"| {as_text(name)} | {_shown(value)} |"
+
+
+def _shown(value: object) -> str:
+    return f"{value:.{_DIGITS}g}" if isinstance(value, float) else as_text(value)
 
 
 def _limits(manifest: Manifest) -> Iterator[str]:

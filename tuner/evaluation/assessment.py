@@ -27,6 +27,7 @@ class Measured(Table):
         value: The objective on the validation rows.
         validation: What the validation rows say of it.
         test: Metrics on the test rows.
+        intervals: Their 95 % intervals, lower and upper end; see :mod:`tuner.evaluation.bootstrap`.
         parameters: Number of weights.
         latency_ms: Milliseconds for one row.
     """
@@ -34,6 +35,7 @@ class Measured(Table):
     value: float
     validation: ValidationFacts
     test: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     parameters: int
     latency_ms: float
 

@@ -33,6 +33,11 @@ class Estimate(Table):
     low: float | None = None
     high: float | None = None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends of the interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def estimates(
     scores: Mapping[str, Score], rows: int, *, resamples: int = RESAMPLES, seed: int = 0

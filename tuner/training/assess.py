@@ -11,8 +11,10 @@ from tuner.data.schema import DataSchema
 from tuner.data.training_rows import TrainingRows
 from tuner.evaluation.assessment import Assessment, Measured, Member
 from tuner.evaluation.baselines import measure_baselines
+from tuner.evaluation.bootstrap import estimates
 from tuner.evaluation.ensemble import Ensemble, average, select
-from tuner.evaluation.facts import BaselineFacts, point_values, validation_facts
+from tuner.evaluation.facts import BaselineFacts, validation_facts
+from tuner.evaluation.scores import scores
 from tuner.jobs import AssessJob
 from tuner.training.latency import latency_ms
 from tuner.training.model_file import load_model
@@ -46,10 +48,12 @@ def assess(job: AssessJob, schema: DataSchema, rows: TrainingRows) -> Assessment
         mixed = average(validation, chosen)
         weights = np.array(chosen.weights)[list(members)]
         mixed_test = np.tensordot(weights, test[[at[i] for i in members]].astype(np.float64), axes=1)
+        tested = estimates(scores(task, rows.y_test, mixed_test), len(rows.y_test))
         return Measured(
             value=value,
             validation=validation_facts(task, y_validation, mixed, baselines),
-            test=point_values(task, rows.y_test, mixed_test),
+            test={name: each.value for name, each in tested.items() if each.value is not None},
+            intervals={name: each.interval for name, each in tested.items() if each.interval is not None},
             parameters=sum(models[i].count_params() for i in members),
             latency_ms=sum(latency_ms(models[i], x_validation[:1]) for i in members),
         )
