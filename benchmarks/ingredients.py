@@ -87,9 +87,13 @@ def _errors(table: str, seed: int, epochs: int, workers: int) -> dict[str, float
         study = open_study(str(recipe), home=Path(folder, "home"), data_dir=Path(folder))
         study.run(trials=len(variants), workers=workers, seed=seed, timeout="2h")
         values = {trial.label: trial.value for trial in study.trials()}
-    if missing := [label for label in variants if values.get(label) is None]:
-        raise SystemExit(f"{table}: {missing[0]} has no value")
-    return {label: 1 - values[label] if data.classes else values[label] for label in variants}
+    errors: dict[str, float] = {}
+    for label in variants:
+        value = values.get(label)
+        if value is None:
+            raise SystemExit(f"{table}: {label} has no value")
+        errors[label] = 1 - value if data.classes else value
+    return errors
 
 
 def _variants(full: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -114,7 +118,7 @@ def _recipe(file: str, target: str, default: Recipe, variants: Mapping[str, Mapp
         "budget": {"trials": len(variants), "epochs": epochs, "keep": 1},
         "search": {"sampler": "random", "pruner": "none"},
         "space": space,
-        "start": [{"label": label, "params": searched | change} for label, change in variants.items()],
+        "start": [{"label": label, "params": {**searched, **change}} for label, change in variants.items()],
     }
     return tomlkit.dumps(document)
 
