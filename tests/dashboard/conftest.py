@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -98,12 +97,8 @@ def finished(original: Finished, home: Path) -> Finished:
 @contextmanager
 def served(study: Finished, *, allow_edit: bool = False) -> Iterator[str]:
     """Serve the dashboard of a study, and yield its address without the path."""
-    with DashboardServer(locate(home=study.home), port=0, allow_edit=allow_edit) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
+    with DashboardServer(locate(home=study.home), port=0, allow_edit=allow_edit) as server, server.serving():
         yield server.address.removesuffix("/dashboard")
-        server.stop()
-        thread.join()
 
 
 @pytest.fixture

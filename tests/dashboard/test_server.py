@@ -74,7 +74,9 @@ def test_it_refuses_foreign_host_names(address: str, host: str, path: str) -> No
 def test_it_listens_on_this_machine_only(finished: Finished) -> None:
     """The address is 127.0.0.1, because the dashboard has no login."""
     with DashboardServer(locate(home=finished.home), port=0) as server:
-        assert server._server.server_address[0] == "127.0.0.1"
+        assert urlsplit(server.address).hostname == "127.0.0.1"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", urlsplit(server.address).port or 0))
 
 
 def test_a_silent_connection_does_not_delay_the_others(address: str) -> None:

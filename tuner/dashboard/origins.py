@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tuner.dashboard.wsgi import Application, Environ, StartResponse, refuse
 
 _FROM_HERE = ("same-origin", "none")  # of the page itself, or of the user: a typed address, a bookmark
+_LOCAL_TARGET = re.compile("/(?!/)")
 _PROXIES = ("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED")
 
 
@@ -15,7 +16,9 @@ def only_from_here(application: Application, hosts: Iterable[str]) -> Applicatio
     """Return ``application`` for requests that name one of our hosts and do not come from a page of another site.
 
     A foreign page can let its host name point to 127.0.0.1 (DNS rebinding): the browser still sends the foreign name
-    as ``Host``. Any port is allowed, for tunnels. A page at another port is another site.
+    as ``Host``. Any port is allowed, for tunnels. A page at another port is another site. Of several ``Host`` headers,
+    the server makes one value with commas, which is no name. A target such as ``http://name/path`` is refused, because
+    its name would replace that of ``Host``; so is ``//name/path``.
 
     Args:
         application: What answers the other requests.
@@ -24,8 +27,10 @@ def only_from_here(application: Application, hosts: Iterable[str]) -> Applicatio
     ours = re.compile(rf"(?:{'|'.join(map(re.escape, hosts))})(?::[0-9]{{1,5}})?", re.IGNORECASE)
 
     def checked(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        for name in _PROXIES:  # there is no proxy; the dashboard would redirect to what they name
+        for name in _PROXIES:  # anybody can send them
             environ.pop(name, None)
+        if not _LOCAL_TARGET.match(environ["REQUEST_URI"]):
+            return refuse(start_response, "this dashboard answers paths only")
         host = environ.get("HTTP_HOST", "")
         if not ours.fullmatch(host):
             return refuse(start_response, "this dashboard is not available under this host name")
@@ -44,7 +49,8 @@ def _is_from_here(environ: Environ, host: str) -> bool:
     """
     site = environ.get("HTTP_SEC_FETCH_SITE")
     if site is None:
-        return str(environ.get("HTTP_ORIGIN", f"http://{host}")).lower() == f"http://{host}".lower()
+        ours = f"{environ['wsgi.url_scheme']}://{host}"
+        return str(environ.get("HTTP_ORIGIN", ours)).lower() == ours.lower()
     return site in _FROM_HERE or _is_link(environ)
 
 

@@ -18,7 +18,6 @@ NO_ROUTE = "the dashboard of tuner does not offer this"
 _ID = "[0-9]{1,9}"
 _STUDY = f"/api/studies/{_ID}"
 _READ_PATHS = (
-    "/",
     "/dashboard(?:/[A-Za-z0-9/_-]*)?",
     "/favicon[.]ico",
     "/static/[A-Za-z0-9][A-Za-z0-9._-]*",
