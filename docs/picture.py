@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tuner import open_study
-from tuner.cli.live import announce, render
+from tuner.cli.live import announce
+from tuner.cli.run_table import render
 from tuner.report.tables import trials_table
 from tuner.report.text import metric
 from tuner.results.trials import ranked

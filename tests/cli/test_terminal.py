@@ -14,8 +14,9 @@ from rich.text import Text
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tuner.cli import output
-from tuner.cli.live import LiveTable, render
+from tuner.cli.live import LiveTable
 from tuner.cli.main import main
+from tuner.cli.run_table import render
 from tuner.records import Counts
 from tuner.run.progress import RunView
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 import cloup
 
+from tuner.cli.completion import VARIABLE, answer
 from tuner.cli.output import StdoutLostError, err, print_json
 from tuner.cli.places import places
 from tuner.cli.streams import GuardedStream, guarded_streams
@@ -36,10 +37,10 @@ class Failure(NamedTuple):
 class ErrorBoundary(cloup.Group):
     """Turns an error into one line, a hint and an exit code."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **options: Any) -> NoReturn:  # type: ignore[override]
+    def main(self, args: Sequence[str] | None = None, **_options: Any) -> NoReturn:  # type: ignore[override]
         """Run a command line, and end the process with its exit code."""
-        if os.environ.get("_TUNER_COMPLETE"):  # a shell asks for completions
-            super().main(args, prog_name, **options)
+        if instruction := os.environ.get(VARIABLE):  # a shell asks for completions
+            answer(self, instruction)
         words = list(sys.argv[1:] if args is None else args)
         with guarded_streams() as stdout, suggesting(places):
             try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from tuner.cli.complete import study_names
 from tuner.cli.output import print_note
 from tuner.cli.places import remember
 from tuner.paths import StrPath, user_path
@@ -35,7 +36,7 @@ class UserPath(click.Path):
         return converted
 
 
-study_name = click.argument("name", help="Name of the study; see `tuner study list`.")
+study_name = click.argument("name", help="Name of the study; see `tuner study list`.", shell_complete=study_names)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 

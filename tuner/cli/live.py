@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Group, RenderableType
 from rich.filesize import decimal
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.styled import Styled
-from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.output import console, err
-from tuner.report.tables import new_table
-from tuner.report.text import brief, duration, metric, sparkline
+from tuner.cli.run_table import describe_end, render
+from tuner.report.text import duration, metric
 from tuner.run.progress import DiskSpace, Ended, Plan, RunView
 
 
@@ -60,19 +56,19 @@ class Lines:
 
     def ended(self, end: Ended, view: RunView) -> None:
         """Print one line for a trial that has ended."""
-        value = f"{view.objective} {metric(end.value)}" if end.value is not None else (end.reason or "")
         done = view.counts.ended + view.counts.paused
         best = f", best {metric(view.best[1])} of trial {view.best[0]}" if view.best else ""
-        err(
-            f"trial {end.number:>3} {end.outcome:<11} {value}  {end.epochs} epochs  {duration(end.seconds)}"
-            f"  ({done}/{view.limit}{best})"
-        )
+        err(f"{describe_end(end, view)}  ({done}/{view.limit}{best})")
 
 
 class LiveTable:
-    """Draws the run as a table, several times per second; implements :class:`tuner.run.progress.Progress`."""
+    """Draws the run as a table, several times per second; implements :class:`tuner.run.progress.Progress`.
+
+    The last line of the table says what happened last. It stays on the terminal when the table is removed.
+    """
 
     def __init__(self) -> None:
+        self._last: Text | None = None
         self._live = Live(console=console(stderr=True), refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
@@ -83,8 +79,10 @@ class LiveTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove the table, so that only the result remains."""
+        """Remove the table, so that only the result and what happened last remain."""
         self._live.stop()
+        if self._last is not None:
+            self._live.console.print(self._last, overflow="ellipsis", no_wrap=True)
 
     def planned(self, plan: Plan) -> None:
         """Print the plan of the run above the table."""
@@ -92,10 +90,11 @@ class LiveTable:
 
     def update(self, view: RunView) -> None:
         """Draw the current state of the run."""
-        self._live.update(render(view))
+        self._live.update(render(view, self._last))
 
     def ended(self, end: Ended, view: RunView) -> None:
-        """Draw the current state; if the trial failed, print the reason above the table."""
+        """Draw the current state with a line about the trial; if it failed, print the reason above the table."""
+        self._last = Text(describe_end(end, view), style="dim")
         if end.reason is not None:
             self._live.console.print(f"trial {end.number} {end.outcome}: {end.reason}", style="red")
         self.update(view)
@@ -106,47 +105,3 @@ def progress_display(*, quiet: bool) -> Lines | LiveTable | None:
     if quiet:
         return None
     return LiveTable() if sys.stderr.isatty() else Lines()
-
-
-def render(view: RunView) -> Group:
-    """Return the state of a run: counts of trials, the best trial, and the running trials."""
-    counts = view.counts
-    done = counts.ended + counts.paused
-    head = Table.grid(padding=(0, 2))
-    head.add_row(
-        Styled(view.study, "bold"),
-        ProgressBar(total=view.limit, completed=done, width=30),
-        Text(f"{done}/{view.limit} trials"),
-        Text(f"{counts.complete} complete", style="green"),
-        Text(f"{counts.pruned} pruned", style="yellow"),
-        *([Text(f"{counts.paused} paused", style="magenta")] if counts.paused else []),
-        *([Text(f"{counts.refused} refused", style="dim")] if counts.refused else []),
-        Text(f"{counts.failed} failed", style="red" if counts.failed else "dim"),
-        Text(f"{len(view.running)} running", style="cyan"),
-    )
-    parts = [f"elapsed {duration(view.elapsed)}"]
-    if view.remaining is not None:
-        parts.append(f"about {duration(view.remaining)} to go")
-    if view.best is not None:
-        parts.insert(0, f"best {view.objective} {metric(view.best[1])} (trial {view.best[0]})")
-    lines: list[RenderableType] = [head, Text("   ".join(parts))]
-    if view.status:
-        lines.append(Styled(view.status, "dim"))
-    return Group(*lines, _running(view)) if view.running else Group(*lines)
-
-
-def _running(view: RunView) -> Table:
-    """Return one row per running trial."""
-    table = new_table()
-    for name, justify in (("trial", "right"), ("epoch", "right"), (view.objective, "right"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("configuration", overflow="ellipsis", no_wrap=True)
-    for trial in view.running:
-        table.add_row(
-            str(trial.number),
-            f"{len(trial.values)}/{trial.epochs}",
-            metric(trial.values[-1]) if trial.values else "",
-            Text(sparkline(trial.values), style="cyan"),
-            ("" if trial.promoted is None else f"promoted after {trial.promoted}: ") + brief(trial.params),
-        )
-    return table

@@ -12,7 +12,7 @@ import click
 import cloup
 
 from tuner import __version__
-from tuner.cli import dashboard, data, delivery, doctor, report, space, storage, study
+from tuner.cli import completion, dashboard, data, delivery, doctor, report, space, storage, study
 from tuner.cli.boundary import ErrorBoundary
 from tuner.cli.common import UserPath
 from tuner.cli.logs import logging_to
@@ -25,7 +25,7 @@ from tuner.cli.logs import logging_to
         cloup.Section("Search", [study.study, space.space, data.data]),
         cloup.Section("Look at the results", [report.report, dashboard.dashboard]),
         cloup.Section("Use the model", [delivery.export, delivery.predict, delivery.evaluate]),
-        cloup.Section("Maintenance", [doctor.doctor, storage.storage]),
+        cloup.Section("Maintenance", [doctor.doctor, storage.storage, completion.completion]),
     ],
 )
 @click.version_option(__version__, prog_name="tuner")

@@ -159,7 +159,10 @@ def _plain_console() -> type[Console]:
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
             """Render an object, with escapes in a styled text too."""
             if isinstance(renderable, Text) and (plain := escaped(renderable.plain, keep=_LAYOUT)) != renderable.plain:
-                renderable = Text(plain, style=renderable.style, justify=renderable.justify, end=renderable.end)
+                layout = {
+                    name: getattr(renderable, name) for name in ("style", "justify", "overflow", "no_wrap", "end")
+                }
+                renderable = Text(plain, **layout)
             return super().render(renderable, options)
 
     return PlainConsole

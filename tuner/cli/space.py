@@ -10,6 +10,7 @@ import click
 
 from tuner.cli import table_options
 from tuner.cli.common import UserPath, as_json, data_dir
+from tuner.cli.complete import recipes
 from tuner.cli.output import err, out, print_json, print_next
 from tuner.command_line import command
 
@@ -52,7 +53,7 @@ def list_command(as_json: bool) -> None:
 
 
 @space.command()
-@click.argument("search", help="A built-in search; see `tuner space list`.")
+@click.argument("search", help="A built-in search; see `tuner space list`.", shell_complete=recipes)
 @as_json
 def show(search: str, as_json: bool) -> None:
     """Print the recipe of a search as TOML.

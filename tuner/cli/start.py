@@ -10,6 +10,7 @@ import click
 import cloup
 
 from tuner.cli.common import as_json, data_dir, storage_options
+from tuner.cli.complete import searches, study_list
 from tuner.cli.output import err, print_json
 from tuner.cli.result import print_result
 from tuner.cli.run import EXIT_CODES, leave, load_data, open_display, workers_option
@@ -107,6 +108,7 @@ _search = cloup.option_group(
         "learn_from",
         metavar="STUDIES",
         callback=_split_names,
+        shell_complete=study_list,
         help="Learn from these earlier studies, separated by commas.",
     ),
     click.option("--seed", type=int, metavar="N", help="Seed of all random numbers.  [default: 0]"),
@@ -191,6 +193,7 @@ _output = cloup.option_group("Output", as_json, click.option("--quiet", is_flag=
     "search",
     help="A built-in search (see `tuner space list`), a TOML file, a table (.csv, .parquet), an .npz file, or the name "
     "of an existing study.",
+    shell_complete=searches,
 )
 @_common
 @_budget
