@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from tuner_storage.attempts import COMPLETE
 from tuner_storage.engine import Database
 from tuner_storage.identity import LINKS
+from tuner_storage.live import is_number
 from tuner_storage.tables import AttemptRow, CheckpointRow, ModelRow, RefitRow, StudyRow
 from tuner_storage.trial_attributes import PAUSED, REFUSED
 
@@ -107,12 +107,4 @@ def _own_results(session: Session, optuna_id: int, row: StudyRow) -> list[tuple[
         .where(_TRIALS.c.study_id == optuna_id, _STATE == "COMPLETE")
         .where(exists().where(*of_trial, AttemptRow.outcome == COMPLETE))
     )
-    return [(number, value) for number, value, text in session.execute(query) if _is_number(text, value)]
-
-
-def _is_number(text: str, value: float | None) -> bool:
-    """Return whether an attribute, as JSON, is this number."""
-    try:
-        return value is not None and bool(json.loads(text) == value)
-    except (ValueError, RecursionError):
-        return False
+    return [(number, value) for number, value, text in session.execute(query) if is_number(text, value)]

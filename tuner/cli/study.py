@@ -14,6 +14,7 @@ from tuner.cli.look import best, list_command, show, trials
 from tuner.cli.output import confirm, err, print_next
 from tuner.cli.reproduce import reproduce
 from tuner.cli.start import start
+from tuner.cli.watch import watch
 from tuner.command_line import command
 
 
@@ -52,7 +53,7 @@ def delete(name: str, yes: bool, home: Path | None, storage: str | None) -> None
 
 @cloup.group(
     sections=[
-        cloup.Section("Run", [start, stop]),
+        cloup.Section("Run", [start, watch, stop]),
         cloup.Section("Look at the results", [list_command, show, best, trials]),
         cloup.Section("Check", [reproduce, ladder]),
         cloup.Section("Move or delete", [export_archive, import_, delete]),

@@ -1,0 +1,267 @@
+"""A study at one moment, read from the database: for the live page and for ``tuner study watch``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+from tuner_storage import Store
+from tuner_storage.copies import Attempt
+from tuner_storage.live import (
+    LastRun,
+    RunningTrial,
+    StudyStates,
+    read_best,
+    read_confirmations,
+    read_ended,
+    read_last_run,
+    read_results,
+    read_running,
+    read_states,
+)
+from tuner_storage.owner import describe_owner, is_alive
+
+from tuner.config.recipe import Recipe, parse_recipe
+from tuner.records import Counts, Outcome, ParamValue
+from tuner.run.progress import Ended, RunView, TrialView
+from tuner.search.confirmation import standings
+
+FAILURES = 10  # the last failed attempts that are shown
+RECENT = 40  # the attempts from which the rate follows
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLine:
+    """A study in a list.
+
+    Attributes:
+        id: Optuna's id of the study.
+        name: Its name.
+        recipe: Its recipe.
+        counts: Its trials by state.
+        limit: How many trials there may be.
+        best: Number and value of the winner so far, as in `tuner study best`.
+        running: The process that runs the study, or ``None``.
+        stopping: Whether that process was asked to stop.
+    """
+
+    id: int
+    name: str
+    recipe: Recipe
+    counts: Counts
+    limit: int
+    best: tuple[int, float] | None
+    running: str | None
+    stopping: bool
+
+
+class EndedAttempt(NamedTuple):
+    """The end of an attempt, and the number of the attempt, which tells it from others at the same trial."""
+
+    attempt: int
+    end: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStudy:
+    """A study in detail. Times are in seconds or UTC.
+
+    Attributes:
+        line: What a list shows of it.
+        view: What its run would show in a terminal.
+        trials: The trials that are training, as in ``view``, with their devices.
+        run: The last run, or ``None`` if there was none.
+        rate: Trials per second that the last run has finished lately, or ``None`` if it has finished none.
+        failures: The last failed attempts, the newest first.
+        ended: The attempts that ended last, the newest first.
+    """
+
+    line: LiveLine
+    view: RunView
+    trials: tuple[RunningTrial, ...]
+    run: LastRun | None
+    rate: float | None
+    failures: tuple[Attempt, ...]
+    ended: tuple[EndedAttempt, ...]
+
+
+class LiveReader:
+    """Reads studies in few queries. Nothing is written.
+
+    The winner is looked for only after the number of complete trials has changed.
+
+    Args:
+        store: An open store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._database = store.database
+        self._recipes: dict[int, tuple[Any, Recipe]] = {}
+        self._ends: dict[int, dict[tuple[int, int], Ended]] = {}
+        self._winners: dict[int, tuple[object, tuple[int, float] | None, int]] = {}
+
+    def studies(self) -> list[LiveLine]:
+        """Return all studies, sorted by name."""
+        with self._database.read() as session:
+            now = self._database.now(session)
+            return [self._line(session, states, now) for states in read_states(session)]
+
+    def study(self, optuna_id: int) -> LiveStudy | None:
+        """Return one study, or ``None`` if there is none with this id of Optuna."""
+        with self._database.read() as session:
+            found = read_states(session, optuna_id)
+            if not found:
+                return None
+            now = self._database.now(session)
+            line = self._line(session, found[0], now)
+            run = read_last_run(session, found[0].id)
+            running = read_running(session, found[0]) if line.running else []
+            recent = read_ended(session, found[0].id, RECENT)
+            ended = self._ended(session, found[0], recent, line.recipe)
+            failures = read_ended(session, found[0].id, FAILURES, [Outcome.FAILED]) if line.counts.failed else []
+        rate = _rate(run, recent, now)
+        return LiveStudy(
+            line=line,
+            view=_view(line, run, running, now, rate),
+            trials=tuple(running),
+            run=run,
+            rate=rate,
+            failures=tuple(failures),
+            ended=ended,
+        )
+
+    def _ended(
+        self, session: Session, study: StudyStates, recent: list[Attempt], recipe: Recipe
+    ) -> tuple[EndedAttempt, ...]:
+        """Return the ends of attempts, the newest first. Those that were read before are not read again."""
+        known = self._ends.get(study.id, {})
+        metric = recipe.objective.metric
+        new = {attempt.number for attempt in recent if (attempt.number, attempt.attempt) not in known}
+        results = read_results(session, study, sorted(new), [metric, "epochs", "seconds"]) if new else {}
+        ends = {}
+        for attempt in recent:
+            key = (attempt.number, attempt.attempt)
+            ends[key] = known.get(key) or _end(attempt, results.get(attempt.number, {}), metric)
+        self._ends[study.id] = ends
+        return tuple(EndedAttempt(attempt, end) for (_, attempt), end in ends.items())
+
+    def _line(self, session: Session, study: StudyStates, now: datetime) -> LiveLine:
+        recipe = self._recipe(study)
+        best, confirmations = self._winner(session, study, recipe)
+        held = study.lease_expires is not None and study.lease_expires > now
+        owner = study.owner if held and study.owner is not None and is_alive(study.owner) else None
+        states = {**study.states, "FAILED": study.states.get("FAIL", 0)}
+        return LiveLine(
+            id=study.optuna_id,
+            name=study.name,
+            recipe=recipe,
+            counts=Counts(**{field.name: states.get(field.name.upper(), 0) for field in fields(Counts)}),
+            limit=recipe.trial_limit(states.get("REFUSED", 0)) + confirmations,
+            best=best,
+            running=None if owner is None else describe_owner(owner),
+            stopping=owner is not None and study.stop_requested,
+        )
+
+    def _recipe(self, study: StudyStates) -> Recipe:
+        raw, parsed = self._recipes.get(study.id, (None, None))
+        if parsed is None or raw != study.recipe:
+            parsed = parse_recipe(study.recipe, f"the snapshot of '{study.name}'")
+            self._recipes[study.id] = study.recipe, parsed
+        return parsed
+
+    def _winner(self, session: Session, study: StudyStates, recipe: Recipe) -> tuple[tuple[int, float] | None, int]:
+        """Return number and value of the winner, and how many confirmations there are."""
+        stamp = (study.name, sorted(study.states.items()))
+        if self._winners.get(study.id, (None, None, 0))[0] != stamp:
+            objective = recipe.objective
+            confirms, values = read_confirmations(session, study)
+            ranking = standings(values, confirms, maximize=objective.maximize)
+            winner = ranking[0].representative if ranking else None
+            best = (winner, values[winner]) if winner is not None else None
+            if best is None:
+                best = read_best(session, study, objective.metric, maximize=objective.maximize)
+            self._winners[study.id] = stamp, best, len(confirms)
+        _, best, confirmations = self._winners[study.id]
+        return best, confirmations
+
+
+def _view(
+    line: LiveLine, run: LastRun | None, running: list[RunningTrial], now: datetime, rate: float | None
+) -> RunView:
+    """Return what the run would show."""
+    elapsed = 0.0 if run is None else ((run.ended or now) - run.started).total_seconds()
+    return RunView(
+        study=line.name,
+        objective=line.recipe.objective.metric,
+        counts=line.counts,
+        limit=line.limit,
+        best=line.best,
+        running=tuple(_trial(trial, line.recipe) for trial in running),
+        elapsed=max(0.0, elapsed),
+        remaining=_remaining(line, elapsed, rate) if line.running else None,
+        status=_status(line, run, running),
+    )
+
+
+def _trial(trial: RunningTrial, recipe: Recipe) -> TrialView:
+    params = {name: _param(value, distribution) for name, value, distribution in trial.params}
+    return TrialView(trial.number, recipe.budget.epochs, params, trial.promoted, list(trial.values))
+
+
+def _end(attempt: Attempt, result: Mapping[str, float], metric: str) -> Ended:
+    outcome = attempt.outcome or Outcome.INTERRUPTED
+    has_result = outcome in {Outcome.COMPLETE, Outcome.PRUNED, Outcome.PAUSED}
+    seconds = ((attempt.ended or attempt.started) - attempt.started).total_seconds()
+    return Ended(
+        number=attempt.number,
+        outcome=outcome,
+        value=result.get(metric) if has_result else None,
+        epochs=int(result.get("epochs", 0)),
+        seconds=result.get("seconds", seconds),
+        reason=attempt.reason,
+    )
+
+
+def _param(value: float, distribution: str) -> ParamValue:
+    """Return the value of a parameter from Optuna's row."""
+    kind = json.loads(distribution)
+    if "choices" in kind["attributes"]:
+        choice: ParamValue = kind["attributes"]["choices"][int(value)]
+        return choice
+    return int(value) if kind["name"].startswith("Int") else value
+
+
+def _rate(run: LastRun | None, recent: list[Attempt], now: datetime) -> float | None:
+    """Return how many trials per second the last run has finished or paused lately; ``None`` if it is none."""
+    of_run = [attempt for attempt in recent if run is not None and attempt.started >= run.started]
+    finished = [attempt for attempt in of_run if attempt.outcome != Outcome.INTERRUPTED]
+    if run is None or not finished:
+        return None
+    seconds = ((run.ended or now) - min(attempt.started for attempt in of_run)).total_seconds()
+    return len(finished) / seconds if seconds > 0 else None
+
+
+def _remaining(line: LiveLine, elapsed: float, rate: float | None) -> float | None:
+    timeout = line.recipe.budget.timeout
+    left = None if timeout is None else max(0.0, timeout - elapsed)
+    if rate is None:
+        return left
+    to_do = max(0, line.limit - line.counts.ended - line.counts.paused)
+    return to_do / rate if left is None else min(to_do / rate, left)
+
+
+def _status(line: LiveLine, run: LastRun | None, running: list[RunningTrial]) -> str:
+    """Return what the run waits for, as far as the database tells."""
+    if line.running is None:
+        return ""
+    if line.stopping:
+        return "finishing the running epochs"
+    if run is None or run.ended is not None or (run.device is None and not running):
+        return "starting the trainers"
+    if not running and line.counts.ended + line.counts.paused >= line.limit:
+        return "the search is over: refitting, testing and comparing the winner"
+    return ""
