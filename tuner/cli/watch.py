@@ -40,6 +40,7 @@ def watch(name: str, *, quiet: bool, as_json: bool, home: Path | None, storage: 
         err(f"'{name}' is not running; its last run: {study.last_run()}.")
     else:
         try:
+            err(f"Following '{name}'. Ctrl-C ends this command, and the run goes on.")
             with ExitStack() as stack:
                 _follow(study, open_display(stack, quiet=quiet))
         except KeyboardInterrupt:
