@@ -15,15 +15,15 @@ from tuner.run.progress import Ended, RunView, TrialView
 
 WIDTHS = (60, 72, 80, 100, 140, 200)
 LONG = "a search for the best network of all with a very long name that does not fit 数"
-PARAMS: Params = {"layers": 2, "units_0": 512, "units_1": 256, "optimizer": "adamw", "learning_rate": 0.00123}
+PARAMS: Params = {
+    "layers": 2, "units_0": 512, "units_1": 256, "optimizer": "adamw", "learning_rate": 0.00123, "dropout": 0.25,
+    "batch_size": 128, "activation": "relu",
+}  # fmt: skip
 
 
 def draw() -> None:
     """Draw one state of a run, as a run does; a process of its own calls this."""
-    running = tuple(
-        TrialView(number, 100, {**PARAMS, "dropout": 0.25, "batch_size": 128, "activation": "relu"}, 9, [0.1 * i for i in range(9)])
-        for number in (118, 119)
-    )
+    running = tuple(TrialView(number, 100, PARAMS, 9, [0.1 * i for i in range(9)]) for number in (118, 119))
     counts = Counts(complete=80, pruned=20, failed=3, running=2, waiting=0, paused=14, refused=1)
     view = RunView(LONG, "val_average_precision", counts, 1200, (17, 0.98765), running, 3723.0, 7384.0, status="")
     with LiveTable() as table:
