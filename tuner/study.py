@@ -287,7 +287,7 @@ class Study(StudyReader):
         if stored.is_gone:
             return
         try:
-            decorate(stored.study, stored.recipe, self.read_trials(stored), stored.store.epochs(stored.record.id))
+            decorate(stored, self.read_trials(stored))
         except Exception:  # noqa: BLE001 - must not hide an error of the run itself
             _log.warning("the dashboard's notes could not be written; the next run writes them")
             _log.debug("the dashboard's notes", exc_info=True)

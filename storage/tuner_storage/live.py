@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from tuner_storage.attempts import COMPLETE
 from tuner_storage.copies import Attempt
 from tuner_storage.identity import LINKS
-from tuner_storage.tables import AttemptRow, LeaseRow, RunRow, StudyRow
+from tuner_storage.tables import AttemptRow, LeaseRow, ModelRow, RunRow, StudyRow
 from tuner_storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, REFUSED
 
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
@@ -193,6 +193,19 @@ def read_ended(session: Session, study_id: int, limit: int, outcomes: Sequence[s
     query = select(AttemptRow).where(AttemptRow.study_id == study_id)
     query = query.where(AttemptRow.outcome.in_(outcomes)) if outcomes else query.where(AttemptRow.outcome.is_not(None))
     return [Attempt.of(row) for row in session.scalars(query.order_by(AttemptRow.id.desc()).limit(limit))]
+
+
+def read_model_sizes(session: Session, study_id: int) -> dict[int, int]:
+    """Return the size in bytes of each kept model by trial number."""
+    query = select(ModelRow.trial_number, ModelRow.size).where(ModelRow.study_id == study_id)
+    return dict(session.execute(query).all())
+
+
+def read_model_path(session: Session, optuna_id: int, number: int) -> str | None:
+    """Return the path in the row of a kept model, relative to the artifact folder, or ``None``."""
+    query = select(ModelRow.path).join(LINKS, LINKS.c.row_id == ModelRow.study_id)
+    path: str | None = session.scalar(query.where(LINKS.c.study_id == optuna_id, ModelRow.trial_number == number))
+    return path
 
 
 def read_results(session: Session, study: StudyStates, numbers: Sequence[int], names: Sequence[str]) -> dict[int, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -51,12 +52,12 @@ class Finished:
         with studies.existing(locate(home=self.home), self.name) as (store, _, record):
             return store.epochs(record.id)
 
-    def run(self, trials: int) -> None:
+    def run(self, trials: int, **options: Any) -> None:
         """Run until the study has so many trials, and write what the dashboard shows, as a run does at its end."""
         recipe = self.recipe.changed(budget={"trials": trials})
-        run_scripted(self.home, recipe, name=self.name)
-        with studies.existing(locate(home=self.home), self.name) as (_, study, _record):
-            decorate(study, recipe, self.trials, self.curves)
+        run_scripted(self.home, recipe, name=self.name, **options)
+        with studies.existing(locate(home=self.home), self.name) as stored:
+            decorate(stored, self.trials)
 
     def note(self, text: str | None = None) -> str:
         """Return the study's note; with ``text``, replace it first, as a user may do in the dashboard."""

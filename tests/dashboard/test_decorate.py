@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import optuna
 import pytest
 from tuner_storage import locate
 
@@ -19,11 +18,11 @@ def test_the_objective_has_its_name(finished: Finished) -> None:
 
 def test_a_study_without_trials_can_be_decorated(finished: Finished) -> None:
     """A run may be interrupted before a trial has ended."""
-    with studies.existing(locate(home=finished.home), "small") as (store, _, _record):
-        empty = optuna.create_study(storage=store.optuna, study_name="empty", direction="maximize")
-        decorate(empty, finished.recipe, [], {})
+    with studies.opened(locate(home=finished.home)) as store:
+        stored = studies.create_or_resume(store, "empty", finished.recipe, "0" * 64)
+        decorate(stored, [])
 
-        assert empty.metric_names == ["val_accuracy"]
+        assert stored.study.metric_names == ["val_accuracy"]
 
 
 def test_decorating_gives_no_warnings(finished: Finished, recwarn: pytest.WarningsRecorder) -> None:

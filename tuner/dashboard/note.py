@@ -10,10 +10,11 @@ from tuner.config.objectives import Objective
 from tuner.config.recipe import Recipe
 from tuner.report.pareto import cells, describe_front
 from tuner.report.text import brief, duration, metric, number
-from tuner.results.trials import TrialResult, front_of, ranked
+from tuner.results.trials import TrialResult, front_of, ranked, standings_of, winner
 
 TOP = 5  # trials in the table
 # It separates the two parts in stored notes, so it must not change.
+_STATES = ("complete", "pruned", "paused", "failed", "refused", "running", "waiting")
 BELOW = "*Every run rewrites what stands above this line. What you write below it stays.*"
 
 
@@ -24,16 +25,14 @@ def note(name: str, recipe: Recipe, trials: Sequence[TrialResult], previous: str
         name: The study's name.
         recipe: Its recipe.
         trials: All trials.
-        previous: The note stored so far. The part that users wrote is kept. The part that users wrote is kept.
+        previous: The note stored so far. The part that users wrote is kept.
     """
     budget, search, objective = recipe.budget, recipe.search, recipe.objective
     states = Counter(trial.state for trial in trials)
-    counts = ", ".join(
-        f"{states[state]} {state}" for state in ("complete", "pruned", "failed", "refused") if states[state]
-    )
+    counts = ", ".join(f"{states[state]} {state}" for state in _STATES if states[state])
     facts = (
         f"Data **{recipe.data}**, {_objectives(objective)}, "
-        f"sampler {search.sampler}, pruner {search.pruner}, seed {search.seed}, "
+        f"sampler {search.shown}, pruner {search.pruner}, seed {search.seed}, "
         f"{budget.trials} trials of up to {budget.epochs} epochs: {counts or 'none done yet'}."
     )
     parts = [
@@ -54,10 +53,10 @@ def _objectives(objective: Objective) -> str:
 
 
 def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[str]:
-    top = ranked(list(trials), recipe)[:TOP]
-    if not top:
+    top, best = ranked(list(trials), recipe)[:TOP], winner(list(trials), recipe)
+    if best is None:
         return []
-    best, objective = top[0], recipe.objective.metric
+    objective = recipe.objective.metric
     tested = ""
     shown = "accuracy" if recipe.table is None else objective.removeprefix("val_")
     if best.test and shown in best.test:
@@ -75,11 +74,24 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
     return [
         f"## Best: trial {best.number}, {objective} {metric(best.value)}{tested}",
         _table(("parameter", "value"), ((key, number(value)) for key, value in best.all_params.items())),
+        *_confirmed(trials, recipe),
         f"Get its model: `{command_elsewhere('export', name, o='model/')}`",
+        f"Go on: `{command_elsewhere('study start', name)}`. Watch: `{command_elsewhere('study watch', name)}`, or the "
+        "live page (`/live` on this server), which also has the models of the best trials to download.",
         "## The best trials",
         _table(("trial", objective, "best epoch", "time", "configuration"), rows),
         *_front(trials, recipe),
     ]
+
+
+def _confirmed(trials: Sequence[TrialResult], recipe: Recipe) -> list[str]:
+    """Return a sentence about the seeds by which the winner was chosen; nothing if no trial was confirmed."""
+    ranking = standings_of(list(trials), recipe)
+    if not ranking:
+        return []
+    first = ranking[0]
+    mean = f"{metric(first.mean)} on average over {len(first.seeds)} further seeds"
+    return [f"The configuration of trial {first.trial} won: {mean}, the best of {len(ranking)} that were confirmed."]
 
 
 def _front(trials: Sequence[TrialResult], recipe: Recipe) -> list[str]:

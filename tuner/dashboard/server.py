@@ -17,6 +17,7 @@ from tuner.dashboard.csv_download import with_safe_csv
 from tuner.dashboard.edits import guarded_edits
 from tuner.dashboard.headers import OPTUNA_POLICY, with_policy, with_security_headers
 from tuner.dashboard.http_server import HttpServer
+from tuner.dashboard.live.app import LivePages
 from tuner.dashboard.mounts import with_mounts
 from tuner.dashboard.origins import only_from_here
 from tuner.dashboard.routes import only_known_routes
@@ -59,6 +60,7 @@ class DashboardServer:
                 pages: Application = with_safe_csv(wsgi(store.optuna))
             pages = guarded_edits(pages, location) if allow_edit else with_banner(pages)
             pages = only_known_routes(with_policy(pages, OPTUNA_POLICY), allow_edit=allow_edit)
+            mounts = {"/live": LivePages(store, allow_edit=allow_edit), **mounts}
             checked = only_from_here(with_mounts(pages, mounts, allow_edit=allow_edit), NAMES)
             try:
                 server = HttpServer(without_body_for_head(with_security_headers(checked)), HOST, port)

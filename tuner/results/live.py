@@ -19,6 +19,7 @@ from tuner_storage.live import (
     read_confirmations,
     read_ended,
     read_last_run,
+    read_model_sizes,
     read_results,
     read_running,
     read_states,
@@ -59,6 +60,14 @@ class LiveLine:
     stopping: bool
 
 
+class LiveModel(NamedTuple):
+    """A kept model: its trial, the value of the trial, and its size in bytes."""
+
+    number: int
+    value: float | None
+    size: int
+
+
 class EndedAttempt(NamedTuple):
     """The end of an attempt, and the number of the attempt, which tells it from others at the same trial."""
 
@@ -78,6 +87,7 @@ class LiveStudy:
         rate: Trials per second that the last run has finished lately, or ``None`` if it has finished none.
         failures: The last failed attempts, the newest first.
         ended: The attempts that ended last, the newest first.
+        models: The kept models, the best first.
     """
 
     line: LiveLine
@@ -87,6 +97,7 @@ class LiveStudy:
     rate: float | None
     failures: tuple[Attempt, ...]
     ended: tuple[EndedAttempt, ...]
+    models: tuple[LiveModel, ...]
 
 
 class LiveReader:
@@ -102,6 +113,7 @@ class LiveReader:
         self._database = store.database
         self._recipes: dict[int, tuple[Any, Recipe]] = {}
         self._ends: dict[int, dict[tuple[int, int], Ended]] = {}
+        self._values: dict[int, dict[int, float | None]] = {}  # of trials with a model
         self._winners: dict[int, tuple[object, tuple[int, float] | None, int]] = {}
 
     def studies(self) -> list[LiveLine]:
@@ -122,6 +134,7 @@ class LiveReader:
             running = read_running(session, found[0]) if line.running else []
             recent = read_ended(session, found[0].id, RECENT)
             ended = self._ended(session, found[0], recent, line.recipe)
+            models = self._models(session, found[0], line.recipe)
             failures = read_ended(session, found[0].id, FAILURES, [Outcome.FAILED]) if line.counts.failed else []
         rate = _rate(run, recent, now)
         return LiveStudy(
@@ -132,6 +145,7 @@ class LiveReader:
             rate=rate,
             failures=tuple(failures),
             ended=ended,
+            models=models,
         )
 
     def _ended(
@@ -148,6 +162,16 @@ class LiveReader:
             ends[key] = known.get(key) or _end(attempt, results.get(attempt.number, {}), metric)
         self._ends[study.id] = ends
         return tuple(EndedAttempt(attempt, end) for (_, attempt), end in ends.items())
+
+    def _models(self, session: Session, study: StudyStates, recipe: Recipe) -> tuple[LiveModel, ...]:
+        """Return the kept models, the best first. Values that were read before are not read again."""
+        sizes, known = read_model_sizes(session, study.id), self._values.setdefault(study.id, {})
+        metric, sign = recipe.objective.metric, -1 if recipe.objective.maximize else 1
+        if new := sizes.keys() - known.keys():
+            results = read_results(session, study, sorted(new), [metric])
+            known.update({number: results.get(number, {}).get(metric) for number in new})
+        models = (LiveModel(number, known[number], size) for number, size in sizes.items())
+        return tuple(sorted(models, key=lambda model: (model.value is None, sign * (model.value or 0.0), model.number)))
 
     def _line(self, session: Session, study: StudyStates, now: datetime) -> LiveLine:
         recipe = self._recipe(study)

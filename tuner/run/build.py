@@ -29,6 +29,7 @@ def build_coordinator(
     stop_requested: Callable[[], str | None] = lambda: None,
     weights: Weights | None = None,
     foreign: Sequence[FrozenTrial] = (),
+    decorate: Callable[[], None] = lambda: None,
 ) -> Coordinator:
     """Return a coordinator that is ready to run.
 
@@ -41,6 +42,7 @@ def build_coordinator(
         stop_requested: Called in every turn; returns why to stop at once, or ``None``.
         weights: Counts the weights of a configuration. If it is ``None``, no configuration is refused for its size.
         foreign: Trials of earlier studies that samplers learn from.
+        decorate: Updates what the dashboard shows; called now and then.
     """
     ask_tell = AskTell(stored.study, recipe, weights=weights, foreign=foreign)
     incumbents = Incumbents(recipe, ask_tell.state)
@@ -55,4 +57,5 @@ def build_coordinator(
         executor=executor,
         progress=progress,
         stop_requested=stop_requested,
+        decorate=decorate,
     )

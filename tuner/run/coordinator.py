@@ -24,6 +24,7 @@ from tuner.run.time_budget import TimeBudget
 from tuner.run.timing import Timing
 from tuner.run.trial_loop import TURN, TrialLoop
 from tuner.run.trial_writer import TrialWriter
+from tuner.run.upkeep import Upkeep
 from tuner.search.ask_tell import AskTell
 from tuner.search.stopping import TIMEOUT, reason_to_end
 
@@ -49,6 +50,7 @@ class Coordinator:
         executor: Runs the jobs.
         progress: Shows the run.
         stop_requested: Called in every turn; returns why to stop at once, or ``None``.
+        decorate: Updates what the dashboard shows. It is called now and then: see :mod:`tuner.run.upkeep`.
 
     Attributes:
         queue: Counts the trials.
@@ -67,6 +69,7 @@ class Coordinator:
         executor: Executor,
         progress: Progress,
         stop_requested: Callable[[], str | None],
+        decorate: Callable[[], None],
     ) -> None:
         self._recipe = recipe
         self._ask_tell = ask_tell
@@ -104,6 +107,7 @@ class Coordinator:
             timing=self._timing,
             heartbeat=self._heartbeat,
         )
+        self._upkeep = Upkeep(decorate, lambda: self.queue.counts().ended)
         self._run: Run | None = None  # recorded only if there is something to do
         self._timing_saved = time.monotonic()
 
@@ -252,6 +256,8 @@ class Coordinator:
             self._state.request_stop("stop")
         if signal := self._stop_requested():
             self._state.request_stop(signal)
+        with self._timing.coordinator("dashboard"):
+            self._upkeep()
         now = time.monotonic()
         if now - self._timing_saved >= SAVE_TIMING and self._run is not None:
             self._timing_saved = now

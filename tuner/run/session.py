@@ -134,7 +134,7 @@ def run_search(
         fresh: Delete the study first, if it exists.
         take_over: Wait until the lease of another run expires.
         test_all: Evaluate every kept model on the test split at the end.
-        decorate: Updates what the dashboard shows; called at the beginning and at the end.
+        decorate: Updates what the dashboard shows; called at the beginning, now and then, and at the end.
 
     Returns:
         Why the run ended early, or ``None``.
@@ -170,6 +170,7 @@ def run_search(
                 stop_requested=stop_requested,
                 weights=prepared.weights,
                 foreign=foreign,
+                decorate=lambda: decorate(stored),
             )
             if not coordinator.queue.exhausted:
                 executor.warm_up()

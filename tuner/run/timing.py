@@ -22,7 +22,7 @@ TRAINER_PHASES = (
     "other",
     "idle",
 )
-COORDINATOR_PHASES = ("ask", "storage", "display", "waiting")
+COORDINATOR_PHASES = ("ask", "storage", "display", "dashboard", "waiting")
 
 
 class Timing:
@@ -32,7 +32,7 @@ class Timing:
         slots: How many trials can run at the same time.
 
     Attributes:
-        coordinator: The coordinator's own clock: ``ask``, ``storage``, ``display``.
+        coordinator: The coordinator's own clock: ``ask``, ``storage``, ``display``, ``dashboard``.
     """
 
     def __init__(self, slots: int) -> None:

@@ -55,7 +55,7 @@ def learning_curves(recipe: Recipe, trials: Sequence[TrialResult], curves: Curve
     Returns:
         The figure, or ``None`` while no trial has finished an epoch.
     """
-    shown = [trial for trial in _best_first(trials, recipe) if curves.get(trial.number)][:MAX_TRIALS]
+    shown = [trial for trial in best_first(trials, recipe) if curves.get(trial.number)][:MAX_TRIALS]
     if not shown:
         return None
     panels = _panels(curves[shown[0].number][0], recipe)
@@ -84,7 +84,7 @@ def learning_curves(recipe: Recipe, trials: Sequence[TrialResult], curves: Curve
     return figure
 
 
-def _best_first(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
+def best_first(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
     """Return the complete trials, best first, then the pruned and the failed ones."""
     others = [trial for state in ("pruned", "failed") for trial in trials if trial.state == state]
     return [*ranked(list(trials), recipe), *others]
