@@ -76,8 +76,8 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
         _table(("parameter", "value"), ((key, number(value)) for key, value in best.all_params.items())),
         *_confirmed(trials, recipe),
         f"Get its model: `{command_elsewhere('export', name, o='model/')}`",
-        f"Go on: `{command_elsewhere('study start', name)}`. Watch: `{command_elsewhere('study watch', name)}`, or the "
-        "live page (`/live` on this server), which also has the models of the best trials to download.",
+        f"Go on: `{command_elsewhere('study start', name)}`. Watch: `{command_elsewhere('study watch', name)}`.",
+        "The live page, `/live` on this server, shows what runs, and has the models of the best trials to download.",
         "## The best trials",
         _table(("trial", objective, "best epoch", "time", "configuration"), rows),
         *_front(trials, recipe),
