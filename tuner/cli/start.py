@@ -185,7 +185,16 @@ _study = cloup.option_group(
     ),
     storage_options,
 )
-_output = cloup.option_group("Output", as_json, click.option("--quiet", is_flag=True, help="Show no progress."))
+_output = cloup.option_group(
+    "Output",
+    as_json,
+    click.option("--quiet", is_flag=True, help="Show no progress."),
+    click.option(
+        "--dashboard",
+        is_flag=True,
+        help="Serve the dashboard and its live page on this machine while the study runs, and print the address.",
+    ),
+)
 
 
 @cloup.command()
@@ -211,6 +220,7 @@ def start(  # noqa: PLR0917 - one parameter per option
     executor: Any,
     patience: int | None,
     quiet: bool,
+    dashboard: bool,
     as_json: bool,
     data_dir: Path | None,
     home: Path | None,
@@ -246,6 +256,10 @@ def start(  # noqa: PLR0917 - one parameter per option
     load_data(study, fresh=settings["fresh"])
     with ExitStack() as stack:
         display = open_display(stack, quiet=quiet)
+        if dashboard:
+            from tuner.dashboard.beside import DashboardBeside
+
+            stack.enter_context(DashboardBeside(study.location, err))
         result = study.run(progress=display, device=device, executor=executor, **settings)
     if result.stopped_by == "hangup":  # the terminal is closed, so nobody can read any output
         raise SystemExit(EXIT_CODES["hangup"])
