@@ -96,9 +96,9 @@ def finished(original: Finished, home: Path) -> Finished:
 
 
 @contextmanager
-def served(study: Finished, *, allow_edit: bool = False) -> Iterator[str]:
+def served(study: Finished, **options: Any) -> Iterator[str]:
     """Serve the dashboard of a study, and yield its address without the path."""
-    with DashboardServer(locate(home=study.home), port=0, allow_edit=allow_edit) as server, server.serving():
+    with DashboardServer(locate(home=study.home), port=0, **options) as server, server.serving():
         yield server.address.removesuffix("/dashboard")
 
 

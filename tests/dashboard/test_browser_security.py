@@ -13,9 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.dashboard.client import contents
 from tests.dashboard.conftest import Finished, served
 from tests.dashboard.test_browser import SECONDS, browser, wait_for_text
-from tests.dashboard.test_requests import contents
 
 __all__ = ["browser"]  # the fixture
 

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.dashboard.client import contents, exchange, send
 from tests.dashboard.conftest import Finished, served
-from tests.runs import rows
 from tuner.dashboard.headers import OPTUNA_POLICY, OWN_POLICY, SECURITY
 from tuner.dashboard.http_server import MAX_HEADERS
 
-TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1"
 JSON = "Content-Type: application/json"
 DELETE = "DELETE /api/studies/1"
 NOTE = "PUT /api/studies/1/note"
 NEW_NOTE = json.dumps({"version": 2, "body": "mine"})  # the version after that of the study's own note
-
-
-class Answer(NamedTuple):
-    """An answer as it was sent; the names of the headers in small letters."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-def send(address: str, request: str, *headers: str, body: str = "", host: str | None = None) -> Answer:
-    """Send the first line of a request as it is, such as ``GET /``, with headers and a body."""
-    parts = urlsplit(address)
-    lines = [f"{request} HTTP/1.1", f"Host: {parts.netloc if host is None else host}", f"Content-Length: {len(body)}"]
-    lines.append("Connection: close")
-    return exchange(address, "\r\n".join([*lines, *headers, "", body]).encode("latin-1"))
-
-
-def exchange(address: str, request: bytes) -> Answer:
-    """Send bytes, and return the answer to them."""
-    parts = urlsplit(address)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as client:
-        client.sendall(request)
-        received = b"".join(iter(lambda: client.recv(65536), b""))
-    head, _, content = received.partition(b"\r\n\r\n")
-    first, *fields = head.decode("latin-1").split("\r\n")
-    named = (field.partition(": ") for field in fields)
-    return Answer(int(first.split()[1]), {name.lower(): value for name, _, value in named}, content)
 
 
 def test_headers_that_are_too_long_are_refused(reader: str) -> None:
@@ -59,11 +27,6 @@ def test_headers_that_are_too_long_are_refused(reader: str) -> None:
 
     assert answer.status == 431
     assert {name: answer.headers.get(name.lower()) for name in SECURITY} == SECURITY
-
-
-def contents(study: Finished) -> dict[str, list[object]]:
-    """Return every row of every table."""
-    return {name: rows(study.home, f"SELECT * FROM {name}") for (name,) in rows(study.home, TABLES)}
 
 
 @pytest.fixture(scope="module")

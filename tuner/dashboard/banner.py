@@ -1,20 +1,29 @@
-"""Says on every page of a read-only dashboard that it is read-only."""
+"""A corner on every page of Optuna's dashboard: whether it is read-only, and the way out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 from tuner.dashboard.wsgi import Application, Environ, StartResponse
 
 _STYLE = (
-    "position:fixed;bottom:0;right:0;z-index:9999;padding:2px 10px;font:12px sans-serif;background:#ffe9a8;color:#333"
+    "position:fixed;bottom:0;right:0;z-index:9999;display:flex;gap:8px;padding:2px 10px;font:12px sans-serif;"
+    "background:#ffe9a8;color:#333"
 )
-_BANNER = f'<div style="{_STYLE}">read-only</div>'.encode()
+_BUTTON = "border:0;padding:0;background:none;font:inherit;color:#1a5fb4;text-decoration:underline;cursor:pointer"
+_WHY = "Buttons that would change a study are refused. Start the dashboard with --allow-edit to use them."
 
 
-def with_banner(application: Application) -> Application:
-    """Return ``application`` with a banner on its pages."""
+def with_banner(application: Application, *, read_only: bool, logout: bool) -> Application:
+    """Return ``application`` with a banner on its pages.
+
+    Args:
+        application: Its pages have a ``<body>`` without attributes.
+        read_only: Whether the banner says that nothing can be changed.
+        logout: Whether it has a button that ends the session.
+    """
 
     def marked(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         started: list[Any] = []
@@ -22,8 +31,9 @@ def with_banner(application: Application) -> Application:
         status, headers, *rest = started
         is_page = dict(headers).get("Content-Type", "").startswith("text/html")
         if environ["REQUEST_METHOD"] == "GET" and is_page and status.startswith("200"):
+            banner = _banner(environ["SCRIPT_NAME"], read_only=read_only, logout=logout)
             try:
-                page = b"".join(body).replace(b"<body>", b"<body>" + _BANNER, 1)
+                page = b"".join(body).replace(b"<body>", b"<body>" + banner, 1)
             finally:
                 getattr(body, "close", lambda: None)()
             headers = [header for header in headers if header[0] != "Content-Length"]
@@ -32,3 +42,11 @@ def with_banner(application: Application) -> Application:
         return body
 
     return marked
+
+
+def _banner(root: str, *, read_only: bool, logout: bool) -> bytes:
+    parts = [f'<span title="{_WHY}">read-only</span>'] if read_only else []
+    if logout:
+        action = f"{escape(root)}/logout"
+        parts.append(f'<form method="post" action="{action}"><button style="{_BUTTON}">Log out</button></form>')
+    return f'<div style="{_STYLE}">{"".join(parts)}</div>'.encode() if parts else b""

@@ -1,7 +1,8 @@
-"""Serves Optuna's dashboard to this machine only."""
+"""Serves Optuna's dashboard, and further applications, to those who may see them."""
 
 from __future__ import annotations
 
+import errno
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -9,23 +10,26 @@ from contextlib import ExitStack, closing, contextmanager
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from optuna.storages import BaseStorage
 from tuner_storage import Location, open_store
 
 from tuner.command_line import command
+from tuner.dashboard.access import Access
 from tuner.dashboard.banner import with_banner
 from tuner.dashboard.csv_download import with_safe_csv
 from tuner.dashboard.edits import guarded_edits
 from tuner.dashboard.headers import OPTUNA_POLICY, with_policy, with_security_headers
 from tuner.dashboard.http_server import HttpServer
 from tuner.dashboard.live.app import LivePages
+from tuner.dashboard.login import Login
 from tuner.dashboard.mounts import with_mounts
 from tuner.dashboard.origins import only_from_here
+from tuner.dashboard.root_path import below, with_root_path
 from tuner.dashboard.routes import only_known_routes
 from tuner.dashboard.wsgi import Application, without_body_for_head
 from tuner.errors import RunError
 
-HOST = "127.0.0.1"  # the dashboard has no login
-NAMES = (HOST, "localhost", "[::1]")  # of this machine; a tunnel may use any of them
+_LOCAL_ONLY = Access()
 _NO_MOUNTS: Mapping[str, Application] = MappingProxyType({})
 
 
@@ -36,10 +40,12 @@ class DashboardServer:
         location: The database; it must exist.
         port: The port; 0 takes any free one.
         allow_edit: Whether notes and attributes may be written, and studies that no run holds renamed and deleted.
+        access: Who can reach it, and how.
         mounts: Further applications by path, see :func:`tuner.dashboard.mounts.with_mounts`.
 
     Raises:
         StorageError: If the database does not exist or cannot be used.
+        UsageError: If the password file or the certificate cannot be used.
         RunError: If the port cannot be opened.
     """
 
@@ -49,33 +55,42 @@ class DashboardServer:
         port: int,
         *,
         allow_edit: bool = False,
+        access: Access = _LOCAL_ONLY,
         mounts: Mapping[str, Application] = _NO_MOUNTS,
     ) -> None:
+        self._access = access
+        self._secret, tls = access.secret(), access.tls()
         with ExitStack() as opened:
             store = opened.enter_context(closing(open_store(location)))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the dashboard uses deprecated functions
-                from optuna_dashboard import wsgi
-
-                pages: Application = with_safe_csv(wsgi(store.optuna))
-            pages = guarded_edits(pages, location) if allow_edit else with_banner(pages)
+            pages = self._pages(store.optuna, allow_edit=allow_edit)
+            if allow_edit:
+                pages = guarded_edits(pages, location)
             pages = only_known_routes(with_policy(pages, OPTUNA_POLICY), allow_edit=allow_edit)
             mounts = {"/live": LivePages(store, allow_edit=allow_edit), **mounts}
-            checked = only_from_here(with_mounts(pages, mounts, allow_edit=allow_edit), NAMES)
+            everything = with_mounts(pages, mounts, allow_edit=allow_edit)
+            if self._secret is not None:
+                everything = Login(everything, self._secret)
+            if access.root_path:
+                everything = below(everything, access.root_path)
+            checked = without_body_for_head(with_security_headers(only_from_here(everything, access.names)))
             try:
-                server = HttpServer(without_body_for_head(with_security_headers(checked)), HOST, port)
+                server = HttpServer(checked, access.bind, port, tls=tls, scheme=access.scheme)
             except OSError as error:
-                raise RunError(
-                    f"port {port} cannot be opened: {error.strerror}",
-                    hint=f"choose another port: {command('dashboard', port=0)}",
-                ) from None
+                raise _not_opened(access.bind, port, error) from None
             self._server = opened.enter_context(server)
             self._opened = opened.pop_all()
 
     @property
     def address(self) -> str:
-        """The URL for a browser."""
-        return f"http://{HOST}:{self._server.port}/dashboard"
+        """The URL for a browser, without the token."""
+        return f"{self._access.base_url(self._server.port)}/dashboard"
+
+    @property
+    def link(self) -> str:
+        """The URL that lets its first user in: with the token if there is one. It must not be logged."""
+        if self._secret is None or self._secret.token is None:
+            return self.address
+        return f"{self._access.base_url(self._server.port)}/login?token={self._secret.token}"
 
     def serve(self) -> None:
         """Answer requests until the process is interrupted, or another thread calls :meth:`stop`."""
@@ -99,6 +114,17 @@ class DashboardServer:
             self.stop()
             thread.join()
 
+    def _pages(self, storage: BaseStorage, *, allow_edit: bool) -> Application:
+        """Return Optuna's dashboard with our download and banner."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the dashboard uses deprecated functions
+            from optuna_dashboard import wsgi
+
+            pages: Application = with_safe_csv(wsgi(storage), storage)
+        if self._access.root_path:
+            pages = with_root_path(pages, self._access.root_path)
+        return with_banner(pages, read_only=not allow_edit, logout=self._secret is not None)
+
     def __enter__(self) -> Self:
         """Return the server; its port is open already."""
         return self
@@ -108,3 +134,12 @@ class DashboardServer:
     ) -> None:
         """Close the port and the database."""
         self._opened.close()
+
+
+def _not_opened(host: str, port: int, error: OSError) -> RunError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return RunError(f"{host} is no address of this machine", hint="choose one that `ip address` lists, or 0.0.0.0")
+    return RunError(
+        f"port {port} cannot be opened: {error.strerror}",
+        hint=f"choose another port: {command('dashboard', port=0)}",
+    )
