@@ -13,8 +13,8 @@ from queue import Queue
 import pytest
 from tuner_storage import locate
 
+from tests.dashboard.client import send
 from tests.dashboard.conftest import Finished
-from tests.dashboard.test_requests import send
 from tuner.dashboard.beside import DashboardBeside
 
 SECONDS = 60.0
@@ -22,7 +22,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from tuner_storage import locate
-from tests.dashboard.test_requests import send
+from tests.dashboard.client import send
 from tuner.dashboard.beside import DashboardBeside
 with DashboardBeside(locate(home=Path(sys.argv[1])), lambda line: print(line, flush=True)) as beside:
     print(beside._process.pid, flush=True)

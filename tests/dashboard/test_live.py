@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from sqlalchemy import event
 from tuner_storage import locate, open_store
 
+from tests.dashboard.client import Answer, contents, send
 from tests.dashboard.conftest import SPACE, Finished, served
-from tests.dashboard.test_requests import Answer, contents, send
 from tests.recipes import small_recipe
 from tests.runs import rows, run_scripted
 from tuner.cli.main import main
