@@ -25,7 +25,7 @@ from tuner_storage import locate
 from tests.dashboard.client import send
 from tuner.dashboard.beside import DashboardBeside
 with DashboardBeside(locate(home=Path(sys.argv[1])), lambda line: print(line, flush=True)) as beside:
-    print(beside._process.pid, flush=True)
+    print(beside.pid, flush=True)
     time.sleep(600)
 """
 

@@ -141,3 +141,24 @@ def test_it_works_without_scripts(browser: Chrome, finished: Finished) -> None:
         browser.get(f"{address}/live/1")
         assert "12 of 12 trials" in browser.page_source
         assert browser.find_element(By.CSS_SELECTOR, "noscript meta").get_dom_attribute("content") == "5"
+
+
+def test_optunas_pages_stay_on_this_machine(browser: Chrome, finished: Finished) -> None:
+    """List, study page with both figures, and a trial: no error in the console, and no request elsewhere."""
+    with served(finished) as address:
+        for path, shown in (
+            ("/dashboard", "1. small"),
+            ("/dashboard/studies/1", "Best val_accuracy so far"),
+            (f"/dashboard/studies/1/trials?numbers={finished.best.number}", "Best Trial"),
+            ("/dashboard/studies/1/note", f"Best: trial {finished.best.number}"),
+        ):
+            browser.get(address + path)
+            WebDriverWait(browser, SECONDS).until(partial(has_text, shown))
+
+        assert logged(browser) == []
+        assert not [url for url in requested(browser) if not url.startswith(address)]
+
+
+def has_text(text: str, browser: Chrome) -> bool:
+    """Return whether the page shows a text."""
+    return text in browser.find_element(By.TAG_NAME, "body").text

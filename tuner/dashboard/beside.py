@@ -70,6 +70,11 @@ class DashboardBeside:
         self._reader.join()
         self._process.stdout.close()  # type: ignore[union-attr]
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
     def _write(self, line: str) -> None:
         self._process.stdin.write(line + "\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from tuner_storage.tables import utc_now
 
 from tuner.command_line import command_elsewhere
 from tuner.printable import escaped
+from tuner.records import ParamValue
 from tuner.report.text import brief, duration, metric
 from tuner.results.live import LiveLine, LiveStudy
 from tuner.times import for_people
@@ -40,7 +41,7 @@ class Pages:
             lstrip_blocks=True,
             finalize=_without_controls,
         )
-        self._templates.filters.update(metric=metric, duration=duration, brief=brief, size=decimal, curve=curve)
+        self._templates.filters.update(metric=metric, duration=duration, brief=_config, size=decimal, curve=curve)
 
     def overview(self, studies: Sequence[LiveLine], prefix: str) -> bytes:
         """Return the page with all studies, those that run first."""
@@ -88,6 +89,11 @@ def curve(values: Sequence[float]) -> str:
         share = (value - low) / (high - low) if high > low else 0.5
         points.append(f"{x:.1f},{HEIGHT - 2 - (HEIGHT - 4) * share:.1f}")
     return " ".join(points)
+
+
+def _config(params: Mapping[str, ParamValue]) -> str:
+    """Return the main parameters of a trial in one short line; HTML shows two blanks as one."""
+    return brief(params).replace("  ", ", ")
 
 
 def _by_reason(failures: Iterable[Attempt]) -> dict[str, list[int]]:

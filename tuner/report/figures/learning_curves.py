@@ -21,7 +21,7 @@ COLOURS = qualitative.D3
 
 _HOW_TO_READ = "Solid: validation, dotted: training, star: best epoch.<br>Click trials to show or hide them."
 # Settings that all lines share: the dashboard stores the figure in small pieces, each with a transaction of its own.
-_TEMPLATE = go.layout.Template(
+TEMPLATE = go.layout.Template(
     data={
         "scatter": [
             {
@@ -67,7 +67,7 @@ def learning_curves(recipe: Recipe, trials: Sequence[TrialResult], curves: Curve
     ]
     figure.add_traces(lines)
     figure.update_layout(
-        template=_TEMPLATE,
+        template=TEMPLATE,
         title={
             "text": "<b>Learning curves</b>",
             "subtitle": {"text": _HOW_TO_READ},
