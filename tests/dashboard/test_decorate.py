@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+
 import pytest
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from tuner_storage import locate
 
 from tests.dashboard.conftest import Finished
@@ -23,6 +27,17 @@ def test_a_study_without_trials_can_be_decorated(finished: Finished) -> None:
         decorate(stored, [])
 
         assert stored.study.metric_names == ["val_accuracy"]
+
+
+def test_a_run_that_was_killed_does_not_count_until_today(finished: Finished) -> None:
+    """It ended with its last trial; else the figure of the best value would be months long."""
+    with sqlite3.connect(finished.home / "studies.db") as connection:
+        connection.execute("UPDATE tuner_run SET started = '2020-01-01 00:00:00', ended = NULL WHERE id = 1")
+        connection.execute("UPDATE tuner_attempt SET ended = '2020-01-01 00:05:00'")
+    finished.run(14)
+    figure = json.loads(get_plotly_graph_objects(finished.system_attrs())["best-so-far"])
+
+    assert 5 <= figure["data"][0]["x"][-1] < 10
 
 
 def test_decorating_gives_no_warnings(finished: Finished, recwarn: pytest.WarningsRecorder) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import optuna
 import plotly.graph_objects as go
+from tuner_storage.runs import RunRecord
 from tuner_storage.study_attributes import read_attributes, write_attributes
 from tuner_storage.tables import utc_now
 
@@ -55,8 +57,19 @@ def _curves(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) 
 def _best_so_far(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) -> go.Figure | None:
     attempts = stored.store.attempts(stored.record.id)
     ended = {row.number: row.ended for row in attempts if row.outcome == Outcome.COMPLETE and row.ended is not None}
-    runs = [(run.started, run.ended or utc_now()) for run in stored.store.runs(stored.record.id)]
-    return best_so_far(recipe, trials, ended, runs)
+    return best_so_far(recipe, trials, ended, _spans(stored.store.runs(stored.record.id), list(ended.values())))
+
+
+def _spans(runs: Sequence[RunRecord], ended: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """Return when each run began and ended. A run that was killed ended with its last complete trial."""
+    spans = []
+    for index, run in enumerate(runs):
+        end = run.ended or utc_now()
+        if run.ended is None and index + 1 < len(runs):
+            during = [moment for moment in ended if run.started <= moment <= runs[index + 1].started]
+            end = max(during, default=run.started)
+        spans.append((run.started, end))
+    return spans
 
 
 def _attributes(

@@ -8,6 +8,7 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from tuner.config.recipe import Recipe
+from tuner.report.figures.learning_curves import TEMPLATE
 from tuner.report.text import metric
 from tuner.results.trials import TrialResult, ranked
 
@@ -24,7 +25,7 @@ def best_so_far(
         recipe: The study's recipe.
         trials: All trials.
         ended: When each trial ended, in UTC.
-        runs: When each run began, and when it ended or was last seen, in UTC; the time between runs does not count.
+        runs: When each run began and ended, in UTC; of one that goes on, the time now. Other time does not count.
 
     Returns:
         The figure, or ``None`` while no trial is complete.
@@ -39,7 +40,7 @@ def best_so_far(
         return None
     minutes = [_minutes(ended[trial.number], runs) for trial in steps]
     values = [float(f"{trial.value:.6g}") for trial in steps]
-    last = max(_minutes(moment, runs) for moment in ended.values())
+    last = max((_minutes(end, runs) for _, end in runs), default=0.0)
     figure = go.Figure(
         go.Scatter(
             x=[*minutes, last],
@@ -53,10 +54,13 @@ def best_so_far(
     objective = recipe.objective.metric
     title = f"<b>Best {objective} so far</b>: {metric(values[-1])}, trial {steps[-1].number}"
     figure.update_layout(
-        title={"text": title, "x": 0.02}, margin={"l": 10, "r": 10, "t": 50, "b": 10}, uirevision="kept"
+        title={"text": title, "x": 0.02},
+        margin={"l": 10, "r": 10, "t": 50, "b": 10},
+        uirevision="kept",
+        template=TEMPLATE,
     )
-    figure.update_xaxes(title_text="minutes of running", automargin=True)
-    figure.update_yaxes(title_text=objective, automargin=True)
+    figure.update_xaxes(title_text="minutes of running", rangemode="tozero")
+    figure.update_yaxes(title_text=objective)
     return figure
 
 
