@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 
 from tuner.command_line import command
 from tuner.errors import StorageError
+from tuner_storage.bulk_reads import BulkReadingStorage
 from tuner_storage.engine import Database, engine_arguments, storage_errors
 from tuner_storage.retry import Retry
 
@@ -19,7 +20,7 @@ _PRIVATE = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_tria
 _WITHOUT_DATABASE = {"remove_session", "check_trial_is_updatable"}
 
 
-class PersistentRDBStorage(RDBStorage):
+class PersistentRDBStorage(BulkReadingStorage):
     """Optuna's storage, but a run survives a restart of the server.
 
     Args:
@@ -34,8 +35,8 @@ class PersistentRDBStorage(RDBStorage):
 
 
 def _repeated(name: str) -> Callable[..., Any]:
-    """Return a method that calls ``RDBStorage``'s method ``name`` through the retry."""
-    method = getattr(RDBStorage, name)
+    """Return a method that calls Optuna's method ``name`` through the retry."""
+    method = getattr(BulkReadingStorage, name)
 
     @functools.wraps(method)
     def call(self: PersistentRDBStorage, *args: Any, **kwargs: Any) -> Any:
@@ -48,7 +49,7 @@ def _repeated(name: str) -> Callable[..., Any]:
 
 
 for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_PRIVATE):
-    if _name not in _WITHOUT_DATABASE and callable(getattr(RDBStorage, _name)):
+    if _name not in _WITHOUT_DATABASE and callable(getattr(BulkReadingStorage, _name)):
         setattr(PersistentRDBStorage, _name, _repeated(_name))
 
 

@@ -31,7 +31,15 @@ TOP = 10
     type=UserPath(),
     help="Write all trials to a file; - prints only them.",
 )
-@click.option("--force", is_flag=True, help="Replace the file of --csv, whatever it holds.")
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE",
+    type=UserPath(),
+    help="Write the report with figures as one page that needs no network; - prints only it.",
+)
+@click.option("--pdf", "pdf_file", metavar="FILE", type=UserPath(), help="Print the same to a file, with Chromium.")
+@click.option("--force", is_flag=True, help="Replace the files of --csv, --html and --pdf, whatever they hold.")
 @click.option("--timing", is_flag=True, help="Report instead where the time of the runs went.")
 @as_json
 @storage_options
@@ -39,6 +47,8 @@ def report(
     name: str,
     *,
     csv_file: Path | None,
+    html_file: Path | None,
+    pdf_file: Path | None,
     force: bool,
     timing: bool,
     as_json: bool,
@@ -49,10 +59,10 @@ def report(
 
     Prints a summary in a few sentences, then tables: the best trials, the importance of each parameter, and where the
     best trials lie in the search space. For MNIST, it also prints the networks of `tuner study ladder`.
+
+    With --html or --pdf, it writes a page to show to others instead: first what won, by how much, and how to get the
+    model; then all details with figures.
     """
-    from tuner.report.paragraph import describe_study
-    from tuner.results.best_regions import regions as best_regions
-    from tuner.results.trials import ranked
     from tuner.study import load_study
 
     study = load_study(name, storage=storage, home=home)
@@ -61,7 +71,20 @@ def report(
         return
     if csv_file is not None and _write_csv(study, csv_file, force=force, as_json=as_json):
         return
-    trials = study.trials()
+    if html_file is not None or pdf_file is not None:
+        _write_page(study, html_file, pdf_file, force=force, as_json=as_json)
+        return
+    with study.at_once():
+        _print_report(study, home, storage, as_json=as_json)
+
+
+def _print_report(study: Study, home: Path | None, storage: str | None, *, as_json: bool) -> None:
+    """Print the paragraph and the tables, or all as JSON."""
+    from tuner.report.paragraph import describe_study
+    from tuner.results.best_regions import regions as best_regions
+    from tuner.results.trials import ranked
+
+    name, trials = study.name, study.trials()
     top = ranked(trials, study.recipe)[:TOP]
     importances, regions = study.importances(), best_regions(trials, study.recipe)
     paragraph = describe_study(name, study.recipe, trials, importances, regions)
@@ -91,11 +114,22 @@ def report(
     if ladder:
         print_rich(ladder_table(ladder))
     steps = [(command("dashboard"), "browse every trial")]
+    steps.append((command("report", name, html="report.html"), "the same with figures, to show to others"))
     if top:
         steps.append((command("export", name, o="model/"), "use the best model"))
     if ladder and any(ours is None for _, _, ours in ladder):
         steps.append((command("study ladder", "mnist"), "train the networks of the ladder"))
     print_next(*steps)
+
+
+def _write_page(study: Study, html: Path | None, pdf: Path | None, *, force: bool, as_json: bool) -> None:
+    """Write the page of a study as HTML, as PDF, or both."""
+    from tuner.cli.pages import write_pages
+    from tuner.report.html.page import study_page
+
+    written = write_pages(lambda: study_page(study), html, pdf, study, force=force, as_json=as_json)
+    if written and study.has_result():
+        print_next((command("export", study.name, o="model/"), "use the best model"))
 
 
 def _write_csv(study: Study, file: Path, *, force: bool, as_json: bool) -> bool:

@@ -38,6 +38,8 @@ def importance_notes(importances: Importances) -> list[str]:
     ]
     if not importances.fanova:
         lines.append(f"fANOVA needs {MIN_FOR_IMPORTANCE} complete trials that differ.")
+    if importances.sampled:
+        lines.append(f"fANOVA was computed from {importances.sampled:,} of the complete trials, evenly over the study.")
     if importances.partial:
         lines.append(f"Left out, because not every trial has it: {', '.join(importances.partial)}.")
     if importances.constant:

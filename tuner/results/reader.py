@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner_storage import Location
-from tuner_storage.copies import Attempt, KeptRefit
+from tuner_storage.copies import Attempt, KeptRefit, StudyRecord
 from tuner_storage.holding import Holding
+from tuner_storage.runs import RunRecord
 from tuner_storage.trial_attributes import LEARNED_FROM
 
 from tuner import studies
@@ -63,6 +66,21 @@ class StudyReader:
         self.search = name if search is None else search
         self._data = data
         self._looked_for: str | None = None  # the fingerprint with which the data were looked for
+        self._open: studies.StoredStudy | None = None  # within `at_once`
+        self._read_once: list[TrialResult] | None = None  # likewise, the trials
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within the block, all methods that read use one connection, and the trials as they were when first read.
+
+        So what a report says fits together while the study runs, and 10,000 trials are read once.
+        """
+        with studies.existing(self.location, self.name) as stored:
+            self._open = stored
+            try:
+                yield
+            finally:
+                self._open = self._read_once = None
 
     def load_data(self, progress: Progress | None = None, *, fresh: bool = False) -> Dataset | TableDataset:
         """Return the data set. It is downloaded if necessary, and read only once.
@@ -106,12 +124,18 @@ class StudyReader:
 
     def settings(self) -> Recipe:
         """Return the settings that the study ran with last; those of the search if it was never started."""
+        if self._open is not None:
+            return self._open.recipe
         return studies.recipe_of(self.location, self.name) or self.recipe
 
     def trials(self) -> list[TrialResult]:
         """Return all trials, in the order of their numbers."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             return self.read_trials(stored)
+
+    def has_result(self) -> bool:
+        """Return whether a trial is complete."""
+        return any(trial.state == "complete" for trial in self.trials())
 
     def best(self) -> TrialResult:
         """Return the winner: the best trial of the first standing, or the best complete trial if nothing was confirmed.
@@ -140,12 +164,12 @@ class StudyReader:
 
     def assessment(self) -> Assessment | None:
         """Return what was measured of the winner, of the ensemble and of simple models; ``None`` if nothing was yet."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             return stored.assessment
 
     def schema(self) -> DataSchema | None:
         """Return the input and the target of the study's models; ``None`` if an older version stored none."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             data = studies.data_of(stored)
         return None if data is None else data.schema
 
@@ -156,7 +180,7 @@ class StudyReader:
 
     def summary(self) -> StudySummary:
         """Return the study's counts, its best trial and the run that holds its lease."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             return overview.summarise(stored.store, self.name)[0]
 
     def as_json(self) -> dict[str, Any]:
@@ -167,22 +191,22 @@ class StudyReader:
 
     def importances(self) -> Importances:
         """Return the importance of each parameter, the highest first; empty if there are too few trials."""
-        with studies.existing(self.location, self.name) as (_, study, _record):
+        with self._existing() as (_, study, _record):
             return importances(study)
 
     def attempts(self, number: int | None = None) -> list[Attempt]:
         """Return all attempts, or those at trial ``number``, with process, device, times and outcome."""
-        with studies.existing(self.location, self.name) as (store, _, record):
+        with self._existing() as (store, _, record):
             return store.attempts(record.id, number)
 
     def holding(self) -> Holding | None:
         """Return the run that holds the lease at the moment, or ``None``."""
-        with studies.existing(self.location, self.name) as (store, _, record):
+        with self._existing() as (store, _, record):
             return store.holding(record.id)
 
     def last_run(self) -> str:
         """Return a text that says when and why the last run ended."""
-        with studies.existing(self.location, self.name) as (store, _, record):
+        with self._existing() as (store, _, record):
             runs = store.runs(record.id)
         if not runs:
             return "none"
@@ -192,31 +216,41 @@ class StudyReader:
 
     def changes(self) -> list[Change]:
         """Return the versions and properties of the machine that have changed since the study began."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             return changes(stored.record.environment)
 
     def learned_from(self) -> dict[str, str]:
         """Return the earlier studies that this one learned from, each with a text that says what was learned."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             return dict(stored.study.user_attrs.get(LEARNED_FROM, {}))
 
     def devices(self) -> list[str]:
         """Return the devices that trials ran on, in the order of first use."""
         return list(dict.fromkeys(attempt.device for attempt in self.attempts() if attempt.device))
 
-    def curves(self) -> dict[int, list[dict[str, float]]]:
-        """Return the metrics of all epochs by trial number."""
-        with studies.existing(self.location, self.name) as (store, _, record):
-            return store.epochs(record.id)
+    def curves(self, numbers: Sequence[int] | None = None) -> dict[int, list[dict[str, float]]]:
+        """Return the metrics of all epochs by trial number; of these trials, if there are ``numbers``."""
+        with self._existing() as (store, _, record):
+            return store.epochs(record.id, numbers)
+
+    def runs(self) -> list[RunRecord]:
+        """Return the runs of the study, the first one first."""
+        with self._existing() as (store, _, record):
+            return store.runs(record.id)
+
+    def record(self) -> StudyRecord:
+        """Return what the study recorded when it began: the fingerprint of its data, versions and machine."""
+        with self._existing() as stored:
+            return stored.record
 
     def timing(self) -> dict[str, Any]:
         """Return how the time of all runs was spent, in seconds: see :meth:`tuner.run.timing.Timing.as_json`."""
-        with studies.existing(self.location, self.name) as (store, _, record):
+        with self._existing() as (store, _, record):
             return total([run.timing for run in store.runs(record.id) if run.timing])
 
     def stop(self) -> bool:
         """Request that the current run stops after its current epochs. Return ``False`` if there is no run."""
-        with studies.existing(self.location, self.name) as (store, _, record):
+        with self._existing() as (store, _, record):
             return store.request_stop(record.id)
 
     def delete(self) -> None:
@@ -225,14 +259,19 @@ class StudyReader:
         Raises:
             RunError: If a run holds the study's lease.
         """
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             studies.delete(stored)
 
     def read_trials(self, stored: studies.StoredStudy) -> list[TrialResult]:
         """Return all trials of a study that is already open, in the order of their numbers."""
+        if self._read_once is not None:
+            return self._read_once
         tests = {number: model.test for number, model in stored.store.models(stored.record.id).items()}
         recipe = stored.recipe
-        return [read_trial(trial, recipe, tests) for trial in stored.study.get_trials(deepcopy=False)]
+        trials = [read_trial(trial, recipe, tests) for trial in stored.study.get_trials(deepcopy=False)]
+        if self._open is not None:
+            self._read_once = trials
+        return trials
 
     def trial(self, number: int) -> TrialResult:
         """Return one trial.
@@ -248,13 +287,17 @@ class StudyReader:
             )
         return trials[number]
 
+    def _existing(self) -> AbstractContextManager[studies.StoredStudy]:
+        """Open the study, or use the one that :meth:`at_once` holds open."""
+        return studies.existing(self.location, self.name) if self._open is None else nullcontext(self._open)
+
     def _read(self) -> tuple[Recipe, list[TrialResult]]:
         """Return the settings of the study and its trials."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             return stored.recipe, self.read_trials(stored)
 
     def _refit_of(self, best: TrialResult | None) -> KeptRefit | None:
         """Return the study's refit if it is a refit of trial ``best``, else ``None``."""
-        with studies.existing(self.location, self.name) as stored:
+        with self._existing() as stored:
             refit = stored.store.refit(stored.record.id)
         return refit if refit is not None and best is not None and refit.number == best.number else None
