@@ -9,9 +9,11 @@ import cloup
 
 from tuner.cli.archive import export_archive, import_
 from tuner.cli.common import storage_options, study_name
+from tuner.cli.compare import compare
 from tuner.cli.ladder import ladder
 from tuner.cli.look import best, list_command, show, trials
 from tuner.cli.output import confirm, err, print_next
+from tuner.cli.plot import plot
 from tuner.cli.reproduce import reproduce
 from tuner.cli.start import start
 from tuner.cli.watch import watch
@@ -54,7 +56,7 @@ def delete(name: str, yes: bool, home: Path | None, storage: str | None) -> None
 @cloup.group(
     sections=[
         cloup.Section("Run", [start, watch, stop]),
-        cloup.Section("Look at the results", [list_command, show, best, trials]),
+        cloup.Section("Look at the results", [list_command, show, best, trials, compare, plot]),
         cloup.Section("Check", [reproduce, ladder]),
         cloup.Section("Move or delete", [export_archive, import_, delete]),
     ]

@@ -54,7 +54,7 @@ def draw(folder: Path, measured: Measured, y: NDArray[Any], predictions: NDArray
     """
     files = []
     for name, drawing in _drawings(measured, y, predictions).items():
-        with _figure() as figure:
+        with styled_figure() as figure:
             drawing(figure)
             for suffix in SUFFIXES:
                 path = folder / f"{name}{suffix}"
@@ -88,7 +88,7 @@ def _drawings(measured: Measured, y: NDArray[Any], predictions: NDArray[Any]) ->
 
 
 @contextmanager
-def _figure() -> Iterator[Figure]:
+def styled_figure() -> Iterator[Figure]:
     """Yield an empty figure in our style, whatever the user's own settings of matplotlib are."""
     require_matplotlib()
     import matplotlib as mpl
