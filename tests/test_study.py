@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.recipes import small_recipe
+from tests.runs import run_scripted
 from tuner import open_study
 from tuner.data.lookup import load_dataset
 from tuner.errors import DataError, RecipeError, UsageError
@@ -217,3 +219,16 @@ def test_the_environment_sets_the_data_folder(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "mnist.npz").write_bytes(b"not a zip")
     with pytest.raises(DataError, match=r"mnist\.npz"):
         open_study("mnist", home=tmp_path / ".tuner").load_data()
+
+
+def test_what_is_read_at_once_fits_together(home: Path) -> None:
+    """Within the block, the trials are those of the first read, also while a run goes on; after it, they are new."""
+    run_scripted(home, small_recipe(budget={"trials": 2, "epochs": 1}))
+    study = load_study("small", home=home)
+    with study.at_once():
+        before = study.trials()
+        run_scripted(home, small_recipe(budget={"trials": 3, "epochs": 1}))
+        assert study.trials() is before
+        assert study.best() in before
+
+    assert len(study.trials()) == 3

@@ -14,6 +14,7 @@ import pytest
 from tests.benchmarks.conftest import BENCHMARKS, RunScript
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
+from tuner.study import load_study
 
 
 def test_coordinator_prints_a_row_for_each_size(run_script: RunScript) -> None:
@@ -118,3 +119,14 @@ def test_prepare_prints_the_seconds_of_each_step(run_script: RunScript) -> None:
     assert [line.rsplit(maxsplit=2)[0] for line in output.splitlines()] == [
         "read and inspect", "split and fit", "encode and write", "fingerprint", "total",
     ]  # fmt: skip
+
+
+def test_big_study_builds_a_study_that_every_command_can_show(run_script: RunScript, tmp_path: Path) -> None:
+    """What is written in bulk is read as a study that runs have left, with complete, pruned and failed trials."""
+    output = run_script("big_study.py", "--trials", 60, "--epochs", 4, "--home", tmp_path / "home", "--only", "study")
+    study = load_study("big", home=tmp_path / "home")
+
+    assert "study best" in output
+    assert {trial.state for trial in study.trials()} >= {"complete", "pruned"}
+    assert study.summary().counts.total == 60
+    assert len(study.curves()) == 60

@@ -14,6 +14,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
 from tests.hand_made import trial
+from tuner.results import importance
 from tuner.results.importance import MIN_FOR_IMPORTANCE, importances
 
 Direction = Literal["maximize", "minimize"]
@@ -143,3 +144,16 @@ def test_infinite_values_are_left_out() -> None:
     result = importances(study_of([*drawn(12, accuracy), trial(float("-inf"), dropout=0.1)]))
 
     assert set(result.ped_anova) == {"dropout", "learning_rate"}
+
+
+def test_of_many_trials_some_are_taken_for_fanova(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are spread over the study, say the same, and the result says how many they are."""
+    trials = drawn(200, accuracy)
+    whole = importances(study_of(trials))
+    monkeypatch.setattr(importance, "MAX_FANOVA", 100)
+    sampled = importances(study_of(trials))
+
+    assert (whole.sampled, sampled.sampled) == (None, 100)
+    assert sampled.ped_anova == whole.ped_anova
+    assert list(sampled.fanova) == list(whole.fanova)
+    assert sampled.fanova["learning_rate"] == pytest.approx(whole.fanova["learning_rate"], abs=0.1)

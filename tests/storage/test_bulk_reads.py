@@ -1,0 +1,44 @@
+"""All trials of a study are read with plain queries, and are what Optuna reads."""
+
+from __future__ import annotations
+
+import math
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+from tuner_storage import Location, open_store
+
+DISTRIBUTIONS = {
+    "x": FloatDistribution(0.1, 1.0, log=True),
+    "n": IntDistribution(1, 9),
+    "c": CategoricalDistribution(("a", None, True, 2)),
+}
+REPORTS = {0: 0.5, 1: math.inf, 2: -math.inf, 5: 0.25}
+
+
+def test_trials_are_those_that_optuna_reads(any_location: Location) -> None:
+    """Every state, infinite values, several objectives, attributes, and trials of another study beside them."""
+    store = open_store(any_location, create=True)
+    study = optuna.create_study(storage=store.optuna, study_name="a", directions=["minimize", "maximize"])
+    other = optuna.create_study(storage=store.optuna, study_name="b")
+    study.ask()
+    params = {"x": 0.3, "n": 4, "c": None}
+    for state, values in ((TrialState.COMPLETE, [math.inf, 1.0]), (TrialState.FAIL, None), (TrialState.PRUNED, None),
+                          (TrialState.WAITING, None)):  # fmt: skip
+        study.add_trial(
+            create_trial(state=state, values=values, params=params, distributions=DISTRIBUTIONS,
+                         intermediate_values=REPORTS, user_attrs={"u": [1, {"v": None}]}, system_attrs={"s": "t"})
+        )  # fmt: skip
+        other.add_trial(create_trial(value=1.0))
+    store.close()
+
+    again = open_store(any_location)
+    ours = again.optuna.get_all_trials(study._study_id)
+    optunas = RDBStorage._get_trials(again._rdb, study._study_id, None, set(), -1)  # type: ignore[arg-type]
+    again.close()
+
+    assert [trial.state.name for trial in ours] == ["RUNNING", "COMPLETE", "FAIL", "PRUNED", "WAITING"]
+    assert ours == optunas
+    assert ours[1].values == [math.inf, 1.0]
