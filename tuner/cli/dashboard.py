@@ -80,7 +80,8 @@ def dashboard(port: int, *, allow_edit: bool, home: Path | None, storage: str | 
     """Browse the studies in a web browser.
 
     Serves the Optuna dashboard and prints the address to open: on this machine only, unless the options below open it
-    to others. It may stay open while studies run. Ctrl-C ends it with exit code 0.
+    to others. The path /live shows what runs at the moment, also on a phone. It may stay open while studies run. Ctrl-C
+    ends it with exit code 0.
     """
     from tuner_storage import locate
 
