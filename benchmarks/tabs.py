@@ -1,6 +1,6 @@
 """Measure what open tabs of the live page cost a study that runs with two workers.
 
-python benchmarks/tabs.py [SEARCH] [--tabs 5] [--seconds 120] [--window 10]
+python benchmarks/tabs.py [--tabs 5] [--seconds 120] [--window 10]
 
 The dashboard serves beside one run. In every second window the tabs ask as the page does: each loads the page of the
 study, waits 1.5 s and loads it again. Prints the epochs per second with and without them, their ratio, and how busy the
@@ -27,6 +27,21 @@ from tuner.dashboard.beside import DashboardBeside
 from tuner.run.progress import Ended, Plan, RunView
 from tuner.study import open_study
 
+SEARCH = """
+name = "tabs"
+data = "digits"
+[budget]
+trials = 100000
+epochs = 20
+[search]
+sampler = "random"
+pruner = "none"
+[space]  # all epochs take the same time
+learning_rate = { type = "float", low = 0.0001, high = 0.01, log = true }
+layers = 2
+units = 128
+batch_size = 16
+"""
 INTERVAL = 1.5  # seconds, as in live.js
 WORKERS = 2
 
@@ -117,22 +132,20 @@ def watch(meter: Meter, address: Queue[str], pid: int, options: argparse.Namespa
 def main() -> None:
     """Run the study with the dashboard beside it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("search", nargs="?", default="digits", help="[digits]")
     parser.add_argument("--tabs", type=int, default=5, help="[5]")
     parser.add_argument("--seconds", type=float, default=120.0, help="of the run [120]")
     parser.add_argument("--window", type=float, default=10.0, help="seconds [10]")
     options = parser.parse_args()
     meter, address, done = Meter(), Queue[str](), threading.Event()
     with tempfile.TemporaryDirectory() as home:
-        study = open_study(options.search, home=Path(home))
+        search = Path(home) / "tabs.toml"
+        search.write_text(SEARCH, encoding="utf-8")
+        study = open_study(search, home=Path(home))
         with DashboardBeside(study.location, address.put) as beside:
             watcher = threading.Thread(target=watch, args=(meter, address, beside.pid, options, done))
             watcher.start()
             try:
-                study.run(
-                    trials=100_000, epochs=20, timeout=options.seconds, workers=WORKERS, progress=meter,
-                    sampler="random", pruner="none", plateau="none", target="none", refit=False, confirm=0,
-                )  # fmt: skip
+                study.run(timeout=options.seconds, workers=WORKERS, progress=meter)
             finally:
                 done.set()
                 watcher.join()
