@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,6 +232,32 @@ def test_open_tabs_share_one_look_at_the_database(finished: Finished) -> None:
     assert warm <= first <= 20
     assert warm <= 12
     assert not [statement for statement in statements if "tuner_epoch" in statement]
+
+
+def test_a_run_and_open_tabs_do_not_lock_each_other_out(finished: Finished) -> None:
+    """While five tabs read without a pause, a run ends all its trials, and every page is answered."""
+    done = threading.Event()
+    answers: list[int] = []
+
+    with served(finished) as address:
+
+        def read() -> None:
+            while not done.is_set():
+                answers.append(send(address, "GET /live/1").status)
+
+        tabs = [threading.Thread(target=read) for _ in range(5)]
+        for tab in tabs:
+            tab.start()
+        try:
+            finished.run(24)
+        finally:
+            done.set()
+            for tab in tabs:
+                tab.join()
+
+    assert len(finished.trials) == 24
+    assert len(answers) > 5
+    assert set(answers) == {200}
 
 
 def test_a_curve_begins_and_ends_with_its_values() -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy.orm import Session
 from tuner_storage import Store
 from tuner_storage.copies import Attempt
 from tuner_storage.live import (
     LastRun,
-    RunningTrial,
     StudyStates,
     read_best,
     read_confirmations,
@@ -27,77 +25,13 @@ from tuner_storage.live import (
 from tuner_storage.owner import describe_owner, is_alive
 
 from tuner.config.recipe import Recipe, parse_recipe
-from tuner.records import Counts, Outcome, ParamValue
-from tuner.run.progress import Ended, RunView, TrialView
+from tuner.records import Counts, Outcome
+from tuner.results.live_study import EndedAttempt, LiveLine, LiveModel, LiveStudy, view_of
+from tuner.run.progress import Ended
 from tuner.search.confirmation import standings
 
 FAILURES = 10  # the last failed attempts that are shown
 RECENT = 40  # the attempts from which the rate follows
-
-
-@dataclass(frozen=True, slots=True)
-class LiveLine:
-    """A study in a list.
-
-    Attributes:
-        id: Optuna's id of the study.
-        name: Its name.
-        recipe: Its recipe.
-        counts: Its trials by state.
-        limit: How many trials there may be.
-        best: Number and value of the winner so far, as in `tuner study best`.
-        running: The process that runs the study, or ``None``.
-        stopping: Whether that process was asked to stop.
-    """
-
-    id: int
-    name: str
-    recipe: Recipe
-    counts: Counts
-    limit: int
-    best: tuple[int, float] | None
-    running: str | None
-    stopping: bool
-
-
-class LiveModel(NamedTuple):
-    """A kept model: its trial, the value of the trial, and its size in bytes."""
-
-    number: int
-    value: float | None
-    size: int
-
-
-class EndedAttempt(NamedTuple):
-    """The end of an attempt, and the number of the attempt, which tells it from others at the same trial."""
-
-    attempt: int
-    end: Ended
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStudy:
-    """A study in detail. Times are in seconds or UTC.
-
-    Attributes:
-        line: What a list shows of it.
-        view: What its run would show in a terminal.
-        trials: The trials that are training, as in ``view``, with their devices.
-        run: The last run, or ``None`` if there was none.
-        rate: Trials per second that the last run has finished lately, or ``None`` if it has finished none.
-        failures: The last failed attempts, the newest first.
-        ended: The attempts that ended last, the newest first.
-        models: The kept models, the best first.
-    """
-
-    line: LiveLine
-    view: RunView
-    trials: tuple[RunningTrial, ...]
-    run: LastRun | None
-    rate: float | None
-    failures: tuple[Attempt, ...]
-    ended: tuple[EndedAttempt, ...]
-    models: tuple[LiveModel, ...]
 
 
 class LiveReader:
@@ -139,7 +73,7 @@ class LiveReader:
         rate = _rate(run, recent, now)
         return LiveStudy(
             line=line,
-            view=_view(line, run, running, now, rate),
+            view=view_of(line, run, running, now, rate),
             trials=tuple(running),
             run=run,
             rate=rate,
@@ -213,29 +147,6 @@ class LiveReader:
         return best, confirmations
 
 
-def _view(
-    line: LiveLine, run: LastRun | None, running: list[RunningTrial], now: datetime, rate: float | None
-) -> RunView:
-    """Return what the run would show."""
-    elapsed = 0.0 if run is None else ((run.ended or now) - run.started).total_seconds()
-    return RunView(
-        study=line.name,
-        objective=line.recipe.objective.metric,
-        counts=line.counts,
-        limit=line.limit,
-        best=line.best,
-        running=tuple(_trial(trial, line.recipe) for trial in running),
-        elapsed=max(0.0, elapsed),
-        remaining=_remaining(line, elapsed, rate) if line.running else None,
-        status=_status(line, run, running),
-    )
-
-
-def _trial(trial: RunningTrial, recipe: Recipe) -> TrialView:
-    params = {name: _param(value, distribution) for name, value, distribution in trial.params}
-    return TrialView(trial.number, recipe.budget.epochs, params, trial.promoted, list(trial.values))
-
-
 def _end(attempt: Attempt, result: Mapping[str, float], metric: str) -> Ended:
     outcome = attempt.outcome or Outcome.INTERRUPTED
     has_result = outcome in {Outcome.COMPLETE, Outcome.PRUNED, Outcome.PAUSED}
@@ -250,15 +161,6 @@ def _end(attempt: Attempt, result: Mapping[str, float], metric: str) -> Ended:
     )
 
 
-def _param(value: float, distribution: str) -> ParamValue:
-    """Return the value of a parameter from Optuna's row."""
-    kind = json.loads(distribution)
-    if "choices" in kind["attributes"]:
-        choice: ParamValue = kind["attributes"]["choices"][int(value)]
-        return choice
-    return int(value) if kind["name"].startswith("Int") else value
-
-
 def _rate(run: LastRun | None, recent: list[Attempt], now: datetime) -> float | None:
     """Return how many trials per second the last run has finished or paused lately; ``None`` if it is none."""
     of_run = [attempt for attempt in recent if run is not None and attempt.started >= run.started]
@@ -267,25 +169,3 @@ def _rate(run: LastRun | None, recent: list[Attempt], now: datetime) -> float | 
         return None
     seconds = ((run.ended or now) - min(attempt.started for attempt in of_run)).total_seconds()
     return len(finished) / seconds if seconds > 0 else None
-
-
-def _remaining(line: LiveLine, elapsed: float, rate: float | None) -> float | None:
-    timeout = line.recipe.budget.timeout
-    left = None if timeout is None else max(0.0, timeout - elapsed)
-    if rate is None:
-        return left
-    to_do = max(0, line.limit - line.counts.ended - line.counts.paused)
-    return to_do / rate if left is None else min(to_do / rate, left)
-
-
-def _status(line: LiveLine, run: LastRun | None, running: list[RunningTrial]) -> str:
-    """Return what the run waits for, as far as the database tells."""
-    if line.running is None:
-        return ""
-    if line.stopping:
-        return "finishing the running epochs"
-    if run is None or run.ended is not None or (run.device is None and not running):
-        return "starting the trainers"
-    if not running and line.counts.ended + line.counts.paused >= line.limit:
-        return "the search is over: refitting, testing and comparing the winner"
-    return ""

@@ -16,7 +16,7 @@ from tuner.command_line import command_elsewhere
 from tuner.printable import escaped
 from tuner.records import ParamValue
 from tuner.report.text import brief, duration, metric
-from tuner.results.live import LiveLine, LiveStudy
+from tuner.results.live_study import LiveLine, LiveStudy
 from tuner.times import for_people
 
 POINTS = 100  # of a curve
