@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import optuna
 import plotly.graph_objects as go
-from tuner_storage.runs import RunRecord
 from tuner_storage.study_attributes import read_attributes, write_attributes
-from tuner_storage.tables import utc_now
 
 from tuner.config.recipe import Recipe
 from tuner.dashboard.note import note
-from tuner.records import Outcome
 from tuner.report.figures.best_so_far import best_so_far
 from tuner.report.figures.learning_curves import MAX_TRIALS, best_first, learning_curves
+from tuner.report.figures.run_time import ended_at, spans_of
 from tuner.results.trials import TrialResult
 from tuner.studies import StoredStudy
 
@@ -55,21 +52,8 @@ def _curves(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) 
 
 
 def _best_so_far(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) -> go.Figure | None:
-    attempts = stored.store.attempts(stored.record.id)
-    ended = {row.number: row.ended for row in attempts if row.outcome == Outcome.COMPLETE and row.ended is not None}
-    return best_so_far(recipe, trials, ended, _spans(stored.store.runs(stored.record.id), list(ended.values())))
-
-
-def _spans(runs: Sequence[RunRecord], ended: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """Return when each run began and ended. A run that was killed ended with its last complete trial."""
-    spans = []
-    for index, run in enumerate(runs):
-        end = run.ended or utc_now()
-        if run.ended is None and index + 1 < len(runs):
-            during = [moment for moment in ended if run.started <= moment <= runs[index + 1].started]
-            end = max(during, default=run.started)
-        spans.append((run.started, end))
-    return spans
+    ended = ended_at(stored.store.attempts(stored.record.id))
+    return best_so_far(recipe, trials, ended, spans_of(stored.store.runs(stored.record.id), ended))
 
 
 def _attributes(

@@ -9,15 +9,16 @@ import plotly.graph_objects as go
 
 from tuner.config.recipe import Recipe
 from tuner.report.figures.learning_curves import TEMPLATE
+from tuner.report.figures.run_time import Spans, improvements_in_time, minutes_until
 from tuner.report.text import metric
-from tuner.results.trials import TrialResult, ranked
+from tuner.results.trials import TrialResult
 
 
 def best_so_far(
     recipe: Recipe,
     trials: Sequence[TrialResult],
     ended: Mapping[int, datetime],
-    runs: Sequence[tuple[datetime, datetime]],
+    runs: Spans,
 ) -> go.Figure | None:
     """Return a figure with one step for each trial that was better than all before it.
 
@@ -30,29 +31,24 @@ def best_so_far(
     Returns:
         The figure, or ``None`` while no trial is complete.
     """
-    done = [trial for trial in ranked(list(trials), recipe) if trial.number in ended]
-    sign = -1 if recipe.objective.maximize else 1
-    steps: list[TrialResult] = []
-    for trial in sorted(done, key=lambda trial: ended[trial.number]):
-        if not steps or sign * (trial.value or 0.0) < sign * (steps[-1].value or 0.0):
-            steps.append(trial)
+    steps = improvements_in_time(recipe, trials, ended, runs)
     if not steps:
         return None
-    minutes = [_minutes(ended[trial.number], runs) for trial in steps]
-    values = [float(f"{trial.value:.6g}") for trial in steps]
-    last = max((_minutes(end, runs) for _, end in runs), default=0.0)
+    minutes = [passed for passed, _ in steps]
+    values = [float(f"{trial.value:.6g}") for _, trial in steps]
+    last = max((minutes_until(end, runs) for _, end in runs), default=0.0)
     figure = go.Figure(
         go.Scatter(
             x=[*minutes, last],
             y=[*values, values[-1]],
-            text=[*(f"trial {trial.number}" for trial in steps), "now"],
+            text=[*(f"trial {trial.number}" for _, trial in steps), "now"],
             mode="lines+markers",
             line={"shape": "hv"},
             hovertemplate="%{text}<br>%{x:.1f} min: %{y:.5~g}<extra></extra>",
         )
     )
     objective = recipe.objective.metric
-    title = f"<b>Best {objective} so far</b>: {metric(values[-1])}, trial {steps[-1].number}"
+    title = f"<b>Best {objective} so far</b>: {metric(values[-1])}, trial {steps[-1][1].number}"
     figure.update_layout(
         title={"text": title, "x": 0.02},
         margin={"l": 10, "r": 10, "t": 50, "b": 10},
@@ -62,9 +58,3 @@ def best_so_far(
     figure.update_xaxes(title_text="minutes of running", rangemode="tozero")
     figure.update_yaxes(title_text=objective)
     return figure
-
-
-def _minutes(moment: datetime, runs: Sequence[tuple[datetime, datetime]]) -> float:
-    """Return how many minutes of the runs had passed at a moment."""
-    seconds = sum(max(0.0, (min(end, moment) - begin).total_seconds()) for begin, end in runs)
-    return round(seconds / 60, 3)

@@ -1,22 +1,17 @@
-"""How the best value of a study developed: by trial, and by the time that its runs took."""
+"""The value of each trial and the best so far, and the Pareto front."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import plotly.graph_objects as go
-from tuner_storage.copies import Attempt
-from tuner_storage.runs import RunRecord
 
 from tuner.config.recipe import Recipe
 from tuner.report.figures.style import BLUE, GREEN, GREY, ORANGE, new_figure, plotly_text, short, thinned, useful_range
 from tuner.report.text import brief
 from tuner.results.trials import TrialResult, ranked
 
-Point = tuple[float, float]  # a trial's number or a time, and a value
-_MINUTE, _HOUR = 60.0, 3600.0
-_LONG = 2 * _HOUR  # longer studies have an axis in hours
+Point = tuple[float, float]  # a trial's number, and its value
 
 
 def history(recipe: Recipe, trials: Sequence[TrialResult]) -> go.Figure | None:
@@ -38,52 +33,17 @@ def history(recipe: Recipe, trials: Sequence[TrialResult]) -> go.Figure | None:
             marker={"color": colour, "size": 5, "symbol": symbol, "opacity": 0.7},
         )
     improved = improvements([(trial.number, trial.value or 0.0) for trial in done], maximize=recipe.objective.maximize)
-    _add_best(figure, improved, end=trials[-1].number)
+    figure.add_scatter(
+        name="best so far",
+        mode="lines",
+        line={"shape": "hv", "color": ORANGE, "width": 2},
+        x=[x for x, _ in improved] + [trials[-1].number],
+        y=[short(value) for _, value in improved] + [short(improved[-1][1])],
+        hovertemplate="best so far: %{y}<extra></extra>",
+    )
     figure.update_xaxes(title_text="trial")
     _label_values(figure, recipe, done)
     return figure
-
-
-def over_time(
-    recipe: Recipe, trials: Sequence[TrialResult], attempts: Sequence[Attempt], runs: Sequence[RunRecord]
-) -> go.Figure | None:
-    """Return the best value so far over the time that the runs took; ``None`` if no trial is complete."""
-    points = best_over_time(recipe, trials, attempts, runs)
-    if not points:
-        return None
-    total = elapsed(runs, max(attempt.ended for attempt in attempts if attempt.ended is not None))
-    unit, name = (_HOUR, "hours") if total > _LONG else (_MINUTE, "minutes")
-    figure = new_figure(height=300)
-    _add_best(figure, [(seconds / unit, value) for seconds, value in points], end=total / unit)
-    figure.update_xaxes(title_text=f"{name} of running", rangemode="tozero")
-    _label_values(figure, recipe, ranked(list(trials), recipe))
-    return figure
-
-
-def best_over_time(
-    recipe: Recipe, trials: Sequence[TrialResult], attempts: Sequence[Attempt], runs: Sequence[RunRecord]
-) -> list[Point]:
-    """Return the seconds of running after which the best value improved, each with that value."""
-    ended = {attempt.number: attempt.ended for attempt in attempts if attempt.ended is not None}
-    done = [
-        (elapsed(runs, ended[trial.number]), trial.value or 0.0)
-        for trial in ranked(list(trials), recipe)
-        if trial.number in ended
-    ]
-    return improvements(sorted(done), maximize=recipe.objective.maximize)
-
-
-def elapsed(runs: Sequence[RunRecord], moment: datetime) -> float:
-    """Return how many seconds the runs had taken at a moment; the time between them does not count.
-
-    A run that was killed has no end: it counts until the next one began.
-    """
-    nexts = [run.started for run in runs[1:]] + [None]
-    total = 0.0
-    for run, following in zip(runs, nexts, strict=True):
-        end = min(moment, run.ended or following or moment)
-        total += max(0.0, (end - run.started).total_seconds())
-    return total
 
 
 def improvements(points: Sequence[Point], *, maximize: bool) -> list[Point]:
@@ -93,18 +53,6 @@ def improvements(points: Sequence[Point], *, maximize: bool) -> list[Point]:
         if not better or (value > better[-1][1] if maximize else value < better[-1][1]):
             better.append((x, value))
     return better
-
-
-def _add_best(figure: go.Figure, points: Sequence[Point], end: float) -> None:
-    """Add the line of the best value so far, which goes on to the end."""
-    figure.add_scatter(
-        name="best so far",
-        mode="lines",
-        line={"shape": "hv", "color": ORANGE, "width": 2},
-        x=[short(x, 6) for x, _ in points] + [short(end, 6)],
-        y=[short(value) for _, value in points] + [short(points[-1][1])],
-        hovertemplate="best so far: %{y}<extra></extra>",
-    )
 
 
 def _label_values(figure: go.Figure, recipe: Recipe, done: Sequence[TrialResult]) -> None:

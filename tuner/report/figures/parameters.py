@@ -126,11 +126,9 @@ def parallel_coordinates(recipe: Recipe, trials: Sequence[TrialResult], names: S
             name=title, x=x, y=y, text=text, mode="lines", opacity=opacity, line={"color": colour, "width": 1},
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-    labels = [f"{plotly_text(axis.name)}<br>{plotly_text(axis.low)}" for axis in axes]
+    labels = [f"{plotly_text(axis.name)}<br>{plotly_text(f'{axis.low} to {axis.high}')}" for axis in axes]
     figure.update_xaxes(tickvals=list(range(len(axes))), ticktext=labels, showgrid=True, range=[-0.2, len(axes) - 0.8])
-    figure.update_yaxes(visible=False, range=[-0.04, 1.1])
-    for i, axis in enumerate(axes):
-        figure.add_annotation(x=i, y=1.03, text=plotly_text(axis.high), showarrow=False, yanchor="bottom")
+    figure.update_yaxes(visible=False, range=[-0.04, 1.04])
     return figure
 
 
@@ -178,7 +176,8 @@ class _Axis:
         if self._choices is None:
             return {"type": "log" if self._log else "linear"}
         places = list(range(len(self._choices)))
-        return {"tickvals": places, "ticktext": [plotly_text(number(value)) for value in self._choices]}
+        names = [plotly_text(number(value)) for value in self._choices]
+        return {"tickvals": places, "ticktext": names, "range": [-0.5, len(places) - 0.5]}
 
     def _value(self, value: ParamValue) -> float:
         if self._choices is not None:

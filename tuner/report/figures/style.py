@@ -43,7 +43,7 @@ def short(value: float | None, digits: int = 5) -> float | None:
 
 def new_figure(height: int = 360) -> go.Figure:
     """Return an empty figure without colours of a page."""
-    axis = {"automargin": True, "zeroline": False}
+    axis = {"automargin": True, "zeroline": False, "exponentformat": "e"}
     return go.Figure(
         layout={
             "template": go.layout.Template(layout={"xaxis": axis, "yaxis": axis}),

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 
 from tuner import __version__
 from tuner.printable import escaped
-from tuner.report.figures.history import Point, best_over_time, improvements
+from tuner.report.figures.history import Point, improvements
+from tuner.report.figures.run_time import improvements_in_time
 from tuner.report.figures.style import BLUE, GREEN, ORANGE, PURPLE, RED, new_figure, plotly_text, short
 from tuner.report.html.embed import render
 from tuner.report.html.facts import StudyFacts
@@ -72,8 +73,11 @@ def _figures(studies: Sequence[StudyFacts]) -> dict[str, go.Figure]:
         for facts in studies
     ]
     by_time = [
-        [(seconds / 60, value) for seconds, value in best_over_time(f.recipe, f.trials, f.attempts, f.runs)]
-        for f in studies
+        [
+            (minutes, trial.value or 0.0)
+            for minutes, trial in improvements_in_time(facts.recipe, facts.trials, facts.ended, facts.spans)
+        ]
+        for facts in studies
     ]
     ends = [float(len(facts.trials)) for facts in studies], [facts.timing["wall"] / 60 for facts in studies]
     drawn = {

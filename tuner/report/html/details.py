@@ -71,16 +71,14 @@ def front(facts: StudyFacts) -> PageTable | None:
     return PageTable.of("The Pareto front", ("trial", *names, "configuration"), rows, note=note) if rows else None
 
 
-def winner(facts: StudyFacts) -> PageTable | None:
-    """Return all parameters of the winner; ``None`` without one."""
+def winner(facts: StudyFacts, *, searched: bool) -> PageTable | None:
+    """Return the parameters of the winner that were searched, or the others; ``None`` without a winner."""
     if facts.best is None:
         return None
-    searched = facts.best.params
-    rows = [
-        (name, number(value), "searched" if name in searched else "fixed or default")
-        for name, value in facts.best.all_params.items()
-    ]
-    return PageTable.of(f"Parameters of trial {facts.best.number}", ("parameter", "value", ""), rows)
+    params = facts.best.all_params.items()
+    rows = [(name, number(value)) for name, value in params if (name in facts.best.params) == searched]
+    kind = "Searched" if searched else "Other"
+    return PageTable.of(f"{kind} parameters of trial {facts.best.number}", ("parameter", "value"), rows)
 
 
 def measured(facts: StudyFacts) -> PageTable | None:

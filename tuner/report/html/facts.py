@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tuner_storage.copies import Attempt, KeptRefit, StudyRecord
@@ -13,6 +14,7 @@ from tuner.config.recipe import Recipe
 from tuner.data.schema import DataSchema
 from tuner.evaluation.assessment import Assessment
 from tuner.report.figures.learning_curves import Curves
+from tuner.report.figures.run_time import Spans, ended_at, spans_of
 from tuner.report.paragraph import describe_study
 from tuner.results.best_regions import Region, regions
 from tuner.results.importance import Importances
@@ -62,6 +64,16 @@ class StudyFacts:
     curves: Curves
     timing: Mapping[str, Any]
     learned_from: Mapping[str, str]
+
+    @property
+    def ended(self) -> dict[int, datetime]:
+        """When each complete trial ended, in UTC."""
+        return ended_at(self.attempts)
+
+    @property
+    def spans(self) -> Spans:
+        """When each run began and ended, in UTC."""
+        return spans_of(self.runs, self.ended)
 
     @property
     def test(self) -> Mapping[str, float]:

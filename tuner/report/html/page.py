@@ -12,8 +12,9 @@ from tuner.command_line import command, suggesting
 from tuner.printable import escaped
 from tuner.report.figures import history
 from tuner.report.figures import parameters as by_parameter
+from tuner.report.figures.best_so_far import best_so_far
 from tuner.report.figures.learning_curves import learning_curves
-from tuner.report.figures.style import MAX_POINTS
+from tuner.report.figures.style import MAX_POINTS, ORANGE
 from tuner.report.html import details, summary
 from tuner.report.html.embed import render
 from tuner.report.html.facts import MAX_CURVES, Findings, StudyFacts, find, gather
@@ -40,7 +41,7 @@ def study_page(study: StudyReader) -> str:
             description=escaped(facts.recipe.description or ""),
             version=__version__,
             written=for_people(datetime.now(UTC)),
-            paragraph=escaped(findings.paragraph),
+            paragraph=escaped(findings.paragraph).split("`"),  # every second part is a command
             searched=escaped(summary.searched(facts)),
             cards=summary.cards(facts),
             verdict=summary.verdict(facts),
@@ -65,7 +66,8 @@ def _sections(facts: StudyFacts) -> dict[str, object]:
         "best": details.best_trials(facts),
         "standings": details.standings(facts),
         "front": details.front(facts),
-        "winner": details.winner(facts),
+        "winner": details.winner(facts, searched=True),
+        "fixed": details.winner(facts, searched=False),
         "measured": details.measured(facts),
         "settings": details.settings(facts),
         "failures": details.failures(facts),
@@ -81,7 +83,7 @@ def _figures(facts: StudyFacts, findings: Findings, slices: list[str]) -> dict[s
     recipe, trials = facts.recipe, facts.trials
     drawn: dict[str, go.Figure | None] = {
         "history": history.history(recipe, trials),
-        "time": history.over_time(recipe, trials, facts.attempts, facts.runs),
+        "time": _over_time(facts),
         "front": history.front(recipe, trials, facts.front),
         "importance": by_parameter.importance_bars(findings.importances),
         "parallel": by_parameter.parallel_coordinates(recipe, trials, slices),
@@ -90,6 +92,16 @@ def _figures(facts: StudyFacts, findings: Findings, slices: list[str]) -> dict[s
     for i, name in enumerate(slices):
         drawn[f"slice-{i}"] = by_parameter.slice_of(recipe, trials, name)
     return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def _over_time(facts: StudyFacts) -> go.Figure | None:
+    """Return the figure of the dashboard, in the style of the page."""
+    figure = best_so_far(facts.recipe, facts.trials, facts.ended, facts.spans)
+    if figure is not None:
+        margin = {"l": 10, "r": 10, "t": 10, "b": 10}
+        figure.update_layout(title=None, height=300, margin=margin)
+        figure.update_traces(line_color=ORANGE, marker_color=ORANGE)
+    return figure
 
 
 def _curves(facts: StudyFacts) -> go.Figure | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.command_line import command
+from tuner.data.schema import DataSchema
 from tuner.report.confirmation import describe_lead
 from tuner.report.html.facts import StudyFacts
 from tuner.report.html.tables import PageTable, title_of_model
-from tuner.report.text import brief, count, duration, metric, metrics_line, network
+from tuner.report.text import brief, count, duration, join_words, metric, network
 from tuner.results.trials import TrialResult
 from tuner.search.confirmation import lead
 
@@ -43,14 +43,12 @@ def searched(facts: StudyFacts) -> str:
     recipe = facts.recipe
     goal = "the highest" if recipe.objective.maximize else "the lowest"
     names = list(recipe.search_space.dimensions)
-    task = "" if facts.schema is None else f" ({facts.schema.task.name})"
     trained = sum(trial.epochs > 0 for trial in facts.trials)
     took = f" in {duration(facts.timing['wall'])}" if facts.timing["wall"] else ""
-    target = f", which predicts '{facts.schema.target}'" if facts.schema is not None and facts.schema.target else ""
     return (
-        f"A neural network (a multi-layer perceptron) for the data '{recipe.data}'{task}{target}. The search looked "
-        f"for {goal} {recipe.objective.metric}: the {_meaning(recipe.objective.metric)}. It tried "
-        f"{count(trained, 'configuration')} of {count(len(names), 'setting')}{took}."
+        f"A neural network (a multi-layer perceptron) for the data '{recipe.data}'{_target(facts.schema)}. The search "
+        f"looked for {goal} {recipe.objective.metric}: the {_meaning(recipe.objective.metric)}. It tried "
+        f"{count(trained, 'configuration')}{took}, which differ in {join_words(names) if names else 'their seeds'}."
     )
 
 
@@ -142,9 +140,14 @@ def get_model(facts: StudyFacts) -> list[tuple[str, str]]:
     ]
 
 
-def tested(facts: StudyFacts) -> str:
-    """Return all metrics on the test rows in one line; empty if there are none."""
-    return metrics_line(facts.test)
+def _target(schema: DataSchema | None) -> str:
+    """Return what the network predicts, in a few words."""
+    if schema is None:
+        return ""
+    target = f" '{schema.target}'" if schema.target else ""
+    if schema.numeric is not None:
+        return f", which predicts the number{target}"
+    return f", which predicts{target or ' the class'}, one of {len(schema.classes)} classes"
 
 
 def _lead(facts: StudyFacts) -> tuple[float, int] | None:
@@ -184,6 +187,3 @@ def _meaning(name: str) -> str:
     }
     rows = " on validation rows, which are not trained on"
     return of_name.get(name.removeprefix("val_"), title_of_model(name.removeprefix("val_"))) + rows
-
-
-__all__: Sequence[str] = ["Card", "Verdict", "cards", "comparison", "get_model", "searched", "tested", "verdict"]
