@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ SPACE = {
     "layers": 1,
     "units": 8,
 }
+
+
+PASSWORD = "pässword & more"  # noqa: S105 - of these tests
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,39 @@ def served(study: Finished, **options: Any) -> Iterator[str]:
     """Serve the dashboard of a study, and yield its address without the path."""
     with DashboardServer(locate(home=study.home), port=0, **options) as server, server.serving():
         yield server.address.removesuffix("/dashboard")
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> Path:
+    """A file with a password for its owner only."""
+    path = tmp_path / "password"
+    path.touch(0o600)
+    path.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "cert.pem", folder / "key.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += ["-subj", "/CN=localhost", "-out", str(files[0]), "-keyout", str(files[1])]
+    subprocess.run(command, check=True, capture_output=True)
+    return files
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def opened(original: Finished, tmp_path_factory: pytest.TempPathFactory) -> Fini
 
 
 @pytest.fixture(scope="module")
-def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unknown_password(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a password that no attacker knows."""
     path = tmp_path_factory.mktemp("secret") / "password"
     path.write_text("correct horse battery\n", encoding="utf-8")
@@ -88,9 +88,9 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["read-only", "without-login"])
-def door(request: pytest.FixtureRequest, opened: Finished, password_file: Path) -> Iterator[str]:
+def door(request: pytest.FixtureRequest, opened: Finished, unknown_password: Path) -> Iterator[str]:
     """Our dashboard of the same studies: once read-only, and once with edits for those who have logged in."""
-    access = Access(password_file=password_file) if request.param == "without-login" else Access()
+    access = Access(password_file=unknown_password) if request.param == "without-login" else Access()
     with served(opened, allow_edit=request.param == "without-login", access=access) as address:
         yield address
 

@@ -11,7 +11,7 @@ import pytest
 from tuner_storage import locate
 
 from tests.dashboard.client import Answer, contents, send
-from tests.dashboard.conftest import Finished, served
+from tests.dashboard.conftest import PASSWORD, Finished, served
 from tuner.dashboard.access import Access
 from tuner.dashboard.attempts import FREE, LONGEST_WAIT, Attempts
 from tuner.dashboard.headers import OWN_POLICY
@@ -20,18 +20,8 @@ from tuner.dashboard.server import DashboardServer
 from tuner.dashboard.sessions import Sessions
 from tuner.errors import UsageError
 
-PASSWORD = "pässword & more"  # noqa: S105 - of these tests
 FORM = "Content-Type: application/x-www-form-urlencoded"
 PAGE = "Accept: text/html,application/xhtml+xml"
-
-
-@pytest.fixture
-def password_file(tmp_path: Path) -> Path:
-    """A file with a password for its owner only."""
-    path = tmp_path / "password"
-    path.touch(0o600)
-    path.write_text(f"{PASSWORD}\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A corner on every page of Optuna's dashboard: whether it is read-only, and the way out."""
+"""A corner on every page of Optuna's dashboard: the live page, whether it is read-only, and the way out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _STYLE = (
     "position:fixed;bottom:0;right:0;z-index:9999;display:flex;gap:8px;padding:2px 10px;font:12px sans-serif;"
     "background:#ffe9a8;color:#333"
 )
-_BUTTON = "border:0;padding:0;background:none;font:inherit;color:#1a5fb4;text-decoration:underline;cursor:pointer"
+_LINK = "color:#1a5fb4;text-decoration:underline"
+_BUTTON = f"border:0;padding:0;background:none;font:inherit;cursor:pointer;{_LINK}"
 _WHY = "Buttons that would change a study are refused. Start the dashboard with --allow-edit to use them."
 
 
@@ -45,8 +46,10 @@ def with_banner(application: Application, *, read_only: bool, logout: bool) -> A
 
 
 def _banner(root: str, *, read_only: bool, logout: bool) -> bytes:
-    parts = [f'<span title="{_WHY}">read-only</span>'] if read_only else []
+    parts = [f'<a href="{escape(root)}/live" style="{_LINK}">live</a>']
+    if read_only:
+        parts.append(f'<span title="{_WHY}">read-only</span>')
     if logout:
         action = f"{escape(root)}/logout"
         parts.append(f'<form method="post" action="{action}"><button style="{_BUTTON}">Log out</button></form>')
-    return f'<div style="{_STYLE}">{"".join(parts)}</div>'.encode() if parts else b""
+    return f'<div style="{_STYLE}">{"".join(parts)}</div>'.encode()
