@@ -86,13 +86,13 @@ def _errors(table: str, seed: int, epochs: int, workers: int) -> dict[str, float
         recipe.write_text(_recipe(file.name, data.target, default, variants, epochs), encoding="utf-8")
         study = open_study(str(recipe), home=Path(folder, "home"), data_dir=Path(folder))
         study.run(trials=len(variants), workers=workers, seed=seed, timeout="2h")
-        values = {trial.label: trial.value for trial in study.trials()}
+        trials = {trial.label: trial for trial in study.trials()}
     errors: dict[str, float] = {}
     for label in variants:
-        value = values.get(label)
-        if value is None:
-            raise SystemExit(f"{table}: {label} has no value")
-        errors[label] = 1 - value if data.classes else value
+        trial = trials.get(label)
+        if trial is None or trial.value is None:
+            raise SystemExit(f"{table}: no value for {label}: {trial}")
+        errors[label] = 1 - trial.value if data.classes else trial.value
     return errors
 
 
