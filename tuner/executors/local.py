@@ -16,10 +16,11 @@ from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.fork_server import ForkServer, shared_server
+from tuner.executors.inbox import Message
 from tuner.executors.memory import out_of_memory_kills
 from tuner.executors.messages import LARGEST, MessageError, read_event
 from tuner.executors.process import Process, how_it_ended
-from tuner.executors.worker import Message, Start
+from tuner.executors.worker import Start
 from tuner.jobs import (
     OUT_OF_MEMORY,
     EpochEnd,

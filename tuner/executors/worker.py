@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 import traceback
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tuner.executors.base import MakeTrainer, unavailable
+from tuner.executors.inbox import Inbox, Message
 from tuner.executors.messages import write_event
-from tuner.jobs import Event, Instruction, Job, TrainerReady, TrainerSetup
+from tuner.jobs import Event, TrainerReady, TrainerSetup
 from tuner.training.runtime import restrict_process
-
-Message = Job | tuple[int, Instruction]  # from the coordinator: a job, or an instruction for the trial with a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ def work(connection: Connection) -> None:
             logging.basicConfig(format="%(name)s: %(message)s")
             logging.getLogger("tuner").setLevel(logging.DEBUG)
         restrict_process(start.setup.device, start.threads)
-        inbox = _Inbox(connection)
+        inbox = Inbox()
+        threading.Thread(target=_listen, args=(connection, inbox), name="tuner-inbox", daemon=True).start()
         trainer = start.make_trainer(start.setup, start.threads)
     except EOFError:
         return  # the coordinator has ended
@@ -65,35 +64,11 @@ def work(connection: Connection) -> None:
         send(trainer.execute(job, send, lambda wait: inbox.instruction(number, wait=wait)))  # noqa: B023
 
 
-class _Inbox:
-    """Receives messages in a thread, because instructions arrive while the main thread trains."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._instructions: dict[int, Instruction] = {}
-        self._changed = threading.Condition()
-        self._connection = connection
-        threading.Thread(target=self._listen, name="tuner-inbox", daemon=True).start()
-
-    def instruction(self, number: int, *, wait: bool) -> Instruction | None:
-        """Return the instruction for a trial. If there is none yet, wait for it or return ``None``."""
-        with self._changed:
-            if wait:
-                self._changed.wait_for(lambda: number in self._instructions)
-            return self._instructions.pop(number, None)
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                message: Message = self._connection.recv()
-            except (EOFError, OSError):
-                os._exit(0)  # the coordinator has ended, and no worker may outlive it
-            if isinstance(message, tuple):
-                number, instruction = message
-                with self._changed:
-                    self._instructions[number] = instruction.or_stronger(self._instructions.get(number))
-                    self._changed.notify()
-            else:
-                with self._changed:
-                    self._instructions.pop(message.number, None)  # left over from an earlier attempt
-                self.jobs.put(message)
+def _listen(connection: Connection, inbox: Inbox) -> None:
+    """Receive messages in a thread, because instructions arrive while the main thread trains."""
+    while True:
+        try:
+            message: Message = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)  # the coordinator has ended, and no worker may outlive it
+        inbox.put(message)

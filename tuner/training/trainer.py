@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from tuner.clock import Clock
-from tuner.data.lookup import load_dataset
-from tuner.data.schema import schema_of
+from tuner.data.schema import DataSchema
 from tuner.data.settle import pack, spread
-from tuner.data.training_rows import TrainingRows, map_rows, split_dataset
-from tuner.errors import DataError
+from tuner.data.training_rows import TrainingRows
 from tuner.files import DISK_FULL_ERRORS
 from tuner.jobs import (
     DISK_FULL,
@@ -40,6 +38,7 @@ from tuner.jobs import (
 from tuner.records import Metrics, Outcome
 from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import prepare, ready_keras
+from tuner.training.study_rows import load_rows
 
 _log = logging.getLogger(__name__)
 _ENDED = {
@@ -53,6 +52,11 @@ _ENDED = {
 class Trainer:
     """Does one job after the other on one data set.
 
+    Args:
+        setup: What all trials of the study share.
+        threads: Number of CPU threads; ``None`` keeps the backend's default.
+        given: The rows and the schema; ``None`` loads them from the disk.
+
     Attributes:
         device: Name of the device, for people.
 
@@ -60,13 +64,13 @@ class Trainer:
         TunerError: If the data or the device is missing.
     """
 
-    def __init__(self, setup: TrainerSetup, *, threads: int | None = None) -> None:
+    def __init__(
+        self, setup: TrainerSetup, *, threads: int | None = None, given: tuple[TrainingRows, DataSchema] | None = None
+    ) -> None:
         self.device = prepare(setup.device, threads)
         self._setup = setup
-        if setup.schema is not None:
-            self._schema = setup.schema
-        rows = map_rows(setup.rows) if setup.rows is not None else self._load(setup)
-        self._rows = rows
+        self._rows, self._schema = load_rows(setup) if given is None else given
+        rows = self._rows
         from tuner.training.rows import place
 
         x, y, train, validation = rows.prepared, rows.y_train, rows.train, rows.validation
@@ -78,17 +82,6 @@ class Trainer:
         # collection after a trial would check them and take 0.2 s.
         gc.collect()
         gc.freeze()
-
-    def _load(self, setup: TrainerSetup) -> TrainingRows:
-        data = load_dataset(setup.data, setup.data_dir, download=False, fingerprint=setup.fingerprint)
-        if setup.fingerprint not in {None, data.fingerprint}:  # workers are replaced during a run
-            raise DataError(
-                f"the data of '{setup.data}' have changed while the study ran",
-                hint="restore the old rows and start again: every result is kept",
-            )
-        rows = split_dataset(data, setup.validation, setup.split_seed)
-        self._schema = setup.schema or schema_of(data, rows.train)
-        return rows
 
     def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         """Do one job. An error in it becomes part of the result, not an exception.
