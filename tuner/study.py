@@ -20,8 +20,8 @@ from tuner.data.settle import undescribed
 from tuner.data.training_rows import encoded_rows
 from tuner.environment import check_backend
 from tuner.errors import UsageError
-from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.executors.local import default_workers
+from tuner.executors.registry import make_executor
+from tuner.executors.resources import Resources
 from tuner.jobs import TrainerSetup
 from tuner.paths import StrPath, user_path
 from tuner.results import overview
@@ -85,7 +85,9 @@ class Study(StudyReader):
         objectives: str | Sequence[str] | None = None,
         workers: int | None = None,
         device: Literal["auto", "cpu", "gpu"] = "auto",
-        executor: Literal["local", "inline"] = "local",
+        executor: str = "local",
+        ray: str | None = None,
+        gpus_per_worker: float = 0.0,
         fresh: bool = False,
         take_over: bool = False,
         test_all: bool = False,
@@ -131,7 +133,12 @@ class Study(StudyReader):
                 :class:`tuner.config.objectives.Objective`.
             workers: Number of processes that train at the same time; ``None`` starts one per CPU core, at most 8.
             device: Where to train. ``auto`` uses a GPU if there is one, ``gpu`` fails if there is none.
-            executor: ``local`` trains in worker processes, ``inline`` in this process.
+            executor: ``local`` trains in worker processes, ``inline`` in this process, ``ray`` on a Ray cluster. Other
+                packages can provide more: see :mod:`tuner.executors.registry`.
+            ray: Address of a Ray cluster, and the choice of that executor: ``auto`` for the one that this machine
+                belongs to, ``local`` for a new one on this machine, or ``ray://host:10001``. ``workers`` is then the
+                number of trainers; ``None`` starts as many as fit, and follows the cluster as it grows and shrinks.
+            gpus_per_worker: GPUs of each trainer on a cluster; 0.25 shares a GPU among four.
             fresh: Delete the study first, if it exists.
             take_over: If another run holds the lease, wait until the lease expires. Use this if that run hangs or its
                 machine is gone.
@@ -163,12 +170,14 @@ class Study(StudyReader):
         recipe, schema = prepared.recipe, prepared.data.schema
         with encoded_rows(data, schema, recipe.validation, recipe.split_seed) as rows:
             setup = self._setup(recipe, data, device, schema, rows)
+            resources = Resources(workers, None, ray, gpus_per_worker)
+            trainers = make_executor("ray" if ray else executor, setup, resources)
             stopped_by = run_search(
                 self.name,
                 self.location,
                 prepared,
                 data,
-                _executor(setup, executor, workers=workers or default_workers()),
+                trainers,
                 progress=progress or Silent(),
                 fresh=fresh,
                 take_over=take_over,
@@ -230,7 +239,7 @@ class Study(StudyReader):
         *,
         workers: int | None = None,
         device: Literal["auto", "cpu", "gpu"] | None = None,
-        executor: Literal["local", "inline"] = "local",
+        executor: str = "local",
         restore: bool = False,
         on_epoch: OnEpoch = lambda *_: None,
     ) -> Reproduction:
@@ -271,7 +280,7 @@ class Study(StudyReader):
             tempfile.TemporaryDirectory(prefix="tuner-reproduce-") as folder,
         ):
             setup = self._setup(recipe, data, device or finished.device, schema, rows)
-            trainer = _executor(setup, executor, workers=1, threads=finished.threads(workers))
+            trainer = make_executor(executor, setup, Resources(1, finished.threads(workers)))
             again = train_again(finished, trainer, Path(folder), on_epoch)
             reproduction = compare(finished, again)
             if restore and reproduction.reproduced and again.model is not None:
@@ -309,10 +318,6 @@ class Study(StudyReader):
             schema=schema,
             rows=rows,
         )
-
-
-def _executor(setup: TrainerSetup, kind: str, *, workers: int, threads: int | None = None) -> Executor:
-    return InlineExecutor(setup) if kind == "inline" else LocalExecutor(setup, workers, threads=threads)
 
 
 def open_study(

@@ -13,6 +13,7 @@ from tests.executors.jobs import DEADLINE, job, refit_job, refuse, until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.executors.resources import Resources
 from tuner.jobs import (
     ASKED_TO_STOP,
     EpochEnd,
@@ -276,3 +277,22 @@ class TestLocal(ExecutorContract):
         processes = [worker.process for worker in executor._workers]
         executor.close()
         assert all(process.pid is not None and process.exitcode is not None for process in processes)
+
+
+@pytest.mark.slow
+class TestRay(ExecutorContract):
+    """Actors of a Ray cluster on this machine, which all tests share."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def cluster(self) -> Iterator[None]:
+        pytest.importorskip("ray", reason="Ray is not installed: pip install 'mlp-tuner[ray]'")
+        from tuner.executors.ray_cluster import Cluster
+
+        cluster = Cluster("local", cpus=1, gpus=0)
+        yield
+        cluster.close()
+
+    def make(self, setup: TrainerSetup = SETUP, make_trainer: object = ScriptedTrainer) -> Executor:
+        from tuner.executors.ray import RayExecutor
+
+        return RayExecutor(setup, Resources(workers=2), make_trainer)  # type: ignore[arg-type]

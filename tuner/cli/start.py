@@ -169,10 +169,23 @@ _machine = cloup.option_group(
     ),
     click.option(
         "--executor",
-        type=click.Choice(["local", "inline"]),
+        metavar="NAME",
         default="local",
         show_default=True,
-        help="Train in worker processes, or inline in this process for debugging.",
+        help="Train in worker processes (local), in this process for debugging (inline), on a Ray cluster (ray), or "
+        "with an executor of another package.",
+    ),
+    click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Train on a Ray cluster: auto for the one of this machine, local for a new one, or ray://HOST:10001.",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        metavar="SHARE",
+        help="GPUs of each trainer on a Ray cluster; with 0.25, four share one.  [default: 0]",
     ),
 )
 _study = cloup.option_group(
@@ -217,7 +230,9 @@ def start(  # noqa: PLR0917 - one parameter per option
     search: str,
     name: str | None,
     device: Any,
-    executor: Any,
+    executor: str,
+    ray: str | None,
+    gpus_per_worker: float,
     patience: int | None,
     quiet: bool,
     dashboard: bool,
@@ -260,7 +275,9 @@ def start(  # noqa: PLR0917 - one parameter per option
             from tuner.dashboard.beside import DashboardBeside
 
             stack.enter_context(DashboardBeside(study.location, err))
-        result = study.run(progress=display, device=device, executor=executor, **settings)
+        result = study.run(
+            progress=display, device=device, executor=executor, ray=ray, gpus_per_worker=gpus_per_worker, **settings
+        )
     if result.stopped_by == "hangup":  # the terminal is closed, so nobody can read any output
         raise SystemExit(EXIT_CODES["hangup"])
     if as_json:

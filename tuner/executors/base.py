@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tuner.errors import TunerError
 from tuner.jobs import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup, TrainerUnavailable
+
+if TYPE_CHECKING:
+    from tuner.data.schema import DataSchema
+    from tuner.data.training_rows import TrainingRows
 
 
 class TrainerLike(Protocol):
@@ -21,15 +25,17 @@ class TrainerLike(Protocol):
 MakeTrainer = Callable[[TrainerSetup, int | None], TrainerLike]
 
 
-def keras_trainer(setup: TrainerSetup, threads: int | None) -> TrainerLike:
-    """Create the trainer that uses Keras. This imports TensorFlow.
+def keras_trainer(
+    setup: TrainerSetup, threads: int | None, given: tuple[TrainingRows, DataSchema] | None = None
+) -> TrainerLike:
+    """Create the trainer that uses Keras. This imports TensorFlow. See :class:`tuner.training.trainer.Trainer`.
 
     Raises:
         TunerError: If the data or the device is missing.
     """
     from tuner.training.trainer import Trainer
 
-    return Trainer(setup, threads=threads)
+    return Trainer(setup, threads=threads, given=given)
 
 
 def unavailable(error: BaseException) -> TrainerUnavailable:
@@ -44,7 +50,9 @@ def unavailable(error: BaseException) -> TrainerUnavailable:
 class Executor(Protocol):
     """Runs jobs and returns events. Only the coordinator's thread uses it."""
 
-    slots: int  # largest number of jobs at the same time
+    @property
+    def slots(self) -> int:
+        """Largest number of jobs at the same time. It can change while the executor runs."""
 
     @property
     def free(self) -> int:

@@ -80,7 +80,8 @@ class InlineExecutor:
         self._closing = True
         self._jobs.put(None)
         self._turn.release()
-        self._thread.join()
+        if self._thread.ident is not None:  # it was started
+            self._thread.join()
 
     def _work(self) -> None:
         try:

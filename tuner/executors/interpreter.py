@@ -7,7 +7,7 @@ import sys
 
 # They may hold the password of the database, which only the coordinator opens. What a process has in its environment
 # can end in logs and crash reports of libraries.
-_SECRETS = {"TUNER_STORAGE", "PGPASSWORD"}
+SECRETS = {"TUNER_STORAGE", "PGPASSWORD"}
 
 
 def python_command(code: str, *arguments: str) -> list[str]:
@@ -27,5 +27,5 @@ def python_command(code: str, *arguments: str) -> list[str]:
 
 def child_environment() -> dict[str, str]:
     """Return the environment for such a process. Python processes that it starts have safe paths too."""
-    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
     return kept | {"PYTHONSAFEPATH": "1"}

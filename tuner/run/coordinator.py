@@ -86,7 +86,6 @@ class Coordinator:
         self._view = ViewBuilder(
             name,
             recipe,
-            slots=executor.slots,
             progress=progress,
             state=ask_tell.state,
             queue=ask_tell.queue,
@@ -256,6 +255,8 @@ class Coordinator:
             self._state.request_stop("stop")
         if signal := self._stop_requested():
             self._state.request_stop(signal)
+        self._time_budget.slots = slots = self._executor.slots  # a cluster can grow and shrink
+        self._timing.slots = max(self._timing.slots, slots)
         with self._timing.coordinator("dashboard"):
             self._upkeep()
         now = time.monotonic()

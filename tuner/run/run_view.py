@@ -17,7 +17,6 @@ class ViewBuilder:
     Args:
         study: The study's name.
         recipe: The objective.
-        slots: How many trials run at the same time.
         progress: Shows the views.
         state: The running trials.
         queue: Counts the trials.
@@ -33,7 +32,6 @@ class ViewBuilder:
         study: str,
         recipe: Recipe,
         *,
-        slots: int,
         progress: Progress,
         state: StudyState,
         queue: TrialQueue,
@@ -42,7 +40,6 @@ class ViewBuilder:
     ) -> None:
         self._study = study
         self._recipe = recipe
-        self._slots = slots
         self._progress = progress
         self._state = state
         self._queue = queue
@@ -94,5 +91,5 @@ class ViewBuilder:
         if not self._seconds:
             return left
         to_do = max(0, self._queue.limit - counts.ended - counts.paused)
-        estimate = to_do * sum(self._seconds.values()) / len(self._seconds) / self._slots
+        estimate = to_do * sum(self._seconds.values()) / len(self._seconds) / self._time_budget.slots
         return estimate if left is None else min(estimate, left)

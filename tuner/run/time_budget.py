@@ -23,12 +23,15 @@ class TimeBudget:
         recipe: The timeout, and what follows the search.
         incumbents: The complete trials: how long they took tells how long the confirmations will take.
         slots: How many trials run at the same time.
+
+    Attributes:
+        slots: The same; it can change while the run lasts.
     """
 
     def __init__(self, recipe: Recipe, incumbents: Incumbents, slots: int) -> None:
         self._recipe = recipe
         self._incumbents = incumbents
-        self._slots = slots
+        self.slots = slots
         self._began = time.monotonic()
 
     @property
@@ -57,7 +60,7 @@ class TimeBudget:
         timeout = self._recipe.budget.timeout
         if timeout is None:
             return False
-        needed = time_to_finish(self._recipe, self._incumbents.seconds_of_best(), self._slots, confirmed=confirmed)
+        needed = time_to_finish(self._recipe, self._incumbents.seconds_of_best(), self.slots, confirmed=confirmed)
         return self.elapsed > timeout - needed
 
 

@@ -32,11 +32,12 @@ class Timing:
         slots: How many trials can run at the same time.
 
     Attributes:
+        slots: The same; if the number changes, the largest one.
         coordinator: The coordinator's own clock: ``ask``, ``storage``, ``display``, ``dashboard``.
     """
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._began = time.monotonic()
         self._trainers = Clock()
         self._traced = self._reused = 0
@@ -45,7 +46,7 @@ class Timing:
 
     def ready(self) -> None:
         """Count the time until a trainer was ready as ``import``. For a replaced worker this time counts as idle."""
-        if self._ready < self._slots:
+        if self._ready < self.slots:
             self._ready += 1
             self._trainers.seconds["import"] += time.monotonic() - self._began
 
@@ -68,11 +69,11 @@ class Timing:
         """
         wall = time.monotonic() - self._began
         trainers, coordinator = dict(self._trainers.seconds), dict(self.coordinator.seconds)
-        trainers["idle"] = max(0.0, wall * self._slots - sum(trainers.values()))
+        trainers["idle"] = max(0.0, wall * self.slots - sum(trainers.values()))
         coordinator["waiting"] = max(0.0, wall - sum(coordinator.values()))
         return {
             "wall": round(wall, 3),
-            "slots": self._slots,
+            "slots": self.slots,
             "trainers": _ordered(trainers, TRAINER_PHASES),
             "coordinator": _ordered(coordinator, COORDINATOR_PHASES),
             "programs": {"traced": self._traced, "reused": self._reused},
