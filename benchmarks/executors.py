@@ -3,8 +3,9 @@
 TUNER_DATA=FOLDER python benchmarks/executors.py [--workers 2] [--rounds 1] [--small] [--events-only]
 
 The first table has the milliseconds that an epoch and a trial cost beside the training, with one trainer that trains
-nothing: an epoch event alone, an epoch after which the trainer waits for an instruction, and a trial of one epoch. The second one has the seconds of the grid of `throughput.py` through worker processes and through Ray, one
-after the other, and the throughput of Ray as a share of that of the processes.
+nothing: an epoch event alone, an epoch after which the trainer waits for an instruction, and a trial of one epoch. The
+second table has the seconds of the grid of `throughput.py` through worker processes and through Ray, one after the
+other, and the throughput of Ray as a share of that of the processes.
 """
 
 from __future__ import annotations
