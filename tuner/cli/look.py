@@ -105,13 +105,14 @@ def best(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
     from tuner.study import load_study
 
     study = load_study(name, storage=storage, home=home)
-    if as_json:
-        study.best()  # raises if there is no complete trial, as without --json
-        print_json(study.as_json())
-    else:
-        print_front(study)
-        print_best(study)
-        print_next_steps(study)
+    with study.at_once():
+        if as_json:
+            study.best()  # raises if there is no complete trial, as without --json
+            print_json(study.as_json())
+        else:
+            print_front(study)
+            print_best(study)
+            print_next_steps(study)
 
 
 def _as_json(study: Study) -> dict[str, object]:
