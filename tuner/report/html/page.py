@@ -14,7 +14,7 @@ from tuner.report.figures import history
 from tuner.report.figures import parameters as by_parameter
 from tuner.report.figures.best_so_far import best_so_far
 from tuner.report.figures.learning_curves import learning_curves
-from tuner.report.figures.style import MAX_POINTS, ORANGE
+from tuner.report.figures.style import MAX_POINTS, ORANGE, useful_range
 from tuner.report.html import details, summary
 from tuner.report.html.embed import render
 from tuner.report.html.facts import MAX_CURVES, Findings, StudyFacts, find, gather
@@ -101,6 +101,8 @@ def _over_time(facts: StudyFacts) -> go.Figure | None:
         margin = {"l": 10, "r": 10, "t": 10, "b": 10}
         figure.update_layout(title=None, height=300, margin=margin)
         figure.update_traces(line_color=ORANGE, marker_color=ORANGE)
+        values = [trial.value for trial in facts.done if trial.value is not None]
+        figure.update_yaxes(range=useful_range(values, maximize=facts.recipe.objective.maximize))
     return figure
 
 

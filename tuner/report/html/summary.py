@@ -43,7 +43,7 @@ def searched(facts: StudyFacts) -> str:
     recipe = facts.recipe
     goal = "the highest" if recipe.objective.maximize else "the lowest"
     names = list(recipe.search_space.dimensions)
-    trained = sum(trial.epochs > 0 for trial in facts.trials)
+    trained = len({frozenset(trial.params.items()) for trial in facts.trials if trial.epochs})
     took = f" in {duration(facts.timing['wall'])}" if facts.timing["wall"] else ""
     return (
         f"A neural network (a multi-layer perceptron) for the data '{recipe.data}'{_target(facts.schema)}. The search "
