@@ -53,6 +53,7 @@ def with_root_path(pages: Application, root_path: str) -> Application:
     page, script = folder.joinpath("index.html").read_bytes(), folder.joinpath("public", "bundle.js").read_bytes()
     for pattern, times in _IN_PAGE:
         page = _replace(page, pattern, rb"\1" + root + rb"\2", times)
+    page = _replace(page, rb"(</title>)", rb'\1<link rel="icon" href="' + root + rb'/favicon.ico">', 1)
     for pattern, times in _IN_SCRIPT:
         script = _replace(script, pattern, rb"\1" + root + rb"\2", times)
     script = _replace(script, _REQUESTS, rb'}}("' + root + rb'")', 1)
