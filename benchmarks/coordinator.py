@@ -37,6 +37,7 @@ class InstantExecutor:
     """Answers every job at once with five epochs and an end, without training."""
 
     slots = 1
+    next_device = None
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()

@@ -35,6 +35,7 @@ class EventExecutor:
     """Has one trainer, whose events come from a script. It records jobs and instructions."""
 
     slots = 1
+    next_device = "script"
 
     def __init__(self, script: Script) -> None:
         self._script = script

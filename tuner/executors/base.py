@@ -58,6 +58,10 @@ class Executor(Protocol):
     def free(self) -> int:
         """Number of jobs that can start now; 0 until the first trainer is ready."""
 
+    @property
+    def next_device(self) -> str | None:
+        """The device that the next job will run on, for people; ``None`` while no trainer is free."""
+
     def warm_up(self) -> None:
         """Start slow imports in the background and return at once. Optional: it makes ``start`` faster."""
 

@@ -29,6 +29,7 @@ class InlineExecutor:
         self._turn = threading.Semaphore(0)
         self._waits_for_turn = False
         self._idle = False
+        self._device: str | None = None
         self._closing = False
         self._instructions: dict[int, Instruction] = {}
         self._thread = threading.Thread(target=self._work, name="tuner-trainer", daemon=True)
@@ -37,6 +38,11 @@ class InlineExecutor:
     def free(self) -> int:
         """See :class:`Executor`."""
         return int(self._idle)
+
+    @property
+    def next_device(self) -> str | None:
+        """See :class:`Executor`."""
+        return self._device if self._idle else None
 
     def warm_up(self) -> None:
         """Do nothing: the trainer's thread imports TensorFlow in this process."""
@@ -65,6 +71,8 @@ class InlineExecutor:
             self._waits_for_turn = True
         else:
             self._idle = not isinstance(event, TrainerUnavailable)
+            if isinstance(event, TrainerReady):
+                self._device = event.device
         return [event]
 
     def instruct(self, number: int, instruction: Instruction) -> None:

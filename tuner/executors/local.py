@@ -15,6 +15,7 @@ from typing import Any, cast
 from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.devices import Gpu, find_gpus, shared_out
 from tuner.executors.fork_server import ForkServer, shared_server
 from tuner.executors.inbox import Message
 from tuner.executors.memory import out_of_memory_kills
@@ -46,7 +47,8 @@ _PRELOAD = "tuner.executors.preload"
 class _Worker:
     process: Process
     server: ForkServer
-    ready: bool = False
+    gpu: Gpu | None
+    device: str | None = None  # once it is ready
     job: Job | None = None
     trials: int = 0  # finished trials and refits
 
@@ -91,7 +93,7 @@ class LocalExecutor:
     @property
     def free(self) -> int:
         """See :class:`Executor`."""
-        return sum(worker.ready and worker.job is None for worker in self._workers)
+        return sum(worker.device is not None and worker.job is None for worker in self._workers)
 
     @property
     def processes(self) -> list[int]:
@@ -104,13 +106,18 @@ class LocalExecutor:
 
     def start(self) -> None:
         """See :class:`Executor`."""
-        for _ in range(self.slots):
-            self._workers.append(self._spawn())
+        gpus = find_gpus() if self._setup.device != "cpu" else ()
+        self._workers = [self._spawn(gpu) for gpu in shared_out(gpus, self.slots)]
+
+    @property
+    def next_device(self) -> str | None:
+        """See :class:`Executor`."""
+        return next((w.device for w in self._workers if w.device is not None and w.job is None), None)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """See :class:`Executor`."""
         for job in jobs:
-            worker = next(w for w in self._workers if w.ready and w.job is None)
+            worker = next(w for w in self._workers if w.device is not None and w.job is None)
             worker.job = job
             self._send(worker, job)
 
@@ -150,7 +157,7 @@ class LocalExecutor:
             self._workers.remove(worker)
             self._retired.append(worker.process)
         elif isinstance(event, TrainerReady):
-            worker.ready = True
+            worker.device = event.device
         elif not isinstance(event, EpochEnd):
             worker.job = None
             worker.trials += isinstance(event, (TrialEnd, RefitEnd))
@@ -179,15 +186,15 @@ class LocalExecutor:
             process.end()
         self._workers, self._retired = [], []
 
-    def _spawn(self) -> _Worker:
+    def _spawn(self, gpu: Gpu | None) -> _Worker:
         server = shared_server(self._preload)
-        worker = _Worker(server.fork("worker"), server)
+        worker = _Worker(server.fork("worker"), server, gpu)
         try:
             folder = Path.cwd()
         except FileNotFoundError:  # it was deleted
             folder = None
         debug = logging.getLogger("tuner").isEnabledFor(logging.DEBUG)
-        self._send(worker, Start(self._setup, self._make_trainer, self._threads, folder, debug))
+        self._send(worker, Start(self._setup, self._make_trainer, self._threads, folder, debug, gpu))
         return worker
 
     def _send(self, worker: _Worker, message: Message | Start) -> None:
@@ -201,7 +208,7 @@ class LocalExecutor:
         for process in ended:
             process.close()
         self._retired = [process for process in [*self._retired, worker.process] if process not in ended]
-        self._workers[self._workers.index(worker)] = self._spawn()
+        self._workers[self._workers.index(worker)] = self._spawn(worker.gpu)
 
     def _lost(self, worker: _Worker, fault: str) -> WorkerLost | TrainerUnavailable:
         """End a worker that is of no use any more, and return why.
@@ -222,15 +229,6 @@ class LocalExecutor:
         if code == -signal.SIGKILL and self._kills > kills:
             return WorkerLost(number, OUT_OF_MEMORY)
         return WorkerLost(number, fault or how_it_ended(code, process.output.last_line))
-
-
-def default_workers() -> int:
-    """Return the default number of workers: one per core, at most 8.
-
-    For small batches, a second thread gains little, but a second process almost doubles the throughput. With too many
-    trials at the same time, the sampler has fewer results to learn from.
-    """
-    return min(8, available_cores())
 
 
 def threads_each(workers: int, cores: int | None = None) -> int:

@@ -49,7 +49,7 @@ class _Worker:
     actor: Any
     node: Node
     pending: Any  # Ray's reference to the next events
-    ready: bool = False
+    device: str | None = None  # once it is ready
     job: Job | None = None
     trials: int = 0  # finished trials and refits
 
@@ -88,7 +88,12 @@ class RayExecutor:
     @property
     def free(self) -> int:
         """See :class:`Executor`."""
-        return sum(worker.ready and worker.job is None for worker in self._workers)
+        return sum(worker.device is not None and worker.job is None for worker in self._workers)
+
+    @property
+    def next_device(self) -> str | None:
+        """See :class:`Executor`."""
+        return next((w.device for w in self._workers if w.device is not None and w.job is None), None)
 
     def warm_up(self) -> None:
         """Do nothing: the actors import TensorFlow on their nodes."""
@@ -119,7 +124,7 @@ class RayExecutor:
     def submit(self, jobs: Sequence[Job]) -> None:
         """See :class:`Executor`. The files that a job reads travel with it."""
         for job in jobs:
-            worker = next(w for w in self._workers if w.ready and w.job is None)
+            worker = next(w for w in self._workers if w.device is not None and w.job is None)
             worker.job = job
             worker.actor.submit.remote(job, read_files(job))
 
@@ -229,7 +234,7 @@ class RayExecutor:
                 _log.warning("no trainer can start on %s: %s", worker.node.name, event.message)
                 return []
         elif isinstance(event, TrainerReady):
-            worker.ready = True
+            worker.device = event.device
         elif not isinstance(event, EpochEnd):
             worker.job = None
             worker.trials += isinstance(event, (TrialEnd, RefitEnd))

@@ -22,6 +22,7 @@ from tuner.data.schema import DataSchema
 from tuner.data.training_rows import TrainingRows
 from tuner.errors import DataError, RunError
 from tuner.executors.base import MakeTrainer, TrainerLike, keras_trainer, unavailable
+from tuner.executors.devices import placed
 from tuner.executors.inbox import Inbox
 from tuner.executors.interpreter import SECRETS
 from tuner.executors.messages import write_event
@@ -91,7 +92,7 @@ class RayTrainer:
             traceback.print_exc()
             self._send(unavailable(error))
             return
-        self._send(TrainerReady(f"{trainer.device} on {socket.gethostname()}"))
+        self._send(TrainerReady(placed(trainer.device, node=socket.gethostname())))
         with tempfile.TemporaryDirectory(prefix="tuner-ray-") as folder:
             while True:
                 self._execute(trainer, self._inbox.jobs.get(), Path(folder))

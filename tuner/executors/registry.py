@@ -12,8 +12,9 @@ from typing import cast
 
 from tuner.errors import UsageError, did_you_mean
 from tuner.executors.base import Executor
+from tuner.executors.devices import default_workers, find_gpus
 from tuner.executors.inline import InlineExecutor
-from tuner.executors.local import LocalExecutor, default_workers
+from tuner.executors.local import LocalExecutor
 from tuner.executors.resources import Resources
 from tuner.jobs import TrainerSetup
 
@@ -56,7 +57,8 @@ def _inline(setup: TrainerSetup, _: Resources) -> Executor:
 
 
 def _local(setup: TrainerSetup, resources: Resources) -> Executor:
-    return LocalExecutor(setup, resources.workers or default_workers(), threads=resources.threads)
+    gpus = find_gpus() if setup.device != "cpu" else ()
+    return LocalExecutor(setup, resources.workers or default_workers(gpus), threads=resources.threads)
 
 
 def _ray(setup: TrainerSetup, resources: Resources) -> Executor:

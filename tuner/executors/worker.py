@@ -11,17 +11,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tuner.executors.base import MakeTrainer, unavailable
+from tuner.executors.devices import Gpu, placed
 from tuner.executors.inbox import Inbox, Message
 from tuner.executors.messages import write_event
 from tuner.jobs import Event, TrainerReady, TrainerSetup
-from tuner.training.runtime import restrict_process
+from tuner.training.runtime import restrict_gpu, restrict_process
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """The first message to a worker.
 
-    ``folder`` is the current folder of the coordinator, if it exists. With ``debug``, log messages are printed.
+    ``folder`` is the current folder of the coordinator, if it exists. With ``debug``, log messages are printed. ``gpu``
+    is the only GPU that the process may see; without it, it sees all.
     """
 
     setup: TrainerSetup
@@ -29,6 +31,7 @@ class Start:
     threads: int | None
     folder: Path | None
     debug: bool
+    gpu: Gpu | None = None
 
 
 def work(connection: Connection) -> None:
@@ -48,6 +51,8 @@ def work(connection: Connection) -> None:
             logging.basicConfig(format="%(name)s: %(message)s")
             logging.getLogger("tuner").setLevel(logging.DEBUG)
         restrict_process(start.setup.device, start.threads)
+        if start.gpu is not None:
+            restrict_gpu(start.gpu.id, start.gpu.workers)
         inbox = Inbox()
         threading.Thread(target=_listen, args=(connection, inbox), name="tuner-inbox", daemon=True).start()
         trainer = start.make_trainer(start.setup, start.threads)
@@ -57,7 +62,7 @@ def work(connection: Connection) -> None:
         traceback.print_exc()
         send(unavailable(error))
         return
-    send(TrainerReady(trainer.device))
+    send(TrainerReady(placed(trainer.device, gpu=start.gpu)))
     while True:
         job = inbox.jobs.get()
         number = job.number

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from tuner.environment import Change, changes
+from tuner.executors.devices import kind_of
 from tuner.records import Metrics
 from tuner.results.retrain import FinishedTrial, RetrainedTrial
 from tuner.tasks import METRICS
@@ -132,5 +133,5 @@ def _compare_metric(name: str, then: Sequence[Metrics], now: Sequence[Metrics], 
 
 def _change_of_device(devices: Sequence[str], now: str) -> list[Change]:
     """Return the change of the device, if the stored devices are known and differ."""
-    change = Change("device", ", ".join(devices), now)
+    change = Change("device", ", ".join(dict.fromkeys(map(kind_of, devices))), kind_of(now))
     return [change] if devices and change.then != change.now else []

@@ -17,6 +17,7 @@ from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Objective
 from tuner.errors import DataError, RunError, UsageError
 from tuner.executors import Executor
+from tuner.executors.devices import kind_of
 from tuner.executors.local import threads_each
 from tuner.jobs import (
     EpochEnd,
@@ -71,7 +72,7 @@ class FinishedTrial:
     @property
     def device(self) -> str:
         """The ``--device`` to train on: ``cpu`` if the trial was trained on the CPU, else ``auto``."""
-        return "cpu" if set(self.devices) == {"cpu"} else "auto"
+        return "cpu" if {kind_of(device) for device in self.devices} == {"cpu"} else "auto"
 
     def threads(self, workers: int | None = None) -> int:
         """Return the number of threads that one of ``workers`` workers has on the machine of the study.

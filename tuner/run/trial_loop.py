@@ -169,7 +169,7 @@ class TrialLoop:
             if spec is None:
                 return
             with self._clock("storage"):
-                job, values = self._writer.begin_attempt(spec, self.device)
+                job, values = self._writer.begin_attempt(spec, self._executor.next_device or self.device)
                 self._ask_tell.begin_attempt(spec.number, values)
             self._state.begin_attempt(spec.number)
             self._executor.submit([job])

@@ -80,6 +80,17 @@ def restrict_process(device: str, threads: int | None) -> None:
         os.environ.setdefault("NPROC", str(threads))  # read by XLA's pool of threads
 
 
+def restrict_gpu(gpu: str, workers: int) -> None:
+    """Let this process see one GPU alone. Only for our own processes, before a backend starts.
+
+    Args:
+        gpu: Number or UUID of the GPU.
+        workers: How many processes share it. TensorFlow takes memory as it needs it; JAX gets its share of 90 %.
+    """
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{0.9 / workers:.3f}")
+
+
 def prepare(device: str = "auto", threads: int | None = None) -> str:
     """Import Keras and set device and threads.
 
