@@ -53,7 +53,7 @@ def print_best(study: Study) -> None:
     from tuner.report.text import metrics_line, validation_metrics
 
     trial = study.best()
-    print_rich(params_table(trial.all_params, f"Trial {trial.number}, the best of '{study.name}'"))
+    print_rich(params_table(trial.chosen_params, f"Trial {trial.number}, the best of '{study.name}'"))
     for title, metrics in (("validation", validation_metrics(trial.metrics)), ("test", trial.test or {})):
         if metrics:
             out(f"{title:<10}  {metrics_line(metrics)}")

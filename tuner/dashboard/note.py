@@ -73,7 +73,7 @@ def _results(name: str, recipe: Recipe, trials: Sequence[TrialResult]) -> list[s
     ]
     return [
         f"## Best: trial {best.number}, {objective} {metric(best.value)}{tested}",
-        _table(("parameter", "value"), ((key, number(value)) for key, value in best.all_params.items())),
+        _table(("parameter", "value"), ((key, number(value)) for key, value in best.chosen_params.items())),
         *_confirmed(trials, recipe),
         f"Get its model: `{command_elsewhere('export', name, o='model/')}`",
         f"Go on: `{command_elsewhere('study start', name)}`. Watch: `{command_elsewhere('study watch', name)}`.",

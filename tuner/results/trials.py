@@ -9,6 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from tuner_storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, REFUSED, START
 
+from tuner.config.hyperparameters import DEFAULTS
 from tuner.config.recipe import Recipe
 from tuner.own_results import FOREIGN
 from tuner.records import ParamValue
@@ -18,6 +19,7 @@ from tuner.tasks import METRICS
 
 # What a trainer may report after each epoch.
 REPORTED = (*METRICS, *(f"val_{name}" for name in METRICS), "learning_rate")
+_ALWAYS = {"layers", "dropout", "activation", "optimizer", "learning_rate", "batch_size"}  # what every MLP has
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -72,6 +74,15 @@ class TrialResult:
     confirms: int | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     origin: str | None = None
+
+    @property
+    def chosen_params(self) -> dict[str, ParamValue]:
+        """``all_params`` without those that were not searched and have a value that switches them off or is usual."""
+        return {
+            name: value
+            for name, value in self.all_params.items()
+            if name in self.params or name in _ALWAYS or value != DEFAULTS.get(name)
+        }
 
     def as_json(self) -> dict[str, object]:
         """Return plain data for JSON."""
