@@ -51,8 +51,8 @@ def test_the_first_trial_is_the_best_default_that_is_known() -> None:
     assert classes.hyperparameters(classes.start_params(0) or {}).model_dump(
         include={"activation", "learning_rate", "label_smoothing"}
     ) == {"activation": "selu", "learning_rate": 0.04, "label_smoothing": 0.1}
-    assert [start.params.get("target_transform") for start in skewed.start] == ["none", "log", "none", "none"]
-    assert [start.params["numeric_embedding"] for start in classes.start] == ["periodic", "piecewise_linear", "none"]
+    assert [start.params.get("target_transform") for start in skewed.start] == ["none", "log", "none"]
+    assert [start.params["numeric_embedding"] for start in classes.start] == ["periodic", "none"]
 
 
 def test_few_validation_rows_are_compared_by_the_loss() -> None:

@@ -98,10 +98,7 @@ def _starts(*, classes: bool, skewed: bool, batch: int, smoothing: float) -> lis
         "dropout": 0.0,
         "weight_decay": 1e-3,
     }
-    # Better than periodic embeddings on three of four tables: see ingredients.py in benchmarks/README.md.
-    linear = {**tuned, "numeric_embedding": "piecewise_linear"}
-    del linear["periodic_scale"]
-    starts = [("RealMLP-TD", tuned), ("RealMLP-TD, piecewise-linear", linear), ("RealMLP-TD-S", simple)]
+    starts = [("RealMLP-TD", tuned), ("RealMLP-TD-S", simple)]
     if skewed:
         starts = [(label, {**params, "target_transform": "none"}) for label, params in starts]
         starts.insert(1, ("RealMLP-TD, logarithm", {**tuned, "target_transform": "log"}))
