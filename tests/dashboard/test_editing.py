@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import optuna
 import pytest
 from tuner_storage import locate
 
 from tests.dashboard.conftest import Finished, served
+from tests.dashboard.plain import plainly_served, url_of
 from tests.runs import rows, run_scripted, trials_of
 from tuner import studies
 from tuner.errors import UsageError
@@ -94,3 +96,51 @@ def test_after_a_deletion_in_the_dashboard_a_study_of_the_same_name_is_new(finis
         assert {Path(model.path).name for model in kept.values()} == {
             path.name for path in finished.home.rglob("*.keras")
         }
+
+
+def test_results_cannot_be_forged_through_attributes(finished: Finished) -> None:
+    """On plain optuna-dashboard, a trial gets another training time. Ours refuses each attribute that a run writes."""
+    trial_id, names = asked(finished), attributes_of(finished)
+    path, before = f"/api/trials/{trial_id}/user-attrs", finished.trials
+    assert {"seconds", "best_epoch", "val_accuracy", "reason"} <= names
+    with served(finished, allow_edit=True) as address:
+        for name in names:
+            status, answer = ask(address, "POST", path, {"user_attrs": {"mine": 1, name: 0.5}})
+            assert (name, status) == (name, 403)
+            assert name in json.loads(answer)["reason"]
+        wrongs: list[object] = [[], {}, {"user_attrs": ["seconds"]}, {"user_attrs": None}]
+        for wrong in wrongs:
+            assert ask(address, "POST", path, wrong)[0] == 400
+    assert (finished.trials, attributes_of(finished)) == (before, names)
+
+    with plainly_served(finished) as plain:
+        assert ask(plain, "POST", path, {"user_attrs": {"seconds": 0.5}})[0] == 204
+    assert finished.trials[-1].seconds == 0.5 != before[-1].seconds
+
+
+def test_attributes_of_the_users_own_can_be_written(finished: Finished) -> None:
+    """They change no result. Notes can be written too. A trial that has ended keeps its attributes."""
+    trial_id, before = asked(finished), finished.trials
+    with served(finished, allow_edit=True) as address:
+        body = {"user_attrs": {"checked by": "Łucja", "Seconds": [1, None]}}
+        assert ask(address, "POST", f"/api/trials/{trial_id}/user-attrs", body)[0] == 204
+        assert ask(address, "POST", "/api/trials/1/user-attrs", body)[0] == 409
+        assert ask(address, "PUT", "/api/studies/1/note", {"version": 2, "body": "mine"})[0] == 204
+        assert ask(address, "PUT", f"/api/studies/1/{trial_id}/note", {"version": 1, "body": "mine too"})[0] == 204
+        trial = json.loads(ask(address, "GET", "/api/studies/1")[1])["trials"][-1]
+
+    assert {"key": "checked by", "value": "Łucja"} in trial["user_attrs"]
+    assert {"key": "Seconds", "value": "[1, null]"} in trial["user_attrs"]
+    assert finished.trials == before
+
+
+def asked(study: Finished) -> int:
+    """Begin a trial that no run holds, as a run that was killed leaves one, and return its id. It has attributes."""
+    trial = optuna.load_study(study_name=study.name, storage=url_of(study)).ask()
+    trial.set_user_attr("seconds", 99.0)
+    return trial._trial_id
+
+
+def attributes_of(study: Finished) -> set[str]:
+    """Return the names of the attributes of all trials."""
+    return {name for (name,) in rows(study.home, "SELECT DISTINCT key FROM trial_user_attributes")}

@@ -63,9 +63,9 @@ def test_a_deletion_removes_rows_and_files_at_once(finished: Finished) -> None:
 
 
 def test_attributes_can_be_written_if_no_run_holds_the_study(finished: Finished) -> None:
-    """Optuna refuses those of trials that have ended, and the lease is given back."""
+    """Trials that have ended keep theirs, and the lease is given back."""
     with served(finished, allow_edit=True) as address:
-        assert ask(address, "POST", "/api/trials/1/user-attrs", {"user_attrs": {"a": 1}})[0] == 500
+        assert ask(address, "POST", "/api/trials/1/user-attrs", {"user_attrs": {"a": 1}})[0] == 409
         assert ask(address, "POST", "/api/trials/999/user-attrs", {"user_attrs": {"a": 1}})[0] == 500
 
     assert rows(finished.home, "SELECT * FROM tuner_lease") == []

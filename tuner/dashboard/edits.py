@@ -1,7 +1,12 @@
-"""Guards studies against the edits of a dashboard: none during a run, and a deletion removes the files too."""
+"""Guards studies against the edits of a dashboard.
+
+There are none during a run. A deletion removes the files too. What a run wrote about a trial stays as it is.
+"""
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -9,10 +14,12 @@ from http import HTTPStatus
 
 from tuner_storage import Location, Store
 from tuner_storage.optuna_rows import study_of_trial
+from tuner_storage.trial_attributes import OWN
 
 from tuner import studies
 from tuner.dashboard.wsgi import Application, Environ, StartResponse, refuse
 from tuner.errors import RunError
+from tuner.results.trials import REPORTED
 
 _STUDY = re.compile("/api/studies/([0-9]+)(/rename)?")  # to delete or rename; a note may be written at any time
 _TRIAL = re.compile("/api/trials/([0-9]+)/user-attrs")
@@ -21,7 +28,7 @@ _TRIAL = re.compile("/api/trials/([0-9]+)/user-attrs")
 def guarded_edits(application: Application, location: Location) -> Application:
     """Return ``application``, but no study is deleted or renamed and no trial is changed while a run holds the study.
 
-    Our own studies are deleted with their files.
+    Our own studies are deleted with their files. Of their trials, only attributes of the user's own can be written.
 
     Args:
         application: What carries out the other requests. It has routes as in :mod:`tuner.dashboard.routes`.
@@ -46,9 +53,27 @@ def guarded_edits(application: Application, location: Location) -> Application:
                 held.enter_context(store.lease(stored.record.id, stored.study.study_name, to_delete=True))
             except RunError as error:
                 return refuse(start_response, f"{error}; {error.hint}", HTTPStatus.CONFLICT)
+            if trial and (refusal := _refusal(store, int(trial[1]), environ)):
+                return refuse(start_response, *refusal)
             return application(environ, start_response)
 
     return guarded
+
+
+def _refusal(store: Store, trial_id: int, environ: Environ) -> tuple[str, HTTPStatus] | None:
+    """Return why a request must not write attributes of a trial, or ``None``; then it gets what was read here."""
+    try:
+        attributes = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))["user_attrs"]
+        ours = sorted({*OWN, *REPORTED}.intersection(attributes.keys()))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return 'send the attributes as {"user_attrs": {"name": "value"}}', HTTPStatus.BAD_REQUEST
+    if ours:
+        return f"only a run writes {', '.join(ours)}: give your attribute another name", HTTPStatus.FORBIDDEN
+    if store.optuna.get_trial(trial_id).state.is_finished():  # Optuna would fail
+        return "the trial has ended: its attributes stay as they are", HTTPStatus.CONFLICT
+    body = json.dumps({"user_attrs": attributes}).encode()
+    environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+    return None
 
 
 def _find(store: Store, study_id: int | None) -> studies.StoredStudy | None:
