@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.assessments import assessment_of
+from tests.evaluations import evaluation_of_task
 from tuner.files import atomic_path, sha256_of
 from tuner.jobs import (
     ASKED_TO_STOP,
@@ -68,7 +69,7 @@ class ScriptedTrainer:
     def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         if isinstance(job, TestJob):
             assert sha256_of(job.model_path) == job.sha256
-            return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9})
+            return TestEnd(job.number, {"loss": 0.1, "accuracy": 0.9}, evaluation_of_task("multiclass"))
         if isinstance(job, RefitJob):
             return self._refit(job, on_epoch, instruction)
         if isinstance(job, AssessJob):

@@ -13,6 +13,7 @@ from tuner.config.objectives import Metric
 from tuner.config.tables import Start
 from tuner.data.schema import DataSchema
 from tuner.evaluation.assessment import Assessment
+from tuner.evaluation.evaluation import Evaluation
 from tuner.records import Metrics, Outcome, ParamValue
 
 # Reasons with consequences in the coordinator.
@@ -252,12 +253,16 @@ class TrialEnd:
 
 @dataclass(frozen=True, slots=True)
 class TestEnd:
-    """The ``loss`` and ``accuracy`` of a kept model on the test split, or the reason why they are missing."""
+    """The metrics of a kept model on the test split, or the reason why they are missing.
+
+    ``evaluation`` is what figures show of the test rows; ``None`` if the predictions are too many.
+    """
 
     __test__ = False  # not a pytest class
 
     number: int
     metrics: Metrics = field(default_factory=dict)
+    evaluation: Evaluation | None = None
     reason: str | None = None
     seconds: float = 0.0
 

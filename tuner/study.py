@@ -25,6 +25,7 @@ from tuner.executors.resources import Resources
 from tuner.jobs import TrainerSetup
 from tuner.paths import StrPath, user_path
 from tuner.results import overview
+from tuner.results.exported import ensemble_of
 from tuner.results.overview import StudySummary
 from tuner.results.reader import StudyReader
 from tuner.run.progress import Progress, Silent
@@ -224,9 +225,8 @@ class Study(StudyReader):
             refit = trial is None and not ensemble and self._refit_of(chosen) is not None
         with studies.existing(self.location, self.name) as stored:
             data = studies.data_of(stored) or undescribed(self.load_data())
-            assessment = stored.assessment
-            if ensemble is None and trial is None and not refit and assessment is not None:
-                ensemble = assessment.ensemble is not None and assessment.candidates[0] == chosen.number
+            if ensemble is None and trial is None and not refit:
+                ensemble = ensemble_of(stored, chosen) is not None
             if ensemble:
                 return export_ensemble(stored, chosen, data, user_path(folder), formats, force=force, on_step=on_step)
             return export_trial(

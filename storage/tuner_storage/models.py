@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
@@ -43,9 +44,17 @@ def read_models(session: Session, study_id: int) -> dict[int, KeptModel]:
     }
 
 
-def write_model_test(session: Session, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
-    """Record the metrics of a kept model on the test split."""
-    session.execute(update(ModelRow).where(*_of_trial(study_id, number)).values(test=dict(metrics)))
+def write_model_test(
+    session: Session, study_id: int, number: int, metrics: Mapping[str, float], evaluation: Mapping[str, Any] | None
+) -> None:
+    """Record the metrics of a kept model on the test split, and its evaluation."""
+    values = {"test": dict(metrics), "evaluation": None if evaluation is None else dict(evaluation)}
+    session.execute(update(ModelRow).where(*_of_trial(study_id, number)).values(values))
+
+
+def read_model_evaluation(session: Session, study_id: int, number: int) -> dict[str, Any] | None:
+    """Return the evaluation of a kept model; ``None`` if there is no such model, or nothing was recorded."""
+    return session.scalar(select(ModelRow.evaluation).where(*_of_trial(study_id, number)))
 
 
 def forget_model(session: Session, study_id: int, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -46,9 +47,17 @@ def read_refit(session: Session, study_id: int) -> KeptRefit | None:
     return None if row is None else KeptRefit.of(row)
 
 
-def write_refit_test(session: Session, study_id: int, metrics: Mapping[str, float]) -> None:
-    """Record the metrics of the refit on the test split."""
-    session.execute(update(RefitRow).where(RefitRow.study_id == study_id).values(test=dict(metrics)))
+def write_refit_test(
+    session: Session, study_id: int, metrics: Mapping[str, float], evaluation: Mapping[str, Any] | None
+) -> None:
+    """Record the metrics of the refit on the test split, and its evaluation."""
+    values = {"test": dict(metrics), "evaluation": None if evaluation is None else dict(evaluation)}
+    session.execute(update(RefitRow).where(RefitRow.study_id == study_id).values(values))
+
+
+def read_refit_evaluation(session: Session, study_id: int) -> dict[str, Any] | None:
+    """Return the evaluation of the refit; ``None`` if there is no refit, or nothing was recorded."""
+    return session.scalar(select(RefitRow.evaluation).where(RefitRow.study_id == study_id))
 
 
 def forget_refit(session: Session, study_id: int) -> list[str]:

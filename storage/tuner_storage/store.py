@@ -24,9 +24,9 @@ from tuner_storage.findings import orphans, remove_rows
 from tuner_storage.holding import Holding, holder, holding, request_stop
 from tuner_storage.inputs import FinishedAttempt, FinishedCheckpoint, FinishedEpoch, FinishedModel, FinishedRefit
 from tuner_storage.lease import Lease
-from tuner_storage.models import forget_model, read_models, replace_model, write_model_test
+from tuner_storage.models import forget_model, read_model_evaluation, read_models, replace_model, write_model_test
 from tuner_storage.optuna_rows import add_report, replace_attributes, write_attribute
-from tuner_storage.refits import read_refit, replace_refit, write_refit_test
+from tuner_storage.refits import read_refit, read_refit_evaluation, replace_refit, write_refit_test
 from tuner_storage.runs import Run, RunRecord, read_runs
 from tuner_storage.study_rows import read_study, write_recipe, write_study
 from tuner_storage.tables import AttemptRow
@@ -277,9 +277,10 @@ class Store:
         """Record a model that was trained again, with the test metrics of the one that it replaces."""
         with self.database.write() as session:
             kept = read_models(session, study_id).get(number)
+            evaluation = read_model_evaluation(session, study_id, number)
             superseded = replace_model(session, self.artifacts, study_id, number, model)
             if kept is not None and kept.test:
-                write_model_test(session, study_id, number, kept.test)
+                write_model_test(session, study_id, number, kept.test, evaluation)
         self._remove(superseded)
 
     def drop_model(self, study_id: int, model: KeptModel) -> None:
@@ -288,10 +289,17 @@ class Store:
             forget_model(session, study_id, model.number)
         self._remove([model.path])
 
-    def set_test(self, study_id: int, number: int, metrics: Mapping[str, float]) -> None:
-        """Record the metrics of a kept model on the test split."""
+    def set_test(
+        self, study_id: int, number: int, metrics: Mapping[str, float], evaluation: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record the metrics of a kept model on the test split, and its evaluation."""
         with self.database.write() as session:
-            write_model_test(session, study_id, number, metrics)
+            write_model_test(session, study_id, number, metrics, evaluation)
+
+    def evaluation(self, study_id: int, number: int) -> dict[str, Any] | None:
+        """Return the evaluation of a kept model, or ``None`` if nothing was recorded."""
+        with self.database.read() as session:
+            return read_model_evaluation(session, study_id, number)
 
     def set_refit(self, study_id: int, end: FinishedRefit) -> None:
         """Record the refit, with its model complete on disk, in place of an earlier one.
@@ -308,10 +316,17 @@ class Store:
         with self.database.read() as session:
             return read_refit(session, study_id)
 
-    def set_refit_test(self, study_id: int, metrics: Mapping[str, float]) -> None:
-        """Record the metrics of the refit on the test split."""
+    def set_refit_test(
+        self, study_id: int, metrics: Mapping[str, float], evaluation: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record the metrics of the refit on the test split, and its evaluation."""
         with self.database.write() as session:
-            write_refit_test(session, study_id, metrics)
+            write_refit_test(session, study_id, metrics, evaluation)
+
+    def refit_evaluation(self, study_id: int) -> dict[str, Any] | None:
+        """Return the evaluation of the refit, or ``None`` if nothing was recorded."""
+        with self.database.read() as session:
+            return read_refit_evaluation(session, study_id)
 
     def set_assessment(self, study_id: int, facts: Mapping[str, Any]) -> None:
         """Record what was measured of the winner and of the ensemble, in place of what was recorded before."""

@@ -147,6 +147,8 @@ class ModelRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]  # bytes
     test: Mapped[dict[str, Any] | None]  # loss and accuracy on the test split
+    # tuner.evaluation.evaluation.Evaluation, on the test split. It is large, so it is read only on request.
+    evaluation: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     outputs: Mapped[str | None]  # probabilities for the rows of tuner_data.sample, as they were when it was trained
 
 
@@ -176,4 +178,5 @@ class RefitRow(Base):
     seconds: Mapped[float]
     created: Mapped[datetime] = mapped_column(default=utc_now)
     test: Mapped[dict[str, Any] | None]  # loss and accuracy on the test split
+    evaluation: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)  # as in ModelRow
     outputs: Mapped[str | None]  # as in ModelRow

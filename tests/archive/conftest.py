@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tuner_storage import locate
 
+from tests.evaluations import evaluation_of_task
 from tests.recipes import small_recipe
 from tests.runs import run_scripted
 from tests.scripted import write_model
@@ -49,7 +50,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         best, study_id = stored.study.best_trial.number, stored.record.id
         model = write_model(stored.store.artifacts.refit_path(study_id, best), "trained again")
         stored.store.set_refit(study_id, RefitEnd(best, {"loss": 0.5, "accuracy": 0.75}, 4, 1797, model, seconds=0.1))
-        stored.store.set_refit_test(study_id, {"loss": 0.5, "accuracy": 0.7})
+        evaluation = evaluation_of_task("binary").model_dump(mode="json")
+        stored.store.set_refit_test(study_id, {"loss": 0.5, "accuracy": 0.7}, evaluation)
         write_archive(stored, OutputFile(file))
     return folder
 

@@ -97,9 +97,9 @@ def test_flipped_bytes_are_never_imported(exported: Path, tmp_path: Path) -> Non
 
 def test_another_version_is_refused(exported: Path, tmp_path: Path) -> None:
     """The message names the version of the archive and those that can be read."""
-    message = refused(tampered(exported, lambda manifest: manifest.update(archive_version=5)), tmp_path)
+    message = refused(tampered(exported, lambda manifest: manifest.update(archive_version=6)), tmp_path)
 
-    assert "has archive_version 5, this tuner reads versions 1 to 4" in message
+    assert "has archive_version 6, this tuner reads versions 1 to 5" in message
 
 
 @pytest.mark.parametrize("kind", ["model", "refit"])
@@ -149,6 +149,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "an epoch of no trial": (lambda m: m["epochs"][0].update(trial_number=99), "is of a trial that does not exist"),
     "a refit of no trial": (lambda m: m["refit"].update(trial_number=99), "refit 99 is of a trial that does not exist"),
     "a refit at another path": (lambda m: m["refit"].update(path="../../evil.keras"), "refit.path"),
+    "an evaluation that no tuner wrote": (
+        lambda m: m["refit"].update(evaluation={"rows": 1, "metrics": {}, "html": "<b>"}),
+        "refit.evaluation",
+    ),
     "an invalid fingerprint": (lambda m: m["study"].update(data_fingerprint="x"), "fingerprint"),
     "an invalid recipe": (lambda m: m["study"].update(recipe={"data": "digits", "trails": 3}), "trails"),
     "an unknown distribution": (

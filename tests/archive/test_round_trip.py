@@ -93,6 +93,7 @@ def test_the_refit_is_imported(exported: Path, home: Path, tmp_path: Path) -> No
     import_archive(exported, locate(home=other))
     with studies.existing(locate(home=home), "small") as one, studies.existing(locate(home=other), "small") as two:
         first, second = one.store.refit(one.record.id), two.store.refit(two.record.id)
+        assert two.store.refit_evaluation(two.record.id) == one.store.refit_evaluation(one.record.id) is not None
         assert first is not None
         assert second is not None
         path = two.store.artifacts.path(second.path)
@@ -125,13 +126,15 @@ def test_a_refit_that_is_damaged_is_left_out(exported: Path, home: Path, tmp_pat
 
 
 def test_an_archive_of_an_older_tuner_is_read(exported: Path, home: Path, tmp_path: Path) -> None:
-    """An archive of version 1, which has no refits, gives the same study."""
+    """An archive of version 1, which has neither refits nor evaluations, gives the same study."""
     with studies.existing(locate(home=home), "small") as stored:
         remove_refit(stored)
         write_archive(stored, OutputFile(exported, force=True))
 
     def older(manifest: dict[str, Any]) -> None:
         assert manifest.pop("refit") is None
+        for model in manifest["models"]:
+            del model["evaluation"]
         manifest["archive_version"] = 1
 
     import_archive(tampered(exported, older), locate(home=tmp_path / "other"))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evaluations import evaluation_of_task
 from tests.executors.jobs import job, refit_job, until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
@@ -52,6 +53,8 @@ EVENTS: list[tuple[Event, Job | None]] = [
     (EpochEnd(4, 0, {"loss": 0.1}, 0.5), REFIT),
     (RefitEnd(4, {"loss": 0.1}, 3, 1000, ModelFile(REFIT.model_path, "3" * 64, 1000)), REFIT),
     (TestEnd(4, {"loss": 0.1, "accuracy": 0.9}, seconds=0.1), TEST),
+    (TestEnd(4, {"loss": 0.1}, evaluation_of_task("multiclass", 900, 40)), TEST),
+    (TestEnd(4, {"loss": 0.1}, evaluation_of_task("regression", 900)), TEST),
 ]
 
 

@@ -64,6 +64,20 @@ class KeptFilesContract(StoreFixtures):
         assert store.models(study.id)[1].test is None
         assert store.models(other.id)[0].test is None
 
+    def test_an_evaluation_belongs_to_one_model_or_to_the_refit(self, store: Store, study: StudyRecord) -> None:
+        """It goes with the test metrics: to a model that was trained again, but not to that of another attempt."""
+        for number in (0, 1):
+            keep(store, study.id, number, write_model(store, study, number, b"x"))
+        store.set_refit(study.id, refit(store, study, 0, b"y"))
+        store.set_test(study.id, 0, {"accuracy": 0.5}, {"rows": 7})
+        store.set_refit_test(study.id, {"accuracy": 0.6}, {"rows": 8})
+        store.restore_model(study.id, 0, write_model(store, study, 0, b"again"))
+
+        assert [store.evaluation(study.id, number) for number in (0, 1, 2)] == [{"rows": 7}, None, None]
+        assert store.refit_evaluation(study.id) == {"rows": 8}
+        keep(store, study.id, 0, write_model(store, study, 0, b"newer"))
+        assert store.evaluation(study.id, 0) is None
+
     def test_a_refit_is_kept_as_it_was_recorded(self, store: Store, add: StudyMaker) -> None:
         """A study has at most one refit, which is not one of its kept models."""
         study, other = add("first"), add("second")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from tuner_storage.trial_attributes import IDENTITY
 
 from tuner.data.settle import settled
@@ -18,12 +18,14 @@ from tuner.distribution import UPGRADE
 from tuner.documents import parse_json
 from tuner.errors import UsageError
 from tuner.evaluation.assessment import Assessment
+from tuner.evaluation.evaluation import Evaluation
 from tuner.records import ParamValue
 
 MANIFEST = "manifest.json"
-# 2 may hold a refit, 3 what the study stores of its data, 4 what was measured of its winner and of its ensemble.
+# 2 may hold a refit, 3 what the study stores of its data, 4 what was measured of its winner and of its ensemble,
+# 5 what figures show of the test rows.
 # An older tuner refuses the version and asks for an upgrade.
-VERSIONS = (1, 2, 3, 4)
+VERSIONS = (1, 2, 3, 4, 5)
 REFIT = "models/refit.keras"
 MOST_TRIALS = 20_000
 LARGEST = 64 * 2**20  # bytes of a manifest; enough for three thousand trials of a hundred epochs
@@ -36,6 +38,14 @@ Number = Annotated[int, Field(ge=0)]
 _NOT_PORTABLE = re.compile(rf"(cma|sepcma|cmawm):.*|\w+Sampler:parent:.*|{re.escape(IDENTITY)}", re.DOTALL)
 _SPECIAL = "$float"  # the key of an object that stands for one of _FLOATS, which JSON cannot represent
 _FLOATS = ("nan", "inf", "-inf")
+
+
+def _checked_evaluation(facts: dict[str, Any]) -> dict[str, Any]:
+    Evaluation.model_validate(facts)
+    return facts
+
+
+ArchivedEvaluation = Annotated[dict[str, Any], AfterValidator(_checked_evaluation)]
 
 
 class _Table(BaseModel):
@@ -126,6 +136,7 @@ class ArchivedModel(_Table):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size: int = Field(ge=0)
     test: dict[str, Any] | None
+    evaluation: ArchivedEvaluation | None = None
     outputs: str | None = None
 
     @model_validator(mode="after")
@@ -149,6 +160,7 @@ class ArchivedRefit(_Table):
     seconds: float
     created: datetime
     test: dict[str, Any] | None
+    evaluation: ArchivedEvaluation | None = None
     outputs: str | None = None
 
 
@@ -168,7 +180,7 @@ class ArchivedAssessment(_Table):
 class ArchiveManifest(_Table):
     """The contents of ``manifest.json``: a study without the files of its models."""
 
-    archive_version: Literal[1, 2, 3, 4] = 4
+    archive_version: Literal[1, 2, 3, 4, 5] = 5
     study: ArchivedStudy
     trials: tuple[ArchivedTrial, ...] = Field(max_length=MOST_TRIALS, fail_fast=True)
     epochs: tuple[ArchivedEpoch, ...] = Field(fail_fast=True)

@@ -13,19 +13,26 @@ from tuner_storage.study_attributes import read_attributes, write_attributes
 from tuner.config.recipe import Recipe
 from tuner.dashboard.note import note
 from tuner.report.figures.best_so_far import best_so_far
+from tuner.report.figures.evaluation import evaluation_figure
 from tuner.report.figures.learning_curves import MAX_TRIALS, best_first, learning_curves
 from tuner.report.figures.run_time import ended_at, spans_of
-from tuner.results.trials import TrialResult
-from tuner.studies import StoredStudy
+from tuner.results.exported import evaluation_of_export
+from tuner.results.trials import TrialResult, winner
+from tuner.studies import StoredStudy, data_of
 
 CURVES_ID = "learning-curves"
 BEST_ID = "best-so-far"
+EVALUATION_ID = "evaluation"
+_UNKNOWN = "The model that is exported is tested at the end of a run"
 TRIES = 3  # if a user saves the note at the same moment
+_FIGURE = "dashboard:plot_data:"  # of optuna-dashboard; a figure's id and the number of a piece follow
 _NOTE_VERSION = "dashboard:note_ver"  # of optuna-dashboard; it grows with each change of the note
 
 
 def decorate(stored: StoredStudy, trials: Sequence[TrialResult]) -> None:
-    """Write the note, the names of the objectives, the learning curves and the best value over time of a study.
+    """Write the note, the names of the objectives and the figures of a study.
+
+    The figures are the learning curves, the best value over time, and how the exported model predicts the test rows.
 
     All of it is one transaction, and only what has changed is written. Of 10,000 trials, the epochs of the 200 that the
     figure shows are read.
@@ -35,7 +42,11 @@ def decorate(stored: StoredStudy, trials: Sequence[TrialResult]) -> None:
         trials: All trials.
     """
     recipe = stored.recipe
-    figures = {CURVES_ID: _curves(stored, recipe, trials), BEST_ID: _best_so_far(stored, recipe, trials)}
+    figures = {
+        CURVES_ID: _curves(stored, recipe, trials),
+        BEST_ID: _best_so_far(stored, recipe, trials),
+        EVALUATION_ID: _evaluation(stored, recipe, trials),
+    }
     for _ in range(TRIES):
         before = read_attributes(stored.store.database, stored.record.optuna_id)
         after = _attributes(stored.study.study_name, recipe, trials, figures, before)
@@ -54,6 +65,12 @@ def _curves(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) 
 def _best_so_far(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) -> go.Figure | None:
     ended = ended_at(stored.store.attempts(stored.record.id))
     return best_so_far(recipe, trials, ended, spans_of(stored.store.runs(stored.record.id), ended))
+
+
+def _evaluation(stored: StoredStudy, recipe: Recipe, trials: Sequence[TrialResult]) -> go.Figure | None:
+    evaluation = evaluation_of_export(stored, winner(list(trials), recipe))
+    data = None if evaluation is None else data_of(stored)
+    return evaluation_figure(evaluation, () if data is None else data.schema.classes)
 
 
 def _attributes(
@@ -79,6 +96,8 @@ def _attributes(
         if text != previous:
             save_note(study, text)
         for graph_object_id, figure in figures.items():
+            if figure is None and f"{_FIGURE}{graph_object_id}:0" in before:  # of an earlier winner, for example
+                figure = go.Figure(layout={"title": {"text": _UNKNOWN, "x": 0.02}})  # noqa: PLW2901
             if figure is not None:
                 save_plotly_graph_object(study, figure, graph_object_id=graph_object_id)
         return dict(storage.get_study_system_attrs(study_id))

@@ -20,6 +20,7 @@ from tuner.errors import RunError, UsageError
 from tuner.files import private_folder
 from tuner.jobs import Candidate, ModelFile
 from tuner.results import restore
+from tuner.results.exported import read_evaluation
 from tuner.results.trials import TrialResult
 from tuner.studies import StoredStudy
 
@@ -60,13 +61,18 @@ def export_trial(
         raise RunError(
             f"the model of trial {trial.number} of '{name}' is missing: {model.path}", hint=f"train it again: {again}"
         )
-    facts = _facts(stored, trial, data)
+    evaluation = read_evaluation(stored, trial.number, refit=refit)
+    measured = {} if evaluation is None else evaluation.intervals
+    facts = replace(
+        _facts(stored, trial, data),
+        test=model.test,
+        intervals={name: measured[name] for name in model.test or () if name in measured},
+    )
     assessment = stored.assessment
     if refit_model is not None:
         facts = replace(facts, refit=Refit(epochs=refit_model.epochs, rows=refit_model.rows))
     elif assessment is not None and assessment.candidates[0] == trial.number:
         facts = replace(facts, validation=assessment.single.validation, intervals=assessment.single.intervals)
-    facts = replace(facts, test=model.test)
     trained = _outputs(model, data.schema.outputs)
     file = ModelFile(path, model.sha256, model.size)
     return _export(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from tuner.config.tables import Table
+from tuner.evaluation.evaluation import Evaluation
 from tuner.evaluation.facts import ValidationFacts
 
 
@@ -30,6 +31,7 @@ class Measured(Table):
         intervals: Their 95 % intervals, lower and upper end; see :mod:`tuner.evaluation.bootstrap`.
         parameters: Number of weights.
         latency_ms: Milliseconds for one row.
+        evaluation: What figures show of the test rows. That of the winner is stored with its model.
     """
 
     value: float
@@ -38,6 +40,7 @@ class Measured(Table):
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     parameters: int
     latency_ms: float
+    evaluation: Evaluation | None = None
 
 
 class Assessment(Table):

@@ -104,7 +104,7 @@ def measure(
     metrics = estimates(scores(task, y, predictions), len(y), resamples=resamples, seed=seed)
     if task == "regression":
         return Measured(task=task, rows=len(y), metrics=metrics)
-    confusion = _confusion(y, predictions.argmax(axis=1), len(class_names))
+    confusion = confusion_counts(y, predictions.argmax(axis=1), len(class_names))
     return Measured(
         task=task,
         rows=len(y),
@@ -116,7 +116,8 @@ def measure(
     )
 
 
-def _confusion(y: NDArray[Any], predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
+def confusion_counts(y: NDArray[Any], predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """Return the rows by true class (down) and predicted class (across), shape ``(classes, classes)``."""
     from sklearn.metrics import confusion_matrix
 
     counts: NDArray[np.int64] = confusion_matrix(y, predicted, labels=range(classes))
@@ -152,7 +153,7 @@ def _thresholds(
 
 
 def _at(threshold: float, y: NDArray[Any], probability: NDArray[Any], *, validated: bool) -> ThresholdScores:
-    confusion = _confusion(y, (probability >= threshold).astype(int), 2)
+    confusion = confusion_counts(y, (probability >= threshold).astype(int), 2)
     precision, recall, f1 = _rates(confusion, 1)
     return ThresholdScores(
         threshold=threshold,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import UsageError
 from tuner.evaluation.calibration import bins, with_temperature
+from tuner.evaluation.evaluation import thin
 from tuner.evaluation.measure import Measured
 from tuner.printable import escaped
 
@@ -163,18 +164,10 @@ def _curves(figure: Figure, measured: Measured, y: NDArray[Any], probability: ND
     precision, recall, _ = precision_recall_curve(y, probability)
     area, average = measured.metrics["auc"].value, measured.metrics["average_precision"].value
     roc.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--")
-    roc.plot(_thin(fall_out), _thin(sensitivity), color=_OURS)
+    roc.plot(thin(fall_out, _STEPS), thin(sensitivity, _STEPS), color=_OURS)
     roc.set(xlabel="false positive rate", ylabel="true positive rate", title=f"ROC, AUC {area:.4f}")
     precision_recall.axhline(y.mean(), color=_GREY, linewidth=1, linestyle="--")
-    precision_recall.step(_thin(recall), _thin(precision), where="post", color=_OURS)
+    precision_recall.step(thin(recall, _STEPS), thin(precision, _STEPS), where="post", color=_OURS)
     precision_recall.set(xlabel="recall", ylabel="precision", title=f"average precision {average:.4f}")
     for axes in (roc, precision_recall):
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-
-
-def _thin(values: NDArray[Any]) -> NDArray[Any]:
-    """Return some of the points of a long curve, its ends included."""
-    if len(values) <= _STEPS:
-        return values
-    some: NDArray[Any] = values[np.linspace(0, len(values) - 1, _STEPS).round().astype(int)]
-    return some

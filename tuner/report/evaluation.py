@@ -75,14 +75,20 @@ def _metrics(measured: Measured, baselines: Sequence[BaselineFacts]) -> Table:
     table = _table("", "value", *(["95 % interval"] if known else []), *(_BASELINES[each.name] for each in baselines))
     for name, estimate in measured.metrics.items():
         others = (figure(baseline.test.get(name)) for baseline in baselines)
-        table.add_row(_LABELS[name], figure(estimate.value), *([_interval(estimate)] if known else []), *others)
+        table.add_row(label_of(name), figure(estimate.value), *([interval_of(estimate)] if known else []), *others)
     if baselines:
         table.caption = f"{', '.join(_BASELINES[each.name] for each in baselines)}: on the test rows of the study"
         table.caption_justify = "left"
     return table
 
 
-def _interval(estimate: Estimate) -> str:
+def label_of(name: str) -> str:
+    """Return the name of a metric for people."""
+    return _LABELS.get(name, name)
+
+
+def interval_of(estimate: Estimate) -> str:
+    """Return the ends of an interval; empty if there is none."""
     return "" if estimate.low is None else f"{figure(estimate.low)} to {figure(estimate.high)}"
 
 

@@ -20,8 +20,10 @@ from tuner.data.schema import DataSchema
 from tuner.environment import Change, changes
 from tuner.errors import UsageError
 from tuner.evaluation.assessment import Assessment
+from tuner.evaluation.evaluation import Evaluation
 from tuner.paths import user_path
 from tuner.results import overview
+from tuner.results.exported import evaluation_of_export, refit_of
 from tuner.results.importance import Importances, importances
 from tuner.results.overview import StudySummary
 from tuner.results.summary import study_json
@@ -167,6 +169,19 @@ class StudyReader:
         with self._existing() as stored:
             return stored.assessment
 
+    def evaluation(self) -> Evaluation | None:
+        """Return how the model that is exported predicts the test rows: the refit, the ensemble, or the winner.
+
+        Returns:
+            The evaluation; ``None`` before the model is tested, or if an older version tested it.
+
+        Raises:
+            RunError: If the stored evaluation is damaged.
+        """
+        recipe, trials = self._read()
+        with self._existing() as stored:
+            return evaluation_of_export(stored, winner(trials, recipe))
+
     def schema(self) -> DataSchema | None:
         """Return the input and the target of the study's models; ``None`` if an older version stored none."""
         with self._existing() as stored:
@@ -299,5 +314,4 @@ class StudyReader:
     def _refit_of(self, best: TrialResult | None) -> KeptRefit | None:
         """Return the study's refit if it is a refit of trial ``best``, else ``None``."""
         with self._existing() as stored:
-            refit = stored.store.refit(stored.record.id)
-        return refit if refit is not None and best is not None and refit.number == best.number else None
+            return refit_of(stored, best)

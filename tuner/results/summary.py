@@ -14,6 +14,8 @@ from tuner.results.overview import StudySummary, trials_json
 from tuner.results.trials import TrialResult, front_of, standings_of, winner
 from tuner.search.confirmation import Standing, lead
 
+_FIGURES = {"single": {"evaluation"}, "ensemble": {"evaluation"}}  # hundreds of numbers, for figures
+
 
 def study_json(
     recipe: Recipe,
@@ -42,7 +44,7 @@ def study_json(
         "confirmed": standings_json(ranking),
         "lead": lead_json(ranking),
         "refit": refit_json(refit),
-        **({} if assessment is None else {"assessment": assessment.model_dump(mode="json")}),
+        **({} if assessment is None else {"assessment": assessment.model_dump(mode="json", exclude=_FIGURES)}),
     }
 
 

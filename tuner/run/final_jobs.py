@@ -113,10 +113,11 @@ class FinalJobs:
             self._store.set_refit(self._study_id, end)
             return
         refit = self._refit_of(end.number)
+        evaluation = None if end.evaluation is None else end.evaluation.model_dump(mode="json")
         if isinstance(job, TestJob) and refit is not None and self._store.artifacts.path(refit.path) == job.model_path:
-            self._store.set_refit_test(self._study_id, end.metrics)
+            self._store.set_refit_test(self._study_id, end.metrics, evaluation)
         else:
-            self._store.set_test(self._study_id, end.number, end.metrics)
+            self._store.set_test(self._study_id, end.number, end.metrics, evaluation)
 
     def lost(self, job: FinalJob, reason: str) -> RunError:
         """Return the error that ends a run in which a job lost each of its workers."""

@@ -13,12 +13,13 @@ from tuner.evaluation.assessment import Assessment, Measured, Member
 from tuner.evaluation.baselines import measure_baselines
 from tuner.evaluation.bootstrap import estimates
 from tuner.evaluation.ensemble import Ensemble, average, select
+from tuner.evaluation.evaluation import evaluation_of
 from tuner.evaluation.facts import BaselineFacts, validation_facts
 from tuner.evaluation.scores import scores
 from tuner.jobs import AssessJob
 from tuner.training.latency import latency_ms
+from tuner.training.measured import predictions
 from tuner.training.model_file import load_model
-from tuner.training.rows import EVALUATION_BATCH
 
 Predictions = NDArray[np.float32]
 
@@ -56,6 +57,7 @@ def assess(job: AssessJob, schema: DataSchema, rows: TrainingRows) -> Assessment
             intervals={name: each.interval for name, each in tested.items() if each.interval is not None},
             parameters=sum(models[i].count_params() for i in members),
             latency_ms=sum(latency_ms(models[i], x_validation[:1]) for i in members),
+            evaluation=evaluation_of(task, rows.y_test, mixed_test, tested) if len(members) > 1 else None,
         )
 
     winner = select(task, job.metric, y_validation, validation[:1], variance=variance)
@@ -73,7 +75,7 @@ def assess(job: AssessJob, schema: DataSchema, rows: TrainingRows) -> Assessment
 
 def _predictions(model: Any, x: NDArray[Any], schema: DataSchema) -> Predictions:
     """Return probabilities, shape ``(rows, classes)``, or numbers, shape ``(rows,)``."""
-    raw: Predictions = np.asarray(model.predict(x, batch_size=EVALUATION_BATCH, verbose=0), np.float32)
+    raw = predictions(model, x)
     return raw if schema.classes else raw[:, 0]
 
 

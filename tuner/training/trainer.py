@@ -8,9 +8,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from tuner.clock import Clock
 from tuner.data.schema import DataSchema
@@ -35,7 +32,7 @@ from tuner.jobs import (
     TrialEnd,
     TrialJob,
 )
-from tuner.records import Metrics, Outcome
+from tuner.records import Outcome
 from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import prepare, ready_keras
 from tuner.training.study_rows import load_rows
@@ -129,13 +126,16 @@ class Trainer:
 
     def test(self, job: TestJob) -> TestEnd:
         """Evaluate a saved model on the test split. An error in it becomes part of the result."""
+        from tuner.training.measured import measure_on_test_rows
+
         began = time.monotonic()
         try:
-            metrics = self._test_metrics(load_model(job.model_path, job.sha256))
+            model = load_model(job.model_path, job.sha256)
+            metrics, evaluation = measure_on_test_rows(model, self._schema, self._rows)
         except Exception as error:  # noqa: BLE001 - a failed evaluation must not end the study
             _log.debug("evaluation of trial %d failed", job.number, exc_info=True)
             return TestEnd(job.number, reason=_describe(error))
-        return TestEnd(job.number, metrics, seconds=time.monotonic() - began)
+        return TestEnd(job.number, metrics, evaluation, seconds=time.monotonic() - began)
 
     def assess(self, job: AssessJob) -> AssessEnd:
         """Measure the winner and select the ensemble. An error in it becomes part of the result."""
@@ -148,25 +148,6 @@ class Trainer:
             _log.debug("the assessment of trial %d failed", job.number, exc_info=True)
             return AssessEnd(job.number, reason=_describe(error))
         return AssessEnd(job.number, assessment, seconds=time.monotonic() - began)
-
-    def _test_metrics(self, model: Any) -> Metrics:
-        """Return the metrics of a model for prediction on the test rows; for a table, those of its task."""
-        from tuner.training.rows import EVALUATION_BATCH
-
-        x, y, schema = self._rows.x_test, self._rows.y_test, self._schema
-        if schema.table is not None:
-            raw = model.predict(x, batch_size=EVALUATION_BATCH, verbose=0)
-            if schema.classes:  # logarithms of probabilities are logits
-                raw = np.log(np.maximum(raw, np.finfo(np.float32).tiny))
-            return schema.task.measure(y, raw, variance=schema.numeric.variance if schema.numeric else 1.0)
-        import keras
-
-        model.compile(
-            loss=keras.losses.SparseCategoricalCrossentropy(),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        )
-        logs = model.evaluate(x, y, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True)
-        return {name: float(logs[name]) for name in ("loss", "accuracy")}
 
     def _train_trial(
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction, clock: Clock

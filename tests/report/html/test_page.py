@@ -46,7 +46,7 @@ def test_the_details_hold_every_part(finished: Path) -> None:
     for title in ("The best 10 trials", "trained again with further seeds", "What matters", "Where the best",
                   "Trials that failed or were refused", "loss was nan in epoch 1", "Runs", "fingerprint (SHA-256)",
                   "0" * 64, "Versions and machine", "tuner study reproduce small --trial", "The recipe",
-                  "tuner evaluate model/ digits --plots plots/", "Learns by a formula."):  # fmt: skip
+                  "The model that is exported, on 60 test rows", "Learns by a formula."):  # fmt: skip
         assert title in page.text, title
 
 
@@ -56,7 +56,7 @@ def test_the_figures_hold_every_trial_and_the_best_so_far(finished: Path) -> Non
     complete = next(line for line in figures["history"]["data"] if line["name"] == "complete")
     trials = json.loads(invoke(finished, "study", "trials", "small", "--json").stdout)
 
-    assert set(figures) >= {"history", "time", "importance", "parallel", "curves", "slice-0", "slice-1"}
+    assert set(figures) >= {"history", "time", "importance", "parallel", "curves", "confusion", "slice-0", "slice-1"}
     assert complete["x"] == [trial["number"] for trial in trials if trial["state"] == "complete"]
     assert figures["history"]["data"][-1]["y"][-1] == pytest.approx(
         max(trial["value"] for trial in trials if trial["state"] == "complete"), abs=1e-5

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuner.config.kept import KEPT
+from tuner.report.evaluation import interval_of, label_of
 from tuner.report.html.facts import Findings, StudyFacts
 from tuner.report.html.tables import PageTable
 from tuner.report.parameters import importance_notes
-from tuner.report.text import brief, count, duration, metric, number, objective_value, rough, validation_metrics
+from tuner.report.text import brief, count, duration, figure, metric, number, objective_value, rough, validation_metrics
 from tuner.results.best_regions import Interval
 from tuner.results.trials import TrialResult
 from tuner.tasks import Task
@@ -94,6 +95,16 @@ def measured(facts: StudyFacts) -> PageTable | None:
         "test rows, after training again on all rows" if facts.refit is not None and facts.refit.test else "test rows"
     )
     return PageTable.of(f"Metrics of trial {facts.best.number}", ("metric", "validation rows", tested), rows)
+
+
+def evaluated(facts: StudyFacts) -> PageTable | None:
+    """Return how the exported model predicts the test rows, with intervals; ``None`` if that is not stored."""
+    if facts.evaluation is None:
+        return None
+    rows = [(label_of(name), figure(each.value), interval_of(each)) for name, each in facts.evaluation.metrics.items()]
+    title = f"The model that is exported, on {count(facts.evaluation.rows, 'test row')}"
+    note = "The intervals are those of the bootstrap over the test rows."
+    return PageTable.of(title, ("metric", "value", "95 % interval"), rows, note=note)
 
 
 def parameters(findings: Findings) -> tuple[PageTable | None, list[str]]:

@@ -13,6 +13,8 @@ from tuner_storage.runs import RunRecord
 from tuner.config.recipe import Recipe
 from tuner.data.schema import DataSchema
 from tuner.evaluation.assessment import Assessment
+from tuner.evaluation.evaluation import Evaluation
+from tuner.report.figures.evaluation import Panel, panels
 from tuner.report.figures.learning_curves import Curves
 from tuner.report.figures.run_time import Spans, ended_at, spans_of
 from tuner.report.paragraph import describe_study
@@ -40,6 +42,7 @@ class StudyFacts:
         front: The Pareto front; empty with one objective.
         refit: The refit of the winner.
         assessment: What was measured of the winner, the ensemble and the baselines.
+        evaluation: How the model that is exported predicts the test rows.
         schema: Input and target of the models; ``None`` if an older version stored none.
         attempts: All attempts at its trials.
         runs: Its runs, the first one first.
@@ -58,12 +61,18 @@ class StudyFacts:
     front: list[TrialResult]
     refit: KeptRefit | None
     assessment: Assessment | None
+    evaluation: Evaluation | None
     schema: DataSchema | None
     attempts: Sequence[Attempt]
     runs: Sequence[RunRecord]
     curves: Curves
     timing: Mapping[str, Any]
     learned_from: Mapping[str, str]
+
+    @property
+    def panels(self) -> list[Panel]:
+        """The figures of the evaluation."""
+        return panels(self.evaluation, () if self.schema is None else self.schema.classes)
 
     @property
     def ended(self) -> dict[int, datetime]:
@@ -112,6 +121,7 @@ def gather(study: StudyReader) -> StudyFacts:
         front=front_of(trials, recipe),
         refit=study.refit(),
         assessment=study.assessment(),
+        evaluation=study.evaluation(),
         schema=study.schema(),
         attempts=study.attempts(),
         runs=study.runs(),

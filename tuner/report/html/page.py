@@ -13,6 +13,7 @@ from tuner.printable import escaped
 from tuner.report.figures import history
 from tuner.report.figures import parameters as by_parameter
 from tuner.report.figures.best_so_far import best_so_far
+from tuner.report.figures.evaluation import panel_figure
 from tuner.report.figures.learning_curves import learning_curves
 from tuner.report.figures.style import MAX_POINTS, ORANGE, useful_range
 from tuner.report.html import details, summary
@@ -49,6 +50,7 @@ def study_page(study: StudyReader) -> str:
             get_model=summary.get_model(facts) if facts.best is not None else [],
             reproduce=_reproduce(facts),
             evaluate=_evaluate(facts),
+            panels=facts.panels,
             objective=facts.recipe.objective.metric,
             sections=_sections(facts),
             regions=regions,
@@ -69,6 +71,7 @@ def _sections(facts: StudyFacts) -> dict[str, object]:
         "winner": details.winner(facts, searched=True),
         "fixed": details.winner(facts, searched=False),
         "measured": details.measured(facts),
+        "evaluated": details.evaluated(facts),
         "settings": details.settings(facts),
         "failures": details.failures(facts),
         "timing": details.timing(facts),
@@ -89,6 +92,7 @@ def _figures(facts: StudyFacts, findings: Findings, slices: list[str]) -> dict[s
         "parallel": by_parameter.parallel_coordinates(recipe, trials, slices),
         "curves": _curves(facts),
     }
+    drawn |= {panel.name: panel_figure(panel) for panel in facts.panels}
     for i, name in enumerate(slices):
         drawn[f"slice-{i}"] = by_parameter.slice_of(recipe, trials, name)
     return {name: figure for name, figure in drawn.items() if figure is not None}
