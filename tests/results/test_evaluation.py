@@ -105,7 +105,8 @@ def figure_of(home: Path) -> str | None:
     with studies.existing(locate(home=home), "small") as stored:
         decorate(stored, load_study("small", home=home).read_trials(stored))
         attributes = stored.study._storage.get_study_system_attrs(stored.study._study_id)
-    return get_plotly_graph_objects(attributes).get("evaluation")
+    figures: dict[str, str] = get_plotly_graph_objects(attributes)
+    return figures.get("evaluation")
 
 
 def test_the_dashboard_has_a_figure_of_it(study: StudyReader, home: Path) -> None:
