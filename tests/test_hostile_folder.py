@@ -33,7 +33,7 @@ FOUND_BY_PYTHON = {"sitecustomize", "usercustomize"}
 ENTRY_POINT = "found_by_its_entry_point"
 
 COMMANDS = (
-    "study start digits --trials 1 --epochs 1 --workers 1",
+    "study start digits --trials 1 --epochs 1 --workers 1 --dashboard",
     "space list",
     "report digits",
     "doctor",

@@ -21,6 +21,7 @@ from tuner_storage import Location
 from tuner_storage.opening import has_database
 
 from tuner.errors import RunError, TunerError
+from tuner.executors.interpreter import child_environment, python_command
 
 PORT = 8080  # if it is free, else any other
 LOWER = 5  # by how much the priority is lower than that of the run
@@ -42,8 +43,9 @@ class DashboardBeside:
 
     def __enter__(self) -> Self:
         """Start the process."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tuner.dashboard.beside"],
+        self._process = subprocess.Popen(  # noqa: S603 - the code is a constant
+            python_command("from tuner.dashboard.beside import main; main()"),
+            env={**os.environ, **child_environment()},  # it opens the database, so it may need the password
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -127,7 +129,3 @@ def _as_text(location: Location) -> str:
 def _from_text(line: str) -> Location:
     url, artifacts, home = json.loads(line)
     return Location(make_url(url), Path(artifacts), None if home is None else Path(home))
-
-
-if __name__ == "__main__":
-    main()
