@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from optuna.storages import BaseStorage
 from tuner_storage import Location, open_store
@@ -20,6 +20,7 @@ from tuner.dashboard.csv_download import with_safe_csv
 from tuner.dashboard.edits import guarded_edits
 from tuner.dashboard.headers import OPTUNA_POLICY, with_policy, with_security_headers
 from tuner.dashboard.http_server import HttpServer
+from tuner.dashboard.large_studies import QuickProperties, ThinnedStorage
 from tuner.dashboard.live.app import LivePages
 from tuner.dashboard.login import Login
 from tuner.dashboard.mounts import with_mounts
@@ -120,7 +121,10 @@ class DashboardServer:
             warnings.simplefilter("ignore")  # the dashboard uses deprecated functions
             from optuna_dashboard import wsgi
 
-            pages: Application = with_safe_csv(wsgi(storage), storage)
+            dashboard: Any = wsgi(cast("BaseStorage", ThinnedStorage(storage)))
+            if hasattr(dashboard, "_inmemory_cache"):  # private: another version may have none, and is slower
+                dashboard._inmemory_cache._cached_extra_study_property_cache = QuickProperties()  # noqa: SLF001
+            pages: Application = with_safe_csv(dashboard, storage)
         if self._access.root_path:
             pages = with_root_path(pages, self._access.root_path)
         return with_banner(pages, read_only=not allow_edit, logout=self._secret is not None)
