@@ -36,7 +36,9 @@ Run = Callable[..., Result]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a search over a user's file, and the scripted trainer. It is the current folder."""
     monkeypatch.delenv("TUNER_DATA", raising=False)
-    monkeypatch.setattr("tuner.study.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer))
+    monkeypatch.setattr(
+        "tuner.executors.registry.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer)
+    )
     folder = tmp_path / "project"
     folder.mkdir()
     write_rows(folder / "rows.npz")

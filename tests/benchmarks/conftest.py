@@ -42,7 +42,7 @@ def scripted_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     def executor(setup: TrainerSetup, _workers: int, threads: int | None = None) -> InlineExecutor:
         return InlineExecutor(setup, ScriptedTrainer)
 
-    monkeypatch.setattr("tuner.study.LocalExecutor", executor)
+    monkeypatch.setattr("tuner.executors.registry.LocalExecutor", executor)
 
 
 @pytest.fixture

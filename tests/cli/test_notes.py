@@ -19,7 +19,9 @@ START = ("study", "start", "my.toml", "--executor", "inline")
 @pytest.fixture(autouse=True)
 def _scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Studies use the scripted trainer, in an empty folder."""
-    monkeypatch.setattr("tuner.study.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer))
+    monkeypatch.setattr(
+        "tuner.executors.registry.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer)
+    )
     monkeypatch.chdir(tmp_path)
 
 

@@ -91,7 +91,9 @@ def test_a_study_that_refuses_every_configuration_ends_with_an_error(home: Path)
 @pytest.fixture
 def search_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A recipe file whose trials have batch sizes that `write` sets; they train with the scripted trainer."""
-    monkeypatch.setattr("tuner.study.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer))
+    monkeypatch.setattr(
+        "tuner.executors.registry.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer)
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path / "my.toml"
 

@@ -37,7 +37,9 @@ POPULATION = 6  # trials of a generation with two parameters
 @pytest.fixture
 def study(any_location: Location, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A search with CMA-ES, whose trainer is scripted, in a database of each kind."""
-    monkeypatch.setattr("tuner.study.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer))
+    monkeypatch.setattr(
+        "tuner.executors.registry.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer)
+    )
     recipe = small_recipe(space=SPACE, search={"sampler": "cmaes", "pruner": "none"}, budget={"trials": 3})
     return Study("small", recipe, any_location, None)
 

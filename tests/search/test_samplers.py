@@ -144,7 +144,9 @@ def test_auto_after_another_sampler_is_tpe() -> None:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Studies that train in this process use the scripted trainer."""
-    monkeypatch.setattr("tuner.study.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer))
+    monkeypatch.setattr(
+        "tuner.executors.registry.InlineExecutor", lambda _setup: InlineExecutor(SETUP, ScriptedTrainer)
+    )
 
 
 def study_for(recipe: Recipe, location: Location) -> Study:
