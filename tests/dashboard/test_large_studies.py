@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.command import DEADLINE
 from tests.dashboard.client import send
 from tests.dashboard.conftest import Finished, served
 from tests.dashboard.plain import plainly_served
@@ -21,6 +24,14 @@ def detail(address: str, after: int = 0) -> dict[str, Any]:
     return answer
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true: the dashboard looks at the database every 2 s."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_the_page_gets_the_same_as_from_plain_optuna_dashboard(finished: Finished) -> None:
     """Also at its next update, and when trials were added in between."""
     with plainly_served(finished) as plain, served(finished) as address:
@@ -31,14 +42,13 @@ def test_the_page_gets_the_same_as_from_plain_optuna_dashboard(finished: Finishe
         finished.run(16)
         with plainly_served(finished) as plain:
             assert len(detail(plain)["trials"]) == 16
+            until(lambda: len(detail(address)["trials"]) == 16)
             assert detail(address) == detail(plain)
 
 
-def test_of_a_large_study_the_page_gets_some_of_the_intermediate_values(
-    finished: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those of the best trials, of the newest, and of those that have not ended. All else is as it was."""
-    monkeypatch.setattr(large_studies, "LARGE", 10)
+def test_of_a_large_study_the_page_gets_some_of_the_trials(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best, the newest and those that have not ended, with intermediate values; the others evenly, without."""
+    monkeypatch.setattr(large_studies, "LARGE", 6)
     monkeypatch.setattr(large_studies, "BEST", 2)
     monkeypatch.setattr(large_studies, "NEWEST", 1)
     with plainly_served(finished) as plain, served(finished) as address:
@@ -46,8 +56,30 @@ def test_of_a_large_study_the_page_gets_some_of_the_intermediate_values(
     ranked = [trial.number for trial in sorted(finished.trials, key=lambda trial: -(trial.value or 0.0))]
     ranked = [number for number in ranked if finished.trials[number].state == "complete"]
     kept = {*ranked[:2], finished.trials[-1].number}
-    for trial in whole["trials"]:
-        if trial["number"] not in kept:
-            trial["intermediate_values"] = []
+    shown = [trial["number"] for trial in thinned["trials"]]
 
-    assert thinned == whole
+    assert len(shown) == 6 < len(finished.trials)
+    assert shown == sorted(shown)
+    assert kept <= set(shown)
+    for trial in thinned["trials"]:
+        stored = whole["trials"][trial["number"]]
+        assert trial == (stored if trial["number"] in kept else {**stored, "intermediate_values": []})
+    assert thinned["best_trials"] == whole["best_trials"]
+
+
+def test_a_page_of_a_large_study_gets_the_trials_that_are_added(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for those after as many as it has; the choice of the earlier ones stays the same."""
+    monkeypatch.setattr(large_studies, "LARGE", 6)
+    monkeypatch.setattr(large_studies, "BEST", 2)
+    monkeypatch.setattr(large_studies, "NEWEST", 1)
+    before = len(finished.trials)
+    with served(finished) as address:
+        first = detail(address)["trials"]
+        finished.run(before + 4)
+        until(lambda: len(detail(address, after=6)["trials"]) == 4)
+        added = detail(address, after=6)["trials"]
+        assert [trial["number"] for trial in added] == list(range(before, before + 4))
+        again = detail(address)["trials"]
+    assert [trial["number"] for trial in again[:6]] == [trial["number"] for trial in first]

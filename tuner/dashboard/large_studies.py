@@ -1,13 +1,14 @@
 """Keeps the dashboard usable with thousands of trials.
 
-Its page draws a line for each trial with intermediate values: with 10,000 trials, a browser computes for minutes. And
-for each update of a page, it compares the search spaces of all trials again.
+Its page draws a line, a point and a bar for each trial: with 10,000 trials, a browser computes for minutes. And for
+each update of a page, it compares the search spaces of all trials again.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Hashable
+from collections.abc import Container, Hashable, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -15,15 +16,26 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-LARGE = 1000  # trials; of larger studies, the page gets the intermediate values of some trials
-BEST = 100  # so many of the best trials keep them
-NEWEST = 100  # and so many of those that ended last by number; trials that have not ended keep them too
+LARGE = 1000  # trials; of a larger study, the page gets so many
+BEST = 100  # so many of the best trials are among them, with their intermediate values
+NEWEST = 100  # and so many of the newest ones
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a page gets of a large study. ``of`` is the number of trials when it was first asked for."""
+
+    of: int
+    omitted: frozenset[int]  # numbers of trials
+    plain: frozenset[int]  # numbers of trials that are shown without their intermediate values
 
 
 class ThinnedStorage:
-    """Optuna's storage for the dashboard: of large studies, most trials have no intermediate values.
+    """Optuna's storage for the dashboard: of a study that was large when it was first looked at, some of the trials.
 
-    All else of a trial is as it is stored. The learning curves of the best trials are a figure of their own.
+    These are the best, the newest, those that had not ended, and the others evenly over the study; only the first
+    three kinds have their intermediate values. Trials that are added later are all shown. The choice stays the same as
+    long as the server runs, because a page asks for the trials after as many as it has.
 
     Args:
         storage: The storage; every method that is not defined here is its own.
@@ -31,6 +43,7 @@ class ThinnedStorage:
 
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
+        self._views: dict[int, _View] = {}  # by the study's id
         self._without: dict[int, FrozenTrial] = {}  # by id, trials that have ended, which never change
 
     def __getattr__(self, name: str) -> Any:
@@ -40,16 +53,22 @@ class ThinnedStorage:
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """Return the trials of the study in one of the ``states``, in order."""
+        """Return the shown trials of the study in one of the ``states``, in order."""
         trials = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        if len(trials) <= LARGE:
+        if states is not None and study_id not in self._views:
             return trials
-        maximize = self._storage.get_study_directions(study_id)[0] == StudyDirection.MAXIMIZE
-        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        complete.sort(key=lambda trial: trial.values[0], reverse=maximize)
-        kept = {trial.number for trial in complete[:BEST]} | {trial.number for trial in trials[-NEWEST:]}
+        if states is None:
+            view = self._views.get(study_id)
+            if view is None or len(trials) < view.of:  # fewer: another study with the id of a deleted one
+                maximize = self._storage.get_study_directions(study_id)[0] == StudyDirection.MAXIMIZE
+                self._views[study_id] = _choose(trials, maximize=maximize)
+        view = self._views[study_id]
+        if not view.omitted:
+            return trials
         return [
-            trial if trial.number in kept or not trial.state.is_finished() else self._thinned(trial) for trial in trials
+            self._thinned(trial) if trial.number in view.plain else trial
+            for trial in trials
+            if trial.number not in view.omitted
         ]
 
     def _thinned(self, trial: FrozenTrial) -> FrozenTrial:
@@ -58,6 +77,19 @@ class ThinnedStorage:
             thinned.intermediate_values = {}
             self._without[trial._trial_id] = thinned  # noqa: SLF001
         return self._without[trial._trial_id]  # noqa: SLF001
+
+
+def _choose(trials: Sequence[FrozenTrial], *, maximize: bool) -> _View:
+    if len(trials) <= LARGE:
+        return _View(len(trials), frozenset(), frozenset())
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    complete.sort(key=lambda trial: trial.values[0], reverse=maximize)
+    kept = {trial.number for trial in (*complete[:BEST], *trials[-NEWEST:])}
+    kept |= {trial.number for trial in trials if not trial.state.is_finished()}
+    others = [trial.number for trial in trials if trial.number not in kept]
+    room = max(0, LARGE - len(kept))
+    plain = {others[len(others) * i // room] for i in range(room)}
+    return _View(len(trials), frozenset(others) - plain, frozenset(plain))
 
 
 class QuickProperties(dict[int, Any]):
