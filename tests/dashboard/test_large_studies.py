@@ -48,7 +48,8 @@ def test_the_page_gets_the_same_as_from_plain_optuna_dashboard(finished: Finishe
 
 def test_of_a_large_study_the_page_gets_some_of_the_trials(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best, the newest and those that have not ended, with intermediate values; the others evenly, without."""
-    monkeypatch.setattr(large_studies, "LARGE", 6)
+    monkeypatch.setattr(large_studies, "LARGE", 7)
+    monkeypatch.setattr(large_studies, "SHOWN", 6)
     monkeypatch.setattr(large_studies, "BEST", 2)
     monkeypatch.setattr(large_studies, "NEWEST", 1)
     with plainly_served(finished) as plain, served(finished) as address:
@@ -71,7 +72,8 @@ def test_a_page_of_a_large_study_gets_the_trials_that_are_added(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It asks for those after as many as it has; the choice of the earlier ones stays the same."""
-    monkeypatch.setattr(large_studies, "LARGE", 6)
+    monkeypatch.setattr(large_studies, "LARGE", 7)
+    monkeypatch.setattr(large_studies, "SHOWN", 6)
     monkeypatch.setattr(large_studies, "BEST", 2)
     monkeypatch.setattr(large_studies, "NEWEST", 1)
     before = len(finished.trials)

@@ -16,9 +16,10 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-LARGE = 1000  # trials; of a larger study, the page gets so many
-BEST = 100  # so many of the best trials are among them, with their intermediate values
-NEWEST = 100  # and so many of the newest ones
+LARGE = 1000  # trials; of a larger study, the page gets some
+SHOWN = 500  # of them
+BEST = 50  # so many of the best trials are among them, with their intermediate values
+NEWEST = 50  # and so many of the newest ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _choose(trials: Sequence[FrozenTrial], *, maximize: bool) -> _View:
     kept = {trial.number for trial in (*complete[:BEST], *trials[-NEWEST:])}
     kept |= {trial.number for trial in trials if not trial.state.is_finished()}
     others = [trial.number for trial in trials if trial.number not in kept]
-    room = max(0, LARGE - len(kept))
+    room = max(0, SHOWN - len(kept))
     plain = {others[len(others) * i // room] for i in range(room)}
     return _View(len(trials), frozenset(others) - plain, frozenset(plain))
 
