@@ -121,6 +121,7 @@ def test_prepare_prints_the_seconds_of_each_step(run_script: RunScript) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_big_study_builds_a_study_that_every_command_can_show(run_script: RunScript, tmp_path: Path) -> None:
     """What is written in bulk is read as a study that runs have left, with complete, pruned and failed trials."""
     output = run_script("big_study.py", "--trials", 60, "--epochs", 4, "--home", tmp_path / "home", "--only", "study")

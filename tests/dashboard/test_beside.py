@@ -30,6 +30,7 @@ with DashboardBeside(locate(home=Path(sys.argv[1])), lambda line: print(line, fl
 """
 
 
+@pytest.mark.slow
 def test_it_is_open_during_the_run_and_ends_with_it(finished: Finished) -> None:
     """The line names the live page, which answers until the end of the block."""
     lines: Queue[str] = Queue()
@@ -63,6 +64,7 @@ def test_a_database_that_cannot_be_used_is_named(home: Path) -> None:
     assert line == f"The dashboard is not open: {home / 'studies.db'} is not an SQLite database"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
 def test_it_ends_if_the_run_is_killed(finished: Finished) -> None:
     """Also with SIGKILL, when nothing of the run can clean up."""

@@ -107,5 +107,5 @@ def test_the_dashboard_reads_the_whole_figure(finished: Finished) -> None:
 
     stored = get_plotly_graph_objects(finished.system_attrs())
 
-    assert sorted(stored) == ["best-so-far", "learning-curves"]
+    assert sorted(stored) == ["best-so-far", "evaluation", "learning-curves"]
     assert len(json.loads(stored["learning-curves"])["data"]) == 5 * len(finished.curves)

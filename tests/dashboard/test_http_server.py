@@ -60,6 +60,7 @@ def test_half_requests_hold_no_thread(tls: ssl.SSLContext | None) -> None:
         assert threading.active_count() == before
 
 
+@pytest.mark.slow
 def test_half_requests_hold_threads_of_a_plain_server(finished: Finished) -> None:
     """So the test above could fail."""
     with plainly_served(finished) as address, ExitStack() as clients:

@@ -227,6 +227,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     return studies
 
 
+@pytest.mark.slow
 def test_a_study_with_one_worker_repeats_exactly(twins: list[Study]) -> None:
     """States, parameters, values and all epochs are equal, also after the sampler has learned from values."""
     one, two = ([(t.state, t.params, t.value, t.metrics, t.best_epoch) for t in study.trials()] for study in twins)
