@@ -94,7 +94,7 @@ def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp
 def test_a_run_with_a_clock_ahead_does_not_get_the_lease(tuner: Command, tmp_path: Path) -> None:
     """The lease looks expired, but the second run is refused with the name of its holder, and the first continues."""
     (tmp_path / "ahead").mkdir()
-    process = start(tuner, Clock(tmp_path), "--trials", "10", "--epochs", "40")
+    process = start(tuner, Clock(tmp_path), "--trials", "20", "--epochs", "40", "--timeout", "none")
     tuner.until(lambda: complete(tuner) >= 1)
     held = tuner.rows(HOLDER)
     clock = Clock(tmp_path / "ahead")
@@ -110,5 +110,5 @@ def test_a_run_with_a_clock_ahead_does_not_get_the_lease(tuner: Command, tmp_pat
     _, err = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == 0, err
-    assert tuner.rows("SELECT COUNT(DISTINCT owner), COUNT(*) FROM tuner_attempt") == [(1, 10)]
+    assert tuner.rows("SELECT COUNT(DISTINCT owner), COUNT(*) FROM tuner_attempt") == [(1, 20)]
     assert tuner.rows(DAYS) == [(0,)]

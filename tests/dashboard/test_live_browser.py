@@ -92,8 +92,7 @@ def test_what_is_shown_is_at_most_three_seconds_old() -> None:
     assert interval / 1000 + FRESH < 3
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 360)])
 def test_it_is_sound_on_a_phone_and_a_wide_screen(
     browser: Chrome, running: Finished, scheme: Literal["light", "dark"], width: int
 ) -> None:

@@ -46,8 +46,7 @@ def open_page(browser: Chrome, home: Path, *words: str, file: Path) -> None:
     assert browser.execute_script(DRAWN) == "drawn"
 
 
-@pytest.mark.parametrize("width", [380, 1300])
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("scheme", "width"), zip(SCHEMES, (380, 1300), strict=True))
 def test_the_report_appears_without_network(
     browser: Chrome, finished: Path, tmp_path: Path, scheme: str, width: int
 ) -> None:
