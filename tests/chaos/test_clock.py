@@ -74,7 +74,7 @@ def complete(tuner: Command) -> int:
 def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp_path: Path) -> None:
     """The clock jumps a day back, then two days ahead; the timeout does not end the run, and the lease is kept."""
     clock = Clock(tmp_path)
-    process = start(tuner, clock, "--trials", "30", "--epochs", "8", "--timeout", "10m", "--json")
+    process = start(tuner, clock, "--trials", "16", "--epochs", "8", "--timeout", "10m", "--json")
     tuner.until(lambda: complete(tuner) >= 1)
     clock.set("-1d")
     tuner.until(lambda: (-1,) in tuner.rows(DAYS))
@@ -83,9 +83,9 @@ def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp
 
     assert process.returncode == 0, err
     trials = json.loads(out)["trials"]
-    assert (trials["complete"], trials["total"]) == (30, 30)
+    assert (trials["complete"], trials["total"]) == (16, 16)
     assert tuner.rows("SELECT stopped_by FROM tuner_run") == [(None,)]
-    assert tuner.rows("SELECT COUNT(*), COUNT(DISTINCT trial_number) FROM tuner_attempt") == [(30, 30)]
+    assert tuner.rows("SELECT COUNT(*), COUNT(DISTINCT trial_number) FROM tuner_attempt") == [(16, 16)]
     assert tuner.rows("SELECT COUNT(*) FROM tuner_lease") == [(0,)]
     assert all(0 <= float(str(seconds)) < 60 for (seconds,) in tuner.rows("SELECT seconds FROM tuner_epoch"))
     assert tuner.rows(DAYS) == [(-1,), (0,), (2,)]  # shows that the clock jumped
@@ -94,7 +94,7 @@ def test_a_clock_that_jumps_back_and_forward_changes_nothing(tuner: Command, tmp
 def test_a_run_with_a_clock_ahead_does_not_get_the_lease(tuner: Command, tmp_path: Path) -> None:
     """The lease looks expired, but the second run is refused with the name of its holder, and the first continues."""
     (tmp_path / "ahead").mkdir()
-    process = start(tuner, Clock(tmp_path), "--trials", "20", "--epochs", "40", "--timeout", "none")
+    process = start(tuner, Clock(tmp_path), "--trials", "14", "--epochs", "40", "--timeout", "none")
     tuner.until(lambda: complete(tuner) >= 1)
     held = tuner.rows(HOLDER)
     clock = Clock(tmp_path / "ahead")
@@ -110,5 +110,5 @@ def test_a_run_with_a_clock_ahead_does_not_get_the_lease(tuner: Command, tmp_pat
     _, err = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == 0, err
-    assert tuner.rows("SELECT COUNT(DISTINCT owner), COUNT(*) FROM tuner_attempt") == [(1, 20)]
+    assert tuner.rows("SELECT COUNT(DISTINCT owner), COUNT(*) FROM tuner_attempt") == [(1, 14)]
     assert tuner.rows(DAYS) == [(0,)]
