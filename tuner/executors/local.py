@@ -15,6 +15,7 @@ from typing import Any, cast
 from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.choice import idle, training
 from tuner.executors.devices import Gpu, find_gpus, shared_out
 from tuner.executors.fork_server import ForkServer, shared_server
 from tuner.executors.inbox import Message
@@ -93,7 +94,7 @@ class LocalExecutor:
     @property
     def free(self) -> int:
         """See :class:`Executor`."""
-        return sum(worker.device is not None and worker.job is None for worker in self._workers)
+        return len(idle(self._workers))
 
     @property
     def processes(self) -> list[int]:
@@ -112,12 +113,12 @@ class LocalExecutor:
     @property
     def next_device(self) -> str | None:
         """See :class:`Executor`."""
-        return next((w.device for w in self._workers if w.device is not None and w.job is None), None)
+        return next((worker.device for worker in idle(self._workers)), None)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """See :class:`Executor`."""
         for job in jobs:
-            worker = next(w for w in self._workers if w.device is not None and w.job is None)
+            worker = idle(self._workers)[0]
             worker.job = job
             self._send(worker, job)
 
@@ -166,15 +167,13 @@ class LocalExecutor:
 
     def instruct(self, number: int, instruction: Instruction) -> None:
         """See :class:`Executor`."""
-        for worker in self._workers:
-            if worker.job is not None and worker.job.number == number:
-                self._send(worker, (number, instruction))
+        for worker in training(self._workers, number):
+            self._send(worker, (number, instruction))
 
     def kill(self, number: int) -> None:
         """See :class:`Executor`. A process that hangs does not react to anything else."""
-        for worker in self._workers:
-            if worker.job is not None and worker.job.number == number:
-                worker.process.kill()
+        for worker in training(self._workers, number):
+            worker.process.kill()
 
     def close(self) -> None:
         """See :class:`Executor`."""

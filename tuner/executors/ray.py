@@ -13,6 +13,7 @@ from typing import Any
 
 from tuner.errors import StorageError
 from tuner.executors.base import MakeTrainer, keras_trainer
+from tuner.executors.choice import idle, training
 from tuner.executors.local import TRIALS_PER_PROCESS
 from tuner.executors.messages import MessageError, read_event
 from tuner.executors.ray_cluster import LOCAL, Cluster, Node
@@ -88,12 +89,12 @@ class RayExecutor:
     @property
     def free(self) -> int:
         """See :class:`Executor`."""
-        return sum(worker.device is not None and worker.job is None for worker in self._workers)
+        return len(idle(self._workers))
 
     @property
     def next_device(self) -> str | None:
         """See :class:`Executor`."""
-        return next((w.device for w in self._workers if w.device is not None and w.job is None), None)
+        return next((worker.device for worker in idle(self._workers)), None)
 
     def warm_up(self) -> None:
         """Do nothing: the actors import TensorFlow on their nodes."""
@@ -124,7 +125,7 @@ class RayExecutor:
     def submit(self, jobs: Sequence[Job]) -> None:
         """See :class:`Executor`. The files that a job reads travel with it."""
         for job in jobs:
-            worker = next(w for w in self._workers if w.device is not None and w.job is None)
+            worker = idle(self._workers)[0]
             worker.job = job
             worker.actor.submit.remote(job, read_files(job))
 
@@ -155,17 +156,15 @@ class RayExecutor:
 
     def instruct(self, number: int, instruction: Instruction) -> None:
         """See :class:`Executor`."""
-        for worker in self._workers:
-            if worker.job is not None and worker.job.number == number:
-                worker.actor.instruct.remote(number, instruction)
+        for worker in training(self._workers, number):
+            worker.actor.instruct.remote(number, instruction)
 
     def kill(self, number: int) -> None:
         """See :class:`Executor`."""
         import ray
 
-        for worker in self._workers:
-            if worker.job is not None and worker.job.number == number:
-                ray.kill(worker.actor)
+        for worker in training(self._workers, number):
+            ray.kill(worker.actor)
 
     def close(self) -> None:
         """See :class:`Executor`. A cluster that was started for this run ends too."""

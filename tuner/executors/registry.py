@@ -57,8 +57,8 @@ def _inline(setup: TrainerSetup, _: Resources) -> Executor:
 
 
 def _local(setup: TrainerSetup, resources: Resources) -> Executor:
-    gpus = find_gpus() if setup.device != "cpu" else ()
-    return LocalExecutor(setup, resources.workers or default_workers(gpus), threads=resources.threads)
+    workers = resources.workers or default_workers(find_gpus() if setup.device != "cpu" else ())
+    return LocalExecutor(setup, workers, threads=resources.threads)
 
 
 def _ray(setup: TrainerSetup, resources: Resources) -> Executor:
