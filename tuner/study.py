@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -172,19 +173,20 @@ class Study(StudyReader):
         with encoded_rows(data, schema, recipe.validation, recipe.split_seed) as rows:
             setup = self._setup(recipe, data, device, schema, rows)
             resources = Resources(workers, None, ray, gpus_per_worker)
-            trainers = make_executor("ray" if ray else executor, setup, resources)
-            stopped_by = run_search(
-                self.name,
-                self.location,
-                prepared,
-                data,
-                trainers,
-                progress=progress or Silent(),
-                fresh=fresh,
-                take_over=take_over,
-                test_all=test_all,
-                decorate=self._decorate,
-            )
+            # A run that is refused before its trainers start leaves no connection to a cluster.
+            with closing(make_executor("ray" if ray else executor, setup, resources)) as trainers:
+                stopped_by = run_search(
+                    self.name,
+                    self.location,
+                    prepared,
+                    data,
+                    trainers,
+                    progress=progress or Silent(),
+                    fresh=fresh,
+                    take_over=take_over,
+                    test_all=test_all,
+                    decorate=self._decorate,
+                )
         return RunResult(stopped_by)
 
     def export(

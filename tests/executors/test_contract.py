@@ -54,6 +54,12 @@ class ExecutorContract:
         assert executor.free >= 1
         executor.close()
 
+    def test_it_closes_without_a_start_and_twice(self) -> None:
+        """A run that is refused closes an executor that never started."""
+        executor = self.make()
+        executor.close()
+        executor.close()
+
     def test_a_trial_reports_each_epoch_and_then_its_end(self, executor: Executor, tmp_path: Path) -> None:
         """The epochs come in order and without gaps."""
         executor.submit([job(tmp_path)])

@@ -16,6 +16,7 @@ from tests.executors.jobs import job, until
 from tests.ray_cluster import MISSING, ray_cluster
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
+from tuner import studies
 from tuner.cli.main import main
 from tuner.errors import RunError, UsageError
 from tuner.executors import Executor
@@ -215,6 +216,22 @@ class TestOnACluster:
 
         assert lost == WorkerLost(0, "sent a model with another checksum than it names")
         assert not (tmp_path / "trial-0.keras").exists()
+
+    def test_a_run_that_is_refused_leaves_no_connection(self, cluster: Any, tmp_path: Path) -> None:
+        """A notebook could not connect to another cluster afterwards."""
+        import ray
+
+        study = open_study("digits", home=tmp_path)
+        ray.shutdown()
+        try:
+            with studies.opened(study.location, create=True) as store:
+                record = studies.create_or_resume(store, "digits", study.recipe, study.load_data().fingerprint).record
+                with store.lease(record.id, "digits"), pytest.raises(RunError, match="is being run by"):
+                    study.run(trials=1, ray=cluster.address)
+
+            assert not ray.is_initialized()
+        finally:
+            ray.init(address=cluster.address, ignore_reinit_error=True, log_to_driver=False, configure_logging=False)
 
 
 class Liar(ScriptedTrainer):

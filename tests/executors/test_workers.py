@@ -14,6 +14,8 @@ from tuner.environment import available_cores
 from tuner.errors import UsageError
 from tuner.executors import LocalExecutor
 from tuner.executors.devices import Gpu, default_workers, find_gpus, kind_of, placed, shared_out
+from tuner.executors.registry import make_executor
+from tuner.executors.resources import Resources
 from tuner.jobs import TrainerSetup
 
 
@@ -84,6 +86,21 @@ def test_all_gpus_that_the_driver_lists_are_used(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert find_gpus() == ids
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_the_driver_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int | None) -> None:
+    """Also if its answer decides the number of workers. A question takes up to seconds on a machine with many GPUs."""
+    program, asked = tmp_path / "nvidia-smi", tmp_path / "asked"
+    program.write_text(f"#!/bin/sh\necho asked >> {asked}\necho 0\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(LocalExecutor, "_spawn", lambda self, gpu: None)
+    executor = make_executor("local", SETUP, Resources(workers))
+    executor.start()
+
+    assert asked.read_text("utf-8").splitlines() == ["asked"]
 
 
 @pytest.mark.parametrize(

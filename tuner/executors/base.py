@@ -81,4 +81,7 @@ class Executor(Protocol):
         """End trial ``number`` at once, if the executor can. ``WorkerLost`` follows, or the end of the trial."""
 
     def close(self) -> None:
-        """End every trainer, even during a job. No process is left."""
+        """End every trainer, even during a job. No process and no connection is left.
+
+        It may be called before ``start``, and more than once.
+        """

@@ -66,6 +66,7 @@ class LocalExecutor:
         make_trainer: Creates the trainer in the process; must be picklable.
         trials_per_process: Number of trials after which a process is replaced.
         threads: Number of threads of each process; ``None`` divides the cores among the processes.
+        gpus: The ids of the GPUs for the processes; ``None`` looks for them when the processes start.
 
     Raises:
         UsageError: If ``workers`` is not between 1 and 64.
@@ -79,12 +80,14 @@ class LocalExecutor:
         *,
         trials_per_process: int = TRIALS_PER_PROCESS,
         threads: int | None = None,
+        gpus: tuple[str, ...] | None = None,
     ) -> None:
         default_threads = threads_each(workers)
         self.slots = workers
         self._setup = setup
         self._make_trainer = make_trainer
         self._threads = threads or default_threads
+        self._gpus = () if setup.device == "cpu" else gpus
         self._preload = _PRELOAD if make_trainer is keras_trainer else None
         self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
@@ -107,7 +110,7 @@ class LocalExecutor:
 
     def start(self) -> None:
         """See :class:`Executor`."""
-        gpus = find_gpus() if self._setup.device != "cpu" else ()
+        gpus = find_gpus() if self._gpus is None else self._gpus
         self._workers = [self._spawn(gpu) for gpu in shared_out(gpus, self.slots)]
 
     @property

@@ -108,10 +108,11 @@ class Cluster:
         return options.remote(*arguments)
 
     def close(self) -> None:
-        """Disconnect, and end a cluster that was started for this run."""
+        """Disconnect, and end a cluster that was started for this run. A second call does nothing."""
         import ray
 
         if self._ours:
+            self._ours = False
             with silenced():
                 ray.shutdown()
 

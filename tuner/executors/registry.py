@@ -57,8 +57,10 @@ def _inline(setup: TrainerSetup, _: Resources) -> Executor:
 
 
 def _local(setup: TrainerSetup, resources: Resources) -> Executor:
-    workers = resources.workers or default_workers(find_gpus() if setup.device != "cpu" else ())
-    return LocalExecutor(setup, workers, threads=resources.threads)
+    if resources.workers:
+        return LocalExecutor(setup, resources.workers, threads=resources.threads)
+    gpus = find_gpus() if setup.device != "cpu" else ()
+    return LocalExecutor(setup, default_workers(gpus), threads=resources.threads, gpus=gpus)
 
 
 def _ray(setup: TrainerSetup, resources: Resources) -> Executor:
