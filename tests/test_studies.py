@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from tuner_storage import Store, locate
 
 from tests.recipes import small_recipe
@@ -71,6 +73,24 @@ def test_a_study_is_created_once_and_then_resumed(store: Store) -> None:
     assert again.record == first.record
     assert again.recipe == small_recipe()
     assert {"python", "tuner", "keras", "tensorflow", "optuna"} <= set(again.record.environment)
+
+
+def test_whether_a_study_is_gone_is_asked_until_the_database_is_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run asks it beside the calls that write. A restart of the server at that moment ended the run."""
+    stored = studies.create_or_resume(store, "small", small_recipe(), "0" * 64)
+    away = OperationalError("", None, sqlite3.OperationalError("database is locked"))
+    answers = iter([away, None])
+
+    def find(_study: int) -> None:
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr(store, "find_study", find)
+    monkeypatch.setattr(store.database.retry, "max_wait", 10.0)
+
+    assert stored.is_gone
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tuner_storage.creation_lock import creation_lock
 from tuner_storage.faults import CommitUnknownError, explain
 from tuner_storage.opening import has_database
 from tuner_storage.overview import read_lines
+from tuner_storage.persistent import persistent
 
 from tuner.command_line import command
 from tuner.config.kept import changed_settings
@@ -42,7 +43,7 @@ class StoredStudy(NamedTuple):
     @property
     def is_gone(self) -> bool:
         """Whether another program has deleted or renamed the study."""
-        return self.store.find_study(self.record.optuna_id) is None
+        return persistent(self.store).find_study(self.record.optuna_id) is None
 
     @property
     def recipe(self) -> Recipe:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuner_storage import Location, Store
 from tuner_storage.lease import StudyGoneError
 from tuner_storage.network import network_type
+from tuner_storage.persistent import persistent
 
 from tuner import studies
 from tuner.config.kept import continuing, describe_not_taken
@@ -155,10 +156,10 @@ def run_search(
         record = stored.record
         with store.lease(record.id, name, wait=take_over) as lease, stop_on_signals() as stop_requested:
             keep_starts(stored.study, stored.recipe)
-            store.change_recipe(record.id, recipe.model_dump(mode="json"))
+            persistent(store).change_recipe(record.id, recipe.model_dump(mode="json"))
             kept = studies.kept_data(prepared.data)
-            if store.data(record.id) != kept:  # the study began with an older version
-                store.set_data(record.id, kept)
+            if persistent(store).data(record.id) != kept:  # the study began with an older version
+                persistent(store).set_data(record.id, kept)
             foreign = prepared.warm_start.earlier_trials(recipe)
             prepared.warm_start.write_origins(stored.study, recipe, foreign)
             coordinator = build_coordinator(
@@ -175,7 +176,7 @@ def run_search(
             if not coordinator.queue.exhausted:
                 executor.warm_up()
             schema = prepared.data.schema
-            disk = disk_space(store, name, recipe, prepared.weights, executor.slots)
+            disk = store.database.retry(lambda: disk_space(store, name, recipe, prepared.weights, executor.slots))
             plan = plan_run(
                 name,
                 recipe,
