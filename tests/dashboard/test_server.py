@@ -147,15 +147,16 @@ def test_it_can_be_read_while_a_study_is_written(address: str, finished: Finishe
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_command_quietly(finished: Finished) -> None:
-    """Ctrl-C ends the dashboard with exit code 0 and without a traceback."""
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_command_quietly(finished: Finished, ending: signal.Signals) -> None:
+    """Ctrl-C, and `docker stop`, end the dashboard with exit code 0 and without a traceback."""
     command = [sys.executable, "-m", "tuner", "dashboard", "--port", "0", "--home", str(finished.home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip().removesuffix("/dashboard")
             assert get(address, "/api/meta")[0] == 200
-            process.send_signal(signal.SIGINT)
+            process.send_signal(ending)
             out, err = process.communicate(timeout=30)
         finally:
             process.kill()

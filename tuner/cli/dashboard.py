@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def dashboard(port: int, *, allow_edit: bool, home: Path | None, storage: str | 
 
     Serves the Optuna dashboard and prints the address to open: on this machine only, unless the options below open it
     to others. The path /live shows what runs at the moment, also on a phone. It may stay open while studies run. Ctrl-C
-    ends it with exit code 0.
+    and SIGTERM end it with exit code 0.
     """
     from tuner_storage import locate
 
@@ -89,6 +90,7 @@ def dashboard(port: int, *, allow_edit: bool, home: Path | None, storage: str | 
     from tuner.dashboard.server import DashboardServer
 
     reach = Access(**access)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container has no default action
     location = locate(storage, home)
     with suppress(KeyboardInterrupt), DashboardServer(location, port, allow_edit=allow_edit, access=reach) as server:
         out(server.link)
