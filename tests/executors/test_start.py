@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -18,11 +19,23 @@ from tests.runs import SETUP, run_scripted
 from tests.scripted import ScriptedTrainer
 from tuner.errors import RunError
 from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.executors.base import MakeTrainer
+from tuner.executors.base import MakeTrainer, unavailable
 from tuner.jobs import TrainerReady, TrainerUnavailable, WorkerLost
 
 LOCAL = pytest.param(lambda make: LocalExecutor(SETUP, 2, make), id="local", marks=pytest.mark.slow)
 INLINE = pytest.param(lambda make: InlineExecutor(SETUP, make), id="inline")
+
+
+def test_without_a_folder_for_temporary_files_the_hint_says_how_to_name_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a container whose root is read-only."""
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.gettempdir()
+
+    assert "export TMPDIR=FOLDER" in str(unavailable(caught.value).hint)
 
 
 @pytest.mark.parametrize("make", [LOCAL, INLINE])

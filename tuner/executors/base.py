@@ -42,9 +42,10 @@ def unavailable(error: BaseException) -> TrainerUnavailable:
     """Return the event for an error that ends a trainer or keeps it from starting."""
     if isinstance(error, TunerError):
         return TrainerUnavailable(str(error), error.hint)
-    return TrainerUnavailable(
-        f"the trainer cannot start: {type(error).__name__}: {error}".rstrip(": "), "see why with tuner --debug"
-    )
+    hint = "see why with tuner --debug"
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # of tempfile
+        hint = "name a folder that you may write: export TMPDIR=FOLDER"
+    return TrainerUnavailable(f"the trainer cannot start: {type(error).__name__}: {error}".rstrip(": "), hint)
 
 
 class Executor(Protocol):
