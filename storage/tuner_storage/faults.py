@@ -15,9 +15,24 @@ BUSY_TIMEOUT = 60.0  # seconds that SQLite waits for a lock
 # server shuts down or starts, too many connections.
 _TRANSIENT_CODES = re.compile(r"08\w{3}|40001|40P01|55P03|57P0[123]|53300")
 # A failed connection has no code. These words mark errors that another try will not change.
-_LASTING = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|invalid|support SSL", re.IGNORECASE)
+_LASTING = re.compile(
+    r"authentication|password|pg_hba|does not exist|not permitted|invalid|support SSL|certificate|startup parameter",
+    re.IGNORECASE,
+)
 SECRET = 4  # characters; a shorter password may be part of an ordinary word
-_UNREACHABLE = re.compile(r"connection refused|timeout|unreachable|resolve|translate|no such file", re.IGNORECASE)
+_SERVER_HINTS = (  # the first one whose pattern is found in the message
+    ("support SSL", "switch on ssl on the server; in a network that you trust, end the URL with ?sslmode=prefer"),
+    ("query_wait_timeout", "the pooler had no connection left: a run that starts takes three, see default_pool_size"),
+    ("startup parameter", "the pooler takes no ?options=: set search_path for the role (docs/teams.md)"),
+    ("statement pooling", "set pool_mode = transaction for this database"),
+    ("certificate", "name that of the authority that signed the server's: ?sslmode=verify-full&sslrootcert=FILE"),
+    ("authentication|password", "check user and password of the URL; a password can also stand in ~/.pgpass"),
+    ("database.*does not exist", "make it on the server: createdb NAME"),
+    (
+        "connection refused|timeout|unreachable|resolve|translate|no such file",
+        "check host and port of the URL, and that the server runs",
+    ),
+)
 
 
 class CommitUnknownError(Exception):
@@ -86,15 +101,7 @@ def _is_transient_original(original: BaseException) -> bool:
 
 
 def _server_hint(reason: str) -> str | None:
-    if "does not support SSL" in reason:
-        return "switch on ssl on the server; in a network that you trust, end the URL with ?sslmode=prefer"
-    if "authentication" in reason or "password" in reason:
-        return "check user and password of the URL; a password can also stand in ~/.pgpass"
-    if "does not exist" in reason and "database" in reason:
-        return "make it on the server: createdb NAME"
-    if _UNREACHABLE.search(reason):
-        return "check host and port of the URL, and that the server runs"
-    return None
+    return next((hint for pattern, hint in _SERVER_HINTS if re.search(pattern, reason, re.IGNORECASE)), None)
 
 
 def _one_line(original: BaseException) -> str:

@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 
 from tuner.command_line import command
 from tuner.errors import StorageError
 from tuner_storage.bulk_reads import BulkReadingStorage
 from tuner_storage.engine import Database, engine_arguments, storage_errors
+from tuner_storage.faults import explain
 from tuner_storage.retry import Retry
 
 # Optuna's cache calls these beside the public methods. Each method is one transaction.
@@ -66,6 +68,8 @@ def open_optuna(database: Database) -> PersistentRDBStorage:
         with storage_errors(location):
             url = url.replace("{", "{{").replace("}", "}}")
             return PersistentRDBStorage(database.retry, url, engine_arguments(location))
+    except StorageInternalError as error:
+        raise explain(location, error) from error
     except RuntimeError as error:
         raise StorageError(
             f"Optuna's tables in {location} were made by another version of Optuna",

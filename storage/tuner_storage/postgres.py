@@ -1,7 +1,7 @@
 """Connections to PostgreSQL. A commit succeeds or raises, also if the server goes away in the middle.
 
 No error of a connection repeats the options of its URL, and no table of a schema that others have made is used instead
-of ours.
+of ours. Both also hold behind a pooler such as PgBouncer, which may hand each transaction to another connection.
 """
 
 from __future__ import annotations
@@ -32,13 +32,32 @@ _PARAMETERS = {
 _SHOWN = {"host", "port", "user", "dbname"}  # these name the database in messages
 # PostgreSQL looks first in the schema with the name of the role. If another role has made that schema, its tables would
 # be used instead of ours. It is taken out of the search path; what else the user has set there stays.
+# A pooler tells its clients an invented process id. Behind one, the setting lasts for one transaction: the next may use
+# another connection, and other clients get this one.
 _PIN_SEARCH_PATH = r"""
-    SELECT set_config('search_path', ltrim(regexp_replace(
-        current_setting('search_path'), '(^|,)\s*"?[$]user"?\s*(?=,|$)', ''), ', '), false)
-    WHERE NOT EXISTS (
+    SELECT pg_backend_pid(), CASE WHEN NOT EXISTS (
         SELECT FROM pg_catalog.pg_namespace JOIN pg_catalog.pg_roles ON pg_roles.oid = nspowner
         WHERE nspname = current_user AND (rolname = current_user OR rolsuper))
+    THEN set_config('search_path', ltrim(regexp_replace(
+        current_setting('search_path'), '(^|,)\s*"?[$]user"?\s*(?=,|$)', ''), ', '), pg_backend_pid() <> %s) END
 """
+
+
+class _PooledCursor(psycopg.Cursor[Any]):
+    """A cursor of a connection through a pooler: each transaction begins with the search path."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> Self:
+        self._pin()
+        return super().execute(*args, **kwargs)
+
+    def executemany(self, *args: Any, **kwargs: Any) -> None:
+        self._pin()
+        super().executemany(*args, **kwargs)
+
+    def _pin(self) -> None:
+        info = self.connection.info
+        if info.transaction_status == TransactionStatus.IDLE and not self.connection.autocommit:
+            super().execute(_PIN_SEARCH_PATH, (info.backend_pid,))
 
 
 class Connection(psycopg.Connection[Any]):
@@ -59,8 +78,12 @@ class Connection(psycopg.Connection[Any]):
         try:
             connection = super().connect(*args, **kwargs)
             connection.autocommit = True  # a rollback would undo the setting
-            connection.execute(_PIN_SEARCH_PATH)
+            told = connection.info.backend_pid
+            row = connection.execute(_PIN_SEARCH_PATH, (told,)).fetchone()
             connection.autocommit = False
+            if row is not None and row[0] != told:
+                connection.prepare_threshold = None  # another connection does not know the statements
+                connection.cursor_factory = _PooledCursor
         except psycopg.Error as error:
             error.args = (_masked(str(error), kwargs),)
             raise error from None

@@ -1,4 +1,4 @@
-"""Trainers, coordinator and PostgreSQL are killed at random moments: no result is lost or duplicated."""
+"""Trainers, coordinator, PostgreSQL and PgBouncer are killed at random moments: no result is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tuner_storage.engine import engine_arguments
 
 from tests.chaos.audit import FINISHED, Audit
 from tests.chaos.monkey import TRIALS, Monkey
+from tests.pgbouncer import PROGRAM, PgBouncer, pgbouncer
 from tests.postgres import Server
 from tuner.study import load_study
 
@@ -38,7 +39,7 @@ FROM trials t JOIN trial_user_attributes f ON f.trial_id = t.trial_id AND f.key 
 
 
 class ServerMonkey(Monkey):
-    """Restarts the server too, while a run has the lease.
+    """Restarts the server too, while a run has the lease. If there is a pooler, every second run uses it.
 
     Before that, and during its last trials, a run may end with an error if the server is away.
 
@@ -46,9 +47,12 @@ class ServerMonkey(Monkey):
         restarts: How many restarts there were, by mode.
     """
 
-    def __init__(self, home: Path, seed: int, server: Server, database: str) -> None:
+    def __init__(self, home: Path, seed: int, server: Server, database: str, pooler: PgBouncer | None) -> None:
         super().__init__(home, seed, server.url(database))
         self._server = server
+        self._pooler = pooler
+        self._is_pooled = False
+        self._database = database
         self._url = server.url(database)
         self._moments = random.Random(seed)  # noqa: S311 - no secret
         self._thread: threading.Thread | None = None
@@ -57,6 +61,9 @@ class ServerMonkey(Monkey):
     def start(self) -> subprocess.Popen[str]:
         """Start a run, and a thread that restarts the server."""
         self.wait_for_restarts()
+        if self._pooler is not None:
+            self._is_pooled = not self._is_pooled
+            self._env["TUNER_STORAGE"] = self._pooler.url(self._database) if self._is_pooled else self._url
         process = super().start()
         self._thread = threading.Thread(target=self._restart, args=(process,), daemon=True)
         self._thread.start()
@@ -75,10 +82,15 @@ class ServerMonkey(Monkey):
             time.sleep(self._moments.uniform(0.0, 2.0))
             if process.poll() is not None or not self._is_in_the_middle(process.pid):
                 return
-            mode = self._moments.choice(["fast", "immediate"])
-            self._server.stop(mode)
-            time.sleep(self._moments.uniform(0.0, 1.0))
-            self._server.start()
+            mode = self._moments.choice(["fast", "immediate", *(["pooler"] if self._is_pooled else [])])
+            if self._pooler is not None and mode == "pooler":
+                self._pooler.kill()
+                time.sleep(self._moments.uniform(0.0, 1.0))
+                self._pooler.start()
+            else:
+                self._server.stop(mode)
+                time.sleep(self._moments.uniform(0.0, 1.0))
+                self._server.start()
             self.restarts[mode] += 1
             time.sleep(self._moments.uniform(0.5, 3.0))
 
@@ -93,6 +105,18 @@ class ServerMonkey(Monkey):
 
 
 @pytest.fixture
+def pooler(postgres: Server) -> Iterator[PgBouncer | None]:
+    """PgBouncer in front of the server, if it is installed."""
+    if not PROGRAM:
+        yield None
+        return
+    with pgbouncer(
+        postgres, {"server_login_retry": "0.2"}
+    ) as pooler:  # by default, it refuses for 15 s after a restart
+        yield pooler
+
+
+@pytest.fixture
 def audit(postgres_location: Location) -> Iterator[Audit]:
     # Without a pool, because pooled connections break when the server restarts.
     arguments = engine_arguments(postgres_location) | {"pool_pre_ping": False, "poolclass": NullPool}
@@ -102,11 +126,11 @@ def audit(postgres_location: Location) -> Iterator[Audit]:
 
 
 def test_whatever_dies_no_result_is_lost_on_a_server(
-    postgres: Server, postgres_location: Location, home: Path, audit: Audit
+    postgres: Server, postgres_location: Location, home: Path, audit: Audit, pooler: PgBouncer | None
 ) -> None:
     """A run survives restarts of the server, ended trials do not change, and in the end no trial is missing."""
     database = str(postgres_location.url.database)
-    monkey = ServerMonkey(home, SEED, postgres, database)
+    monkey = ServerMonkey(home, SEED, postgres, database, pooler)
     for _ in range(ROUNDS):
         ended = monkey.one_round()
         monkey.wait_for_restarts()
