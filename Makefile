@@ -64,10 +64,15 @@ lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports
 docs: $(RUNTIME) ## Write docs/cli.md from the help texts of the commands.
 	.venv/bin/python docs/generate_cli.py
 
-hashes: ## Write constraints-hashes.txt: the versions of constraints.txt with the hashes of their files. Needs uv.
+PLAIN = --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+hashes: ## Write the versions of constraints.txt with the hashes of their files, also those of the image. Needs uv.
 	@test -n "$(UV)" || { echo "Error: this needs uv" >&2; echo "Hint:  pip install uv" >&2; exit 1; }
 	@"$(UV)" pip compile constraints.txt --universal --python-version 3.11 --no-deps --generate-hashes \
-	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file constraints-hashes.txt
+	    $(PLAIN) --output-file constraints-hashes.txt
+	@"$(UV)" pip compile pyproject.toml --extra postgres --extra ray --constraint constraints.txt --python-platform linux \
+	    --python-version 3.11 --generate-hashes $(PLAIN) --output-file deploy/requirements.txt
+	@echo hatchling | "$(UV)" pip compile - --constraint constraints.txt --python-platform linux \
+	    --python-version 3.11 --generate-hashes $(PLAIN) --output-file deploy/requirements-build.txt
 
 clean: ## Remove .venv, caches and built packages; your studies in .tuner stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
