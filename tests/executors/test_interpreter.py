@@ -1,4 +1,4 @@
-"""Processes that are started do not get the password of the database."""
+"""Processes that are started get neither the password of the database nor keys of a cloud."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ SECRET = "s3cret"  # noqa: S105
 @pytest.fixture(autouse=True)
 def _passwords_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_STORAGE", f"postgresql://ann:{SECRET}@host/team")
-    monkeypatch.setenv("PGPASSWORD", SECRET)
+    for name in ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ANY_NEW_VARIABLE"):
+        monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("TUNER_DATA", "/data")
     monkeypatch.setattr("tuner.executors.fork_server._shared", {})  # not one that an earlier test has started
 
 
 @pytest.mark.slow
-def test_trainers_do_not_get_the_password_of_the_database() -> None:
-    """They never open it. Libraries may write their environment into logs and crash reports."""
+def test_trainers_get_neither_the_password_of_the_database_nor_keys_of_a_cloud() -> None:
+    """They never open it, nor artifacts in S3. Libraries may write their environment into logs and crash reports."""
     executor = LocalExecutor(SETUP, 1, ScriptedTrainer)
     executor.start()
     until(executor, lambda event: isinstance(event, TrainerReady))
@@ -38,6 +39,7 @@ def test_trainers_do_not_get_the_password_of_the_database() -> None:
     worker.server.kill()
 
     assert [SECRET in environment for environment in environments] == [False, False]
+    assert ["AWS_" in environment for environment in environments] == [False, False]
     assert ["TUNER_DATA=/data" in environment for environment in environments] == [True, True]
 
 

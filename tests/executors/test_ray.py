@@ -46,7 +46,8 @@ class Curious(ScriptedTrainer):
 
     def __init__(self, setup: TrainerSetup, threads: int | None = None) -> None:
         super().__init__(setup, threads)
-        self.device = f"storage={os.environ.get('TUNER_STORAGE')} rows={setup.rows} data_dir={setup.data_dir}"
+        secrets = [name for name in ("TUNER_STORAGE", "AWS_SECRET_ACCESS_KEY") if name in os.environ]
+        self.device = f"secrets={secrets} rows={setup.rows} data_dir={setup.data_dir}"
 
 
 class Choosy(ScriptedTrainer):
@@ -129,14 +130,15 @@ def test_an_address_without_a_cluster_is_refused() -> None:
 class TestOnACluster:
     """With the scripted trainer."""
 
-    def test_a_password_and_the_paths_of_this_machine_do_not_reach_a_trainer(
+    def test_passwords_keys_and_the_paths_of_this_machine_do_not_reach_a_trainer(
         self, started: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         """Ray's processes have the environment of whoever started the cluster; the actor removes the secrets."""
         monkeypatch.setenv("TUNER_STORAGE", SECRET)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         executor = started(trainer=Curious, rows=tmp_path, data_dir=tmp_path)
 
-        assert ready(executor).device.startswith("storage=None rows=None data_dir=None on ")
+        assert ready(executor).device.startswith("secrets=[] rows=None data_dir=None on ")
 
     def test_files_come_back_and_a_trial_goes_on_from_its_checkpoint(self, started: Any, tmp_path: Path) -> None:
         """Another actor has no folder in common with the first one."""

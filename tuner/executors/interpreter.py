@@ -1,13 +1,14 @@
-"""How another Python process is started: without modules of the current folder, and without passwords."""
+"""How another Python process is started: without modules of the current folder, and without passwords and keys."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# They may hold the password of the database, which only the coordinator opens. What a process has in its environment
-# can end in logs and crash reports of libraries.
-SECRETS = {"TUNER_STORAGE", "PGPASSWORD"}
+# They may hold the password of the database, or keys of the artifacts in S3. Only the coordinator opens these. What a
+# process has in its environment can end in logs and crash reports of libraries.
+_SECRETS = {"TUNER_STORAGE", "PGPASSWORD"}
+_CLOUD = "AWS_"
 
 
 def python_command(code: str, *arguments: str) -> list[str]:
@@ -27,5 +28,15 @@ def python_command(code: str, *arguments: str) -> list[str]:
 
 def child_environment() -> dict[str, str]:
     """Return the environment for such a process. Python processes that it starts have safe paths too."""
-    kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
     return kept | {"PYTHONSAFEPATH": "1"}
+
+
+def forget_secrets() -> None:
+    """Remove passwords and keys from the environment of this process, and of those that it starts."""
+    for name in filter(_is_secret, list(os.environ)):
+        del os.environ[name]
+
+
+def _is_secret(name: str) -> bool:
+    return name in _SECRETS or name.startswith(_CLOUD)

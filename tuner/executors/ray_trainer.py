@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import queue
 import socket
 import tempfile
@@ -24,7 +23,7 @@ from tuner.errors import DataError, RunError
 from tuner.executors.base import MakeTrainer, TrainerLike, keras_trainer, unavailable
 from tuner.executors.devices import placed
 from tuner.executors.inbox import Inbox
-from tuner.executors.interpreter import SECRETS
+from tuner.executors.interpreter import forget_secrets
 from tuner.executors.messages import write_event
 from tuner.executors.transfer import Contents, place, take
 from tuner.jobs import Event, Instruction, Job, TrainerReady, TrainerSetup
@@ -54,8 +53,7 @@ class RayTrainer:
     """
 
     def __init__(self, start: RayStart, *arrays: NDArray[Any]) -> None:
-        for name in SECRETS:  # Ray starts its processes with the environment of whoever started the cluster
-            os.environ.pop(name, None)
+        forget_secrets()  # Ray starts its processes with the environment of whoever started the cluster
         self._start = start
         self._arrays = arrays
         self._inbox = Inbox()
