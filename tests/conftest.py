@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -20,6 +21,7 @@ from tuner_storage import Location, Store, locate, open_store
 
 from tests.command import Command
 from tests.postgres import Server, start_server
+from tests.s3_server import S3Server
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,6 +77,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests must not touch the studies of the person who runs them."""
     monkeypatch.delenv("TUNER_HOME", raising=False)
     monkeypatch.delenv("TUNER_STORAGE", raising=False)
+    monkeypatch.delenv("TUNER_ARTIFACTS", raising=False)
 
 
 @pytest.fixture
@@ -93,6 +96,28 @@ def postgres() -> Iterator[Server]:
         server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _s3() -> Iterator[S3Server]:
+    """One server of S3 for all tests that need one. If moto is not installed, they are skipped."""
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The server of S3, where the SDK finds it."""
+    for name, value in _s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return _s3
+
+
+@pytest.fixture
+def s3_location(s3: S3Server, home: Path) -> Location:
+    """A database in ``home`` that does not exist yet, with artifacts in a new bucket."""
+    return replace(locate(home=home), s3=s3.address())
 
 
 _databases = itertools.count()

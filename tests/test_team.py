@@ -90,7 +90,7 @@ def test_a_study_runs_on_a_server(postgres_location: Location, home: Path) -> No
     assert summary.running is None
     with studies.existing(postgres_location, "small") as stored:
         assert set(stored.store.epochs(stored.record.id)) == set(range(8))
-        assert all(stored.store.artifacts.path(model.path).is_file() for model in stored.store.models(1).values())
+        assert all(stored.store.artifacts.path(model).is_file() for model in stored.store.models(1).values())
 
 
 @pytest.mark.slow

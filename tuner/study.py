@@ -328,6 +328,7 @@ def open_study(
     name: str | None = None,
     storage: StrPath | None = None,
     home: StrPath | None = None,
+    artifacts: str | None = None,
     data_dir: StrPath | None = None,
     target: str | None = None,
     task: TaskSetting | None = None,
@@ -348,6 +349,8 @@ def open_study(
         name: Name of the study; ``None`` takes the recipe's, and ``frame`` for a frame.
         storage: URL of the database; ``None`` takes ``TUNER_STORAGE``, else ``studies.db`` in ``home``.
         home: Folder of the database and the models; ``None`` takes ``TUNER_HOME``, else ``.tuner``.
+        artifacts: ``s3://bucket/prefix`` keeps the models of a new database in S3, which the database then remembers;
+            ``None`` takes ``TUNER_ARTIFACTS``, else ``home``.
         data_dir: Folder that is searched for data sets; ``None`` takes ``TUNER_DATA``.
         target: The column of a table to predict. This and the following arguments are for files of tables; a study
             that exists keeps what it began with. See :class:`tuner.config.table_settings.TableSettings`.
@@ -366,7 +369,7 @@ def open_study(
         DataError: If a data file is missing or damaged.
         UsageError: If ``name`` cannot be the name of a study.
     """
-    location = locate(storage, home)
+    location = locate(storage, home, artifacts)
     if isinstance(search, os.PathLike):
         search = os.fspath(search)
     folder = _data_dir(data_dir)

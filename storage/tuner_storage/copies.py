@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from tuner_storage.tables import AttemptRow, RefitRow, StudyRow
+from tuner_storage.tables import AttemptRow, ModelRow, RefitRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class KeptModel:
     size: int  # bytes
     test: Mapping[str, float] | None  # metrics on the test split, None before the evaluation
     outputs: str | None = None  # for the study's sample of rows, None in models of older versions
+
+    @classmethod
+    def of(cls, row: ModelRow) -> Self:
+        """Copy a row."""
+        return cls(row.trial_number, row.path, row.sha256, row.size, row.test, row.outputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,13 +35,19 @@ _SERVER_HINTS = (  # the first one whose pattern is found in the message
 )
 
 
+class ArtifactsAwayError(StorageError):
+    """The store of the artifacts cannot be reached or used at the moment."""
+
+
 class CommitUnknownError(Exception):
     """The connection was lost during a commit, and the server did not come back in time to tell its result."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether another try may succeed: the connection was lost, or another program held a lock."""
+    """Return whether another try may succeed: a connection was lost, or another program held a lock."""
     for cause in _chain(error):
+        if isinstance(cause, ArtifactsAwayError):
+            return True
         if isinstance(cause, CommitUnknownError):
             return False
         if isinstance(cause, PendingRollbackError):
@@ -52,7 +58,9 @@ def is_transient(error: BaseException) -> bool:
 
 
 def explain(location: Location, error: BaseException) -> StorageError:
-    """Return an error with one line of text about a database error, and a hint if we have one."""
+    """Return an error with one line of text about an error of the database, and a hint if we have one."""
+    if isinstance(error, ArtifactsAwayError):
+        return error
     kinds = (DBAPIError, CommitUnknownError)
     cause = next((link for link in _chain(error) if isinstance(link, kinds)), error.__cause__ or error)
     original = getattr(cause, "orig", None) or cause

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, String, and_, cast, column, exists
 from sqlalchemy.orm import Session
 
 from tuner_storage.attempts import COMPLETE
-from tuner_storage.copies import Attempt
+from tuner_storage.copies import Attempt, KeptModel
 from tuner_storage.identity import LINKS
 from tuner_storage.tables import AttemptRow, LeaseRow, ModelRow, RunRow, StudyRow
 from tuner_storage.trial_attributes import CONFIRMS, PAUSED, PROMOTED, REFUSED
@@ -201,11 +201,11 @@ def read_model_sizes(session: Session, study_id: int) -> dict[int, int]:
     return dict(session.execute(query).all())
 
 
-def read_model_path(session: Session, optuna_id: int, number: int) -> str | None:
-    """Return the path in the row of a kept model, relative to the artifact folder, or ``None``."""
-    query = select(ModelRow.path).join(LINKS, LINKS.c.row_id == ModelRow.study_id)
-    path: str | None = session.scalar(query.where(LINKS.c.study_id == optuna_id, ModelRow.trial_number == number))
-    return path
+def read_model(session: Session, optuna_id: int, number: int) -> KeptModel | None:
+    """Return the kept model of a trial, or ``None``."""
+    query = select(ModelRow).join(LINKS, LINKS.c.row_id == ModelRow.study_id)
+    row = session.scalar(query.where(LINKS.c.study_id == optuna_id, ModelRow.trial_number == number))
+    return None if row is None else KeptModel.of(row)
 
 
 def read_results(session: Session, study: StudyStates, numbers: Sequence[int], names: Sequence[str]) -> dict[int, Any]:

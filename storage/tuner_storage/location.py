@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from tuner.errors import StorageError, UsageError
 from tuner.output_file import companions_of
 from tuner.paths import StrPath, user_path
+from tuner_storage.s3_address import S3Address, parse_address
 
 DEFAULT_HOME = Path(".tuner")
 DEFAULT_NAME = "studies"
@@ -31,11 +32,14 @@ class Location:
         url: The database.
         artifacts: The artifact folder.
         home: The home folder, or ``None`` if the artifacts are merely beside a database that a URL names.
+        s3: Where a new database keeps its artifacts; ``None`` for the folder. A database that exists remembers it: see
+            :mod:`tuner_storage.artifact_places`.
     """
 
     url: URL
     artifacts: Path
     home: Path | None = None
+    s3: S3Address | None = None
 
     @property
     def is_server(self) -> bool:
@@ -73,8 +77,8 @@ class Location:
         return f"postgresql://{user}{host if isinstance(host, str) else ''}{port}/{self.url.database}"
 
 
-def locate(storage: StrPath | None = None, home: StrPath | None = None) -> Location:
-    """Return the location for the options ``--storage`` and ``--home``. Creates nothing.
+def locate(storage: StrPath | None = None, home: StrPath | None = None, artifacts: str | None = None) -> Location:
+    """Return the location for the options ``--storage``, ``--home`` and ``--artifacts``. Creates nothing.
 
     In each path, ``~`` stands for the home folder of the user.
 
@@ -84,11 +88,18 @@ def locate(storage: StrPath | None = None, home: StrPath | None = None) -> Locat
         home: The folder of artifacts, and of the database if there is no URL. If it is ``None``, the variable
             ``TUNER_HOME`` is used. If that is not set either, artifacts are kept beside an SQLite file from a URL,
             and otherwise in ``.tuner`` in the current folder.
+        artifacts: ``s3://bucket/prefix`` for artifacts in S3. If it is ``None``, the variable ``TUNER_ARTIFACTS`` is
+            used. Only a new database takes it.
 
     Raises:
-        UsageError: If the URL is malformed, names a database other than SQLite and PostgreSQL, or a path begins with
-            the home folder of an unknown user.
+        UsageError: If the URL is malformed, names a database other than SQLite and PostgreSQL, a path begins with the
+            home folder of an unknown user, or the address of the artifacts is wrong.
     """
+    address = artifacts or os.environ.get("TUNER_ARTIFACTS") or None
+    return replace(_locate(storage, home), s3=None if address is None else parse_address(address))
+
+
+def _locate(storage: StrPath | None, home: StrPath | None) -> Location:
     storage = storage or os.environ.get("TUNER_STORAGE") or None
     given = home or os.environ.get("TUNER_HOME") or None
     home = None if given is None else user_path(given)

@@ -38,10 +38,7 @@ def replace_model(
 def read_models(session: Session, study_id: int) -> dict[int, KeptModel]:
     """Return the kept models of a study by trial number."""
     rows = session.scalars(select(ModelRow).where(ModelRow.study_id == study_id))
-    return {
-        row.trial_number: KeptModel(row.trial_number, row.path, row.sha256, row.size, row.test, row.outputs)
-        for row in rows
-    }
+    return {row.trial_number: KeptModel.of(row) for row in rows}
 
 
 def write_model_test(

@@ -11,15 +11,17 @@ from tuner.command_line import command
 from tuner.distribution import UPGRADE
 from tuner.errors import StorageError
 from tuner.output_file import SQLITE_MAGIC
+from tuner_storage.artifact_places import open_artifacts
 from tuner_storage.creation_lock import creation_lock
 from tuner_storage.engine import Database, storage_errors
 from tuner_storage.identity import follow_renamed
+from tuner_storage.local_artifacts import LocalArtifacts
 from tuner_storage.location import Location, check_folder
 from tuner_storage.private_files import make_file, make_folder
 from tuner_storage.store import Store
 
 VERSION_TABLE = "tuner_alembic_version"
-HEAD = "0008"  # the newest migration; a test compares it with Alembic's
+HEAD = "0009"  # the newest migration; a test compares it with Alembic's
 
 
 def has_database(location: Location) -> bool:
@@ -46,7 +48,8 @@ def open_store(location: Location, *, create: bool = False) -> Store:
 
     Raises:
         StorageError: If there is no database and ``create`` is not set, the file is not an SQLite database, its schema
-            is that of another version, or the database cannot be opened.
+            is that of another version, or the database cannot be opened. With ``create``, also if artifacts cannot be
+            written, or are elsewhere than the location says.
     """
     exists = has_database(location)
     if not exists and not create:
@@ -56,15 +59,13 @@ def open_store(location: Location, *, create: bool = False) -> Store:
     database = Database(location)
     try:
         _check_version(database)
-        if create:
-            make_folder(location.artifacts.parent)
-            make_folder(location.artifacts)
+        artifacts = open_artifacts(database, create=create)
         with suppress(StorageError):  # a reader may lack the right to write; then renamed studies are not found
             follow_renamed(database)
     except BaseException:
         database.close()
         raise
-    return Store(database)
+    return Store(database, artifacts)
 
 
 def _create(location: Location) -> None:
@@ -79,12 +80,13 @@ def _create(location: Location) -> None:
             return
         if not location.is_server:
             make_file(location)
-        store = Store(Database(location))
+        database = Database(location)
+        store = Store(database, LocalArtifacts(location.artifacts))
         try:
-            store.database.use_wal()
+            database.use_wal()
             _ = store.optuna
             with storage_errors(location):
-                migrate(store.database)
+                migrate(database)
         finally:
             store.close()
 

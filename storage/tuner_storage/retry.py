@@ -1,4 +1,4 @@
-"""Repeat a call that failed because the database was away or locked, so that a run survives a short outage."""
+"""Repeat a call that failed because the database or the artifacts were away, so that a run survives an outage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Retry:
-    """Repeats calls that fail with a transient error of the database.
+    """Repeats calls that fail with a transient error of the database or of the artifact store.
 
     A call must be one transaction, or harmless to repeat: a transaction that raises was not written.
 

@@ -22,7 +22,14 @@ from tuner_storage.engine import Database
 from tuner_storage.epochs import read_epochs, write_epoch
 from tuner_storage.findings import orphans, remove_rows
 from tuner_storage.holding import Holding, holder, holding, request_stop
-from tuner_storage.inputs import FinishedAttempt, FinishedCheckpoint, FinishedEpoch, FinishedModel, FinishedRefit
+from tuner_storage.inputs import (
+    FinishedAttempt,
+    FinishedCheckpoint,
+    FinishedEpoch,
+    FinishedFile,
+    FinishedModel,
+    FinishedRefit,
+)
 from tuner_storage.lease import Lease
 from tuner_storage.models import forget_model, read_model_evaluation, read_models, replace_model, write_model_test
 from tuner_storage.optuna_rows import add_report, replace_attributes, write_attribute
@@ -37,11 +44,15 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """One database and its artifact folder. Each method that writes is one transaction."""
+    """One database and its artifacts. Each method that writes is one transaction.
 
-    def __init__(self, database: Database) -> None:
+    A file is stored before the transaction with its row, and removed after the transaction that removes its row. So
+    each row has its file, and after a crash, `tuner doctor` finds the files without a row.
+    """
+
+    def __init__(self, database: Database, artifacts: Artifacts) -> None:
         self.database = database
-        self.artifacts = Artifacts(database.location.artifacts)
+        self.artifacts = artifacts
         self._rdb: RDBStorage | None = None
 
     @cached_property
@@ -191,6 +202,7 @@ class Store:
     ) -> None:
         """End the running attempt at a trial without a result, and record its last checkpoint."""
         superseded: list[str] = []
+        self._keep(checkpoint)
         with self.database.write() as session:
             end_attempt(session, study_id, number, INTERRUPTED, reason)
             if checkpoint is not None:
@@ -216,6 +228,7 @@ class Store:
             trial_id: Optuna's row of the trial, which is still running.
             attributes: User attributes of the trial, as values that JSON can hold.
         """
+        self._keep(end.checkpoint, end.model)
         with self.database.write() as session:
             end_attempt(session, study_id, end.number, end.outcome, end.reason, traceback=end.traceback)
             replace_attributes(session, trial_id, attributes)
@@ -238,6 +251,7 @@ class Store:
             report: Optuna's row of the trial, and the objective to report to Optuna.
         """
         superseded: list[str] = []
+        self._keep(end.checkpoint)
         with self.database.write() as session:
             write_epoch(session, study_id, end)
             if report is not None:
@@ -275,6 +289,7 @@ class Store:
 
     def restore_model(self, study_id: int, number: int, model: FinishedModel) -> None:
         """Record a model that was trained again, with the test metrics of the one that it replaces."""
+        self._keep(model)
         with self.database.write() as session:
             kept = read_models(session, study_id).get(number)
             evaluation = read_model_evaluation(session, study_id, number)
@@ -307,6 +322,7 @@ class Store:
         Raises:
             ValueError: If the refit has no model.
         """
+        self._keep(end.model)
         with self.database.write() as session:
             superseded = replace_refit(session, self.artifacts, study_id, end)
         self._remove(superseded)
@@ -345,7 +361,13 @@ class Store:
             self._rdb.engine.dispose()
         self.database.close()
 
+    def _keep(self, *files: FinishedFile | None) -> None:
+        """Store files before their rows are written."""
+        for file in files:
+            if file is not None:
+                self.artifacts.keep(file)
+
     def _remove(self, paths: Sequence[str]) -> None:
-        """Remove files without a row. After a crash, `tuner doctor` finds the ones that are left."""
+        """Remove files without a row."""
         for path in paths:
             self.artifacts.remove(path)

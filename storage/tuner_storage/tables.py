@@ -56,6 +56,16 @@ class DataRow(Base):
     sample: Mapped[str]  # raw rows on which exports are checked, in base64: see tuner.data.settle.pack
 
 
+class ArtifactsRow(Base):
+    """Where the artifacts of this database are, if not in its folder. There is at most one row, with the id 1."""
+
+    __tablename__ = "tuner_artifacts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str]  # s3://bucket/prefix
+    identity: Mapped[str] = mapped_column(String(32), default=new_identity)  # part of each key: see S3Artifacts
+
+
 class LeaseRow(Base):
     """The lease of a study. The coordinator moves ``expires`` forward while it runs."""
 

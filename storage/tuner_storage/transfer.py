@@ -59,6 +59,15 @@ class Arrival:
     folder: Path
 
 
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A file that was moved to its final path."""
+
+    path: Path
+    sha256: str
+    size: int  # bytes
+
+
 def columns_of(name: str) -> list[str]:
     """Return the columns of one of ``TABLES`` that an archive holds."""
     return [key for key in TABLES[name].__table__.columns.keys() if key not in {"id", "study_id"}]  # noqa: SIM118
@@ -106,7 +115,7 @@ def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> i
     """Finish an import in one transaction: write our rows, move the files, and give the study its name.
 
     Args:
-        store: The database and the artifact folder to import into.
+        store: The database and the artifacts to import into.
         arrival: The unfinished import. Its folder holds every file that a row of ``models`` or ``refits`` refers to.
         values: Our row of the study, and the final name of Optuna's study, which is complete otherwise.
         rows: Our rows by the names of ``TABLES``. Paths of files are relative to the arrival's folder.
@@ -119,7 +128,7 @@ def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> i
         StorageError: If the database cannot be written.
     """
     new_path = {"models": store.artifacts.model_path, "refits": store.artifacts.refit_path}
-    moved: list[Path] = []
+    moved: list[str] = []
     try:
         with store.database.write() as session:
             _check_free(session, values.name)
@@ -143,13 +152,14 @@ def settle(store: Store, arrival: Arrival, values: StudyValues, rows: Rows) -> i
                         path = new_path[name](row.id, line["trial_number"])
                         path.parent.mkdir(parents=True, exist_ok=True)
                         (arrival.folder / line["path"]).replace(path)
-                        moved.append(path)
                         line["path"] = store.artifacts.relative(path)
+                        moved.append(line["path"])
+                        store.artifacts.keep(_Moved(path, line["sha256"], line["size"]))
                     session.execute(insert(table_row), lines)
             return row.id
     except BaseException:
-        for path in moved:
-            path.unlink(missing_ok=True)
+        for relative in moved:
+            store.artifacts.remove(relative)
         raise
 
 

@@ -83,7 +83,7 @@ def test_the_imported_study_reads_like_the_original(exported: Path, home: Path, 
         }
         assert len(models) == 3
         for model in models.values():
-            assert sha256_of(two.store.artifacts.path(model.path)) == model.sha256
+            assert sha256_of(two.store.artifacts.path(model)) == model.sha256
 
 
 def test_the_refit_is_imported(exported: Path, home: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_refit_is_imported(exported: Path, home: Path, tmp_path: Path) -> No
         assert two.store.refit_evaluation(two.record.id) == one.store.refit_evaluation(one.record.id) is not None
         assert first is not None
         assert second is not None
-        path = two.store.artifacts.path(second.path)
+        path = two.store.artifacts.path(second)
 
     assert dataclasses.replace(second, path=first.path) == first
     assert (second.rows, second.metrics, second.test) == (

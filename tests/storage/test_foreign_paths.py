@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tuner_storage import locate
-from tuner_storage.artifacts import Artifacts
+from tuner_storage.local_artifacts import LocalArtifacts
 
 from tests.doctor.conftest import examined
 from tests.recipes import small_recipe
@@ -202,7 +202,7 @@ def test_deleting_a_study_follows_no_link(home: Path, victim: Path) -> None:
 
 def test_every_file_that_tuner_writes_has_a_name_of_its_own(tmp_path: Path) -> None:
     """Models, refits, restored models and checkpoints of any attempt are found again by their rows."""
-    artifacts = Artifacts(tmp_path)
+    artifacts = LocalArtifacts(tmp_path)
     models = [artifacts.model_path(123456, 123456), artifacts.model_path(1, 0, 12)]
     others = [artifacts.refit_path(1, 0), artifacts.restored_path(1, 0)]
     checkpoints = [model.with_name(f"{model.stem}.after-00003.npz") for model in models]
@@ -210,7 +210,7 @@ def test_every_file_that_tuner_writes_has_a_name_of_its_own(tmp_path: Path) -> N
     for path in (*models, *others, *checkpoints):
         relative = artifacts.relative(path)
         assert artifacts.find(relative) == path
-        assert Artifacts.is_own(relative)
+        assert LocalArtifacts.is_own(relative)
 
 
 def test_a_linked_folder_of_artifacts_is_used(home: Path, tmp_path: Path) -> None:
@@ -227,4 +227,4 @@ def test_a_linked_folder_of_artifacts_is_used(home: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("value", [None, 7, b"study-00001/trial-00000.keras", "study-00001/trial-00000.keras\n"])
 def test_a_value_of_another_type_is_no_path(tmp_path: Path, value: object) -> None:
     """SQLite stores values of any type in any column."""
-    assert Artifacts(tmp_path).find(value) is None
+    assert LocalArtifacts(tmp_path).find(value) is None

@@ -80,7 +80,7 @@ class IdentityContract(StoreFixtures):
         with studies.existing(location, "better") as found:
             assert found.record.id == made.record.id
             assert found.store.epochs(found.record.id) == {0: [{"loss": 0.5, "seconds": 1.0}]}
-            assert store.artifacts.path(found.store.models(found.record.id)[0].path).exists()
+            assert store.artifacts.path(found.store.models(found.record.id)[0]).exists()
         assert studies.find(store, "first") is None
         assert [line.name for line in read_lines(store.database)] == ["better", "other"]
 

@@ -25,7 +25,7 @@ class KeptFilesContract(StoreFixtures):
         keep(store, study.id, 3, file)
         kept = store.models(study.id)[3]
 
-        assert store.artifacts.path(kept.path) == file.path
+        assert store.artifacts.path(kept) == file.path
         assert (kept.number, kept.sha256, kept.size, kept.test) == (3, sha256_of(file.path), 7, None)
         assert not Path(kept.path).is_absolute()
 
@@ -51,7 +51,7 @@ class KeptFilesContract(StoreFixtures):
             keep(store, study.id, 3, write_model(store, study, 3, b"x", attempt))
 
         assert [path.exists() for path in paths] == [False, True, False]
-        assert store.artifacts.path(store.models(study.id)[3].path) == paths[1]
+        assert store.artifacts.path(store.models(study.id)[3]) == paths[1]
 
     def test_test_metrics_belong_to_one_model(self, store: Store, add: StudyMaker) -> None:
         """They are recorded for one trial of one study only."""
@@ -88,7 +88,7 @@ class KeptFilesContract(StoreFixtures):
 
         assert kept is not None
         assert end.model is not None
-        assert store.artifacts.path(kept.path) == end.model.path
+        assert store.artifacts.path(kept) == end.model.path
         assert (kept.number, kept.epochs, kept.rows, kept.seconds) == (4, 19, 60000, 2.5)
         assert (kept.metrics, kept.test) == ({"loss": 0.25, "accuracy": 0.75}, None)
         assert (kept.sha256, kept.size) == (sha256_of(end.model.path), 7)
@@ -138,7 +138,7 @@ class KeptFilesContract(StoreFixtures):
         kept = store.refit(study.id)
         assert kept is not None
         assert kept.number == 4
-        assert store.artifacts.path(kept.path).exists()
+        assert store.artifacts.path(kept).exists()
 
     def test_deleting_a_study_removes_all_of_it_and_nothing_of_others(self, store: Store, add: StudyMaker) -> None:
         """Epochs, attempts, models with their files, and the lease are removed. A study may lack some of them."""

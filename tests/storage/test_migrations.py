@@ -82,7 +82,7 @@ def test_optuna_and_tuner_keep_their_versions_apart(store: Store) -> None:
     assert theirs != ours
 
 
-@pytest.mark.parametrize("older", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
+@pytest.mark.parametrize("older", ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"])
 def test_every_older_schema_leads_to_the_newest(store: Store, config: Config, older: str) -> None:
     """A study is kept by the upgrade, and tables that the older schema lacked are empty."""
     _ = store.optuna

@@ -77,9 +77,10 @@ def write_archive(stored: StoredStudy, output: OutputFile) -> Written:
     with output.file() as temporary:
         with zipfile.ZipFile(temporary, "w") as archive:
             for model in manifest.files:
-                source = sources.get(model.path, model.path)  # it may have been dropped in the meantime
-                if artifacts.is_whole(source, size=model.size, sha256=model.sha256):
-                    _add(archive, model.path, artifacts.path(source))
+                # It may have been dropped in the meantime.
+                kept = model.model_copy(update={"path": sources.get(model.path, model.path)})
+                if source := artifacts.intact(kept):
+                    _add(archive, model.path, source)
                     intact.add(model.path)
             models = tuple(model for model in manifest.models if model.path in intact)
             refit = manifest.refit if REFIT in intact else None

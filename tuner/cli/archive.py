@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.common import UserPath, as_json, only_output, storage_options, study_name, study_output
+from tuner.cli.common import (
+    UserPath,
+    artifacts_option,
+    as_json,
+    only_output,
+    storage_options,
+    study_name,
+    study_output,
+)
 from tuner.cli.output import err, out, print_json, print_next
 from tuner.command_line import command, command_elsewhere
 
@@ -56,7 +64,10 @@ def export_archive(
 @click.option("--name", metavar="NEW", help="New name of the study.  [default: the name that it had]")
 @as_json
 @storage_options
-def import_(*, file: Path, name: str | None, as_json: bool, home: Path | None, storage: str | None) -> None:
+@artifacts_option
+def import_(
+    *, file: Path, name: str | None, as_json: bool, home: Path | None, storage: str | None, artifacts: str | None
+) -> None:
     """Import a study from an archive file.
 
     The whole file is checked before anything is written.
@@ -65,7 +76,7 @@ def import_(*, file: Path, name: str | None, as_json: bool, home: Path | None, s
 
     from tuner.archive.read import import_archive
 
-    study, manifest = import_archive(file, locate(storage, home), name)
+    study, manifest = import_archive(file, locate(storage, home, artifacts), name)
     waiting = sum(trial.state == "WAITING" for trial in manifest.trials)
     if as_json:
         counts = {"trials": len(manifest.trials), "waiting": waiting, "models": len(manifest.models)}

@@ -110,6 +110,16 @@ def storage_options(command: Command) -> Command:
     return home(storage(command))
 
 
+artifacts_option = click.option(
+    "--artifacts",
+    envvar="TUNER_ARTIFACTS",
+    show_envvar=True,
+    metavar="s3://BUCKET/PREFIX",
+    callback=remember,
+    help="Keep the models of a new database in S3; the database remembers it.  [default: the home folder]",
+)
+
+
 def _remember_storage(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
     """Remember the database for suggested commands, and say that others can read a password on the command line."""
     typed = context.get_parameter_source(option.name or "") == click.core.ParameterSource.COMMANDLINE

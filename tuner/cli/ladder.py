@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.common import as_json, data_dir, storage_options
+from tuner.cli.common import artifacts_option, as_json, data_dir, storage_options
 from tuner.cli.output import print_json, print_next, print_rich
 from tuner.cli.run import leave, load_data, open_display, workers_option
 from tuner.command_line import command
@@ -21,6 +21,7 @@ from tuner.command_line import command
 @as_json
 @data_dir
 @storage_options
+@artifacts_option
 def ladder(  # noqa: PLR0917 - one parameter per option
     data: str,
     workers: int | None,
@@ -30,6 +31,7 @@ def ladder(  # noqa: PLR0917 - one parameter per option
     data_dir: Path | None,
     home: Path | None,
     storage: str | None,
+    artifacts: str | None,
 ) -> None:
     """Train five classic networks and compare with a book.
 
@@ -38,7 +40,7 @@ def ladder(  # noqa: PLR0917 - one parameter per option
     from tuner.report.ladder import ladder_rows
     from tuner.study import open_study
 
-    study = open_study(f"{data}_ladder", storage=storage, home=home, data_dir=data_dir)
+    study = open_study(f"{data}_ladder", storage=storage, home=home, artifacts=artifacts, data_dir=data_dir)
     load_data(study, fresh=fresh)
     with ExitStack() as stack:
         result = study.run(workers=workers, fresh=fresh, test_all=True, progress=open_display(stack, quiet=quiet))

@@ -48,6 +48,7 @@ def start(  # noqa: PLR0917 - one parameter per option
     data_dir: Path | None,
     home: Path | None,
     storage: str | None,
+    artifacts: str | None,
     target: str | None,
     kinds: dict[str, str],
     drop: tuple[str, ...],
@@ -73,8 +74,8 @@ def start(  # noqa: PLR0917 - one parameter per option
     if target is not None and not is_table(search):
         settings["target"], target = _stop_at(settings["target"], target), None
     study = open_study(
-        search, name=name, storage=storage, home=home, data_dir=data_dir, target=target, columns=kinds or None,
-        drop=drop or None, header=header, task=task, test=test, group=group, time=time,
+        search, name=name, storage=storage, home=home, artifacts=artifacts, data_dir=data_dir, target=target,
+        columns=kinds or None, drop=drop or None, header=header, task=task, test=test, group=group, time=time,
     )  # fmt: skip
     load_data(study, fresh=settings["fresh"])
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import cloup
 
-from tuner.cli.common import as_json, data_dir, storage_options
+from tuner.cli.common import artifacts_option, as_json, data_dir, storage_options
 from tuner.cli.complete import study_list
 from tuner.cli.run import workers_option
 from tuner.cli.table_options import column_option, drop_option, header_option, target_option, task_option
@@ -191,6 +191,7 @@ study_options = cloup.option_group(
         help="If another run holds the study but hangs or died, wait until its lease expires, then continue.",
     ),
     storage_options,
+    artifacts_option,
 )
 output_options = cloup.option_group(
     "Output",

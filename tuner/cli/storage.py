@@ -55,10 +55,11 @@ def check(as_json: bool, home: Path | None, storage: str | None) -> None:
 def backup(file: Path, force: bool, as_json: bool, home: Path | None, storage: str | None) -> None:
     """Copy an SQLite database to a file.
 
-    The copy is consistent, even during a run. It does not contain the models: they are files beside the database. To
-    copy a study with its models, use `tuner study export-archive`.
+    The copy is consistent, even during a run. It does not contain the models, which are files of their own.
+    To copy a study with its models, use `tuner study export-archive`.
     """
     from tuner_storage import locate, url_of
+    from tuner_storage.artifact_places import place_of
     from tuner_storage.maintenance import backup as copy_database
 
     from tuner.output_file import OutputFile
@@ -72,7 +73,7 @@ def backup(file: Path, force: bool, as_json: bool, home: Path | None, storage: s
         return
     if not to_stdout:
         out(str(file))
-    err(f"{size} bytes; the models are in {location.artifacts}")
+    err(f"{size} bytes; the models are in {place_of(location)}")
     if to_stdout:
         return
     print_next((command_elsewhere("study list", storage=url_of(file)), "the studies in the copy"))

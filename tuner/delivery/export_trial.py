@@ -54,7 +54,8 @@ def export_trial(
     """
     refit_model = _refit(stored, trial) if refit else None
     model = refit_model or _model(stored, trial)
-    path = stored.store.artifacts.find(model.path)
+    artifacts = stored.store.artifacts
+    path = None if artifacts.find(model.path) is None else artifacts.path(model)
     if path is None or not path.exists():
         name = stored.study.study_name
         again = command("study start", name) if refit_model else restore.restoring(name, trial.number)
@@ -124,7 +125,7 @@ def export_ensemble(
             hint=f"select the ensemble anew: {command('study start', name)}",
         )
     find = stored.store.artifacts.path
-    members = [Candidate(m.number, find(kept[m.number].path), kept[m.number].sha256) for m in assessment.members]
+    members = [Candidate(m.number, find(kept[m.number]), kept[m.number].sha256) for m in assessment.members]
     measured = assessment.ensemble
     facts = replace(
         _facts(stored, trial, data),

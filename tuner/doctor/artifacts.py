@@ -1,12 +1,12 @@
-"""Checks the artifact folder: the files that rows refer to are intact, and a row refers to every file."""
+"""Checks the artifacts: the files that rows refer to are intact, and a row refers to every file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich.filesize import decimal
 from tuner_storage import Location
+from tuner_storage.artifact_places import open_artifacts
 from tuner_storage.artifacts import Artifacts
 from tuner_storage.engine import Database
 from tuner_storage.findings import NamedFile, holders, imports, named_elsewhere, named_files
@@ -14,7 +14,6 @@ from tuner_storage.findings import NamedFile, holders, imports, named_elsewhere,
 from tuner.command_line import command
 from tuner.doctor.checks import Examination
 from tuner.errors import StorageError
-from tuner.files import sha256_of
 from tuner.report.text import count
 from tuner.results import restore
 
@@ -23,23 +22,23 @@ def examine_artifacts(database: Database, examination: Examination, *, quick: bo
     """Check every artifact, and with ``fix`` remove the files that no row refers to."""
     folder = database.location.artifacts
     try:
-        _check_files(database, examination, quick=quick)
-        _check_leftovers(database, examination, fix=fix)
+        artifacts = open_artifacts(database)
+        _check_files(database, artifacts, examination, quick=quick)
+        _check_leftovers(database, artifacts, examination, fix=fix)
     except StorageError as error:
         examination.add("files", "problem", str(error), error.hint)
     except OSError as error:
         examination.add("files", "problem", f"{error.filename or folder} cannot be read: {error.strerror}")
 
 
-def _check_files(database: Database, examination: Examination, *, quick: bool) -> None:
-    folder = database.location.artifacts
+def _check_files(database: Database, artifacts: Artifacts, examination: Examination, *, quick: bool) -> None:
     named = named_files(database)
-    faults = {file: fault for file in named if (fault := _fault(folder, file, quick=quick))}
+    faults = {file: fault for file in named if (fault := _fault(artifacts, file, quick=quick))}
     # A run may have removed or replaced some of them in the meantime, so the rows are read again.
     wrong = [faults[file] for file in named_files(database) if file in faults] if faults else []
     if wrong:
-        message = f"{len(wrong)} of {count(len(named), 'file')} in {folder} cannot be used"
-        if database.location.is_server:
+        message = f"{len(wrong)} of {count(len(named), 'file')} in {artifacts.place} cannot be used"
+        if database.location.is_server and not artifacts.is_shared:
             hint = "they may be on the machine that trained them: run the doctor there, or name its folder with --home"
             examination.add("files", "warning", message, hint, wrong)
         else:
@@ -47,7 +46,7 @@ def _check_files(database: Database, examination: Examination, *, quick: bool) -
     else:
         state = "exist" if quick else "are intact"
         size = decimal(sum(file.size for file in named))
-        examination.add("files", "ok", f"{count(len(named), 'file')} in {folder} {state}, {size}")
+        examination.add("files", "ok", f"{count(len(named), 'file')} in {artifacts.place} {state}, {size}")
 
 
 def _way_back(wrong: Sequence[NamedFile]) -> str:
@@ -55,31 +54,20 @@ def _way_back(wrong: Sequence[NamedFile]) -> str:
     models = [file for file in wrong if file.kind == "model"]
     if models:
         first = restore.restoring(models[0].study, models[0].number)
-        return f"restore the folder from a copy, or train each model again: {first}"
+        return f"restore the files from a copy, or train each model again: {first}"
     studies = dict.fromkeys(file.study for file in wrong)
     return f"the next run trains them again: {' and '.join(command('study start', study) for study in studies)}"
 
 
-def _fault(folder: Path, file: NamedFile, *, quick: bool) -> str | None:
+def _fault(artifacts: Artifacts, file: NamedFile, *, quick: bool) -> str | None:
     """Describe what is wrong with a file, or return ``None``."""
-    subject = f"{file.kind} of trial {file.number} of '{file.study}': {file.path}"
-    path = Artifacts(folder).find(file.path)
-    if path is None:
-        return f"{subject} is no file that tuner wrote in {folder}, so it is neither opened nor removed"
-    try:
-        size = path.stat().st_size
-        if size != file.size:
-            return f"{subject} has {size} bytes, {file.size} were written"
-        return None if quick or sha256_of(path) == file.sha256 else f"{subject} was changed (SHA-256)"
-    except FileNotFoundError:
-        return f"{subject} is missing"
-    except OSError as error:
-        return f"{subject} cannot be read: {error.strerror}"
+    fault = artifacts.fault(file, quick=quick)
+    return None if fault is None else f"{file.kind} of trial {file.number} of '{file.study}': {file.path} {fault}"
 
 
-def _check_leftovers(database: Database, examination: Examination, *, fix: bool) -> None:
-    location = database.location
-    present = list(_files(location.artifacts))
+def _check_leftovers(database: Database, artifacts: Artifacts, examination: Examination, *, fix: bool) -> None:
+    location, place = database.location, artifacts.place
+    present = dict(artifacts.files())
     # The order matters: if the run of a file has ended by now, its row was committed before the rows are read below.
     busy = {holder.study_id for holder in holders(database) if holder.live}
     if any(unfinished.live for unfinished in imports(database)):
@@ -90,24 +78,24 @@ def _check_leftovers(database: Database, examination: Examination, *, fix: bool)
     named = {file.path for file in named_files(database)} | _named_by_other_databases(location)
     surplus = [path for path in present if path not in named and Artifacts.study_of(path) not in busy]
     if not surplus:
-        examination.add("leftovers", "ok", f"a row refers to every file in {location.artifacts}")
+        examination.add("leftovers", "ok", f"a row refers to every file in {place}")
         return
-    lines = [f"{path} ({(location.artifacts / path).stat().st_size} bytes)" for path in surplus]
-    if not _is_own_folder(location):
+    lines = [f"{path} ({present[path]} bytes)" for path in surplus]
+    if not artifacts.is_shared and not _is_own_folder(location):
         examination.add(
             "leftovers",
             "warning",
-            f"{count(len(surplus), 'file')} in {location.artifacts} that this database does not refer to",
+            f"{count(len(surplus), 'file')} in {place} that this database does not refer to",
             "another database may use the folder too: if none does, remove them by hand",
             lines,
         )
     elif fix:
-        _remove(location.artifacts, surplus, examination)
+        _remove(artifacts, surplus, examination)
     else:
         examination.add(
             "leftovers",
             "warning",
-            f"{count(len(surplus), 'file')} in {location.artifacts} that no row refers to",
+            f"{count(len(surplus), 'file')} in {place} that no row refers to",
             command("doctor", fix=True),
             lines,
         )
@@ -126,33 +114,18 @@ def _named_by_other_databases(location: Location) -> set[str]:
     return named_elsewhere([home, location.file.parent], location.file)
 
 
-def _remove(folder: Path, surplus: list[str], examination: Examination) -> None:
+def _remove(artifacts: Artifacts, surplus: list[str], examination: Examination) -> None:
     removed = []
     for path in surplus:
         try:
-            (folder / path).unlink(missing_ok=True)
-        except OSError as error:
-            examination.add("leftovers", "problem", f"{folder / path} cannot be removed: {error.strerror}")
+            artifacts.discard(path)
+        except (OSError, StorageError) as error:
+            reason = getattr(error, "strerror", None) or error
+            examination.add("leftovers", "problem", f"{artifacts.place}/{path} cannot be removed: {reason}")
             continue
         removed.append(path)
-        _remove_empty_folders(folder, folder / path)
-    examination.removed += [str(folder / path) for path in removed]
+    examination.removed += [f"{artifacts.place}/{path}" for path in removed]
     if removed:
         examination.add(
             "leftovers", "ok", f"{count(len(removed), 'file')} that no row refers to: removed", cases=removed
         )
-
-
-def _remove_empty_folders(folder: Path, file: Path) -> None:
-    for parent in file.parents:
-        if parent == folder or any(parent.iterdir()):
-            return
-        parent.rmdir()
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Yield the relative path of every file that tuner wrote; links are not followed. Other files are the user's."""
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        relative = path.relative_to(folder).as_posix()
-        if path.is_file() and not path.is_symlink() and Artifacts.is_own(relative):
-            yield relative

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from tuner_storage import Location, Store
+from tuner_storage import Location, open_store
 from tuner_storage.engine import WAL_IS_SAFE, Database
 from tuner_storage.findings import Holder, holders, imports, left_running, orphans, remove_rows
 from tuner_storage.maintenance import check
@@ -137,7 +137,7 @@ def _remove_rows(database: Database, lost: list[int], examination: Examination) 
     try:
         if lost:
             remove_rows(database, lost)
-        with closing(Store(Database(database.location))) as store:
+        with closing(open_store(database.location)) as store:
             clear_dead(store)
     except StorageError as error:
         examination.add("fix", "problem", str(error), error.hint)

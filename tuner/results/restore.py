@@ -31,7 +31,7 @@ def check_restorable(stored: StoredStudy, trial: TrialResult) -> None:
             hint=f"`{command('study trials', name)}` lists all trials",
         )
     kept = stored.store.models(stored.record.id).get(trial.number)
-    if kept and stored.store.artifacts.is_whole(kept.path, size=kept.size, sha256=kept.sha256):
+    if kept and stored.store.artifacts.fault(kept, quick=False) is None:
         raise UsageError(
             f"the model of trial {trial.number} of '{name}' is intact: there is nothing to restore",
             hint=f"export it: {command('export', name, trial=trial.number, o='model/')}",
@@ -39,7 +39,7 @@ def check_restorable(stored: StoredStudy, trial: TrialResult) -> None:
 
 
 def keep_model(stored: StoredStudy, number: int, model: ModelFile) -> None:
-    """Copy a model that was trained again into the artifact folder, and record it.
+    """Copy a model that was trained again to the artifacts, and record it.
 
     Raises:
         OSError: If the file cannot be written.

@@ -44,7 +44,7 @@ class FinalJobs:
         """
         number = self._incumbents.winner()
         refit = self._refit_of(number)
-        if number is None or (self._is_intact(refit) if refit else not self._requested):
+        if number is None or (self._store.artifacts.intact(refit) if refit else not self._requested):
             return None
         seeds = self._incumbents.seeds_of_winner()
         best_epochs = [int(self._ask_tell.attributes(seed)["best_epoch"]) + 1 for seed in seeds]
@@ -70,11 +70,10 @@ class FinalJobs:
         winner = self._incumbents.winner()
         refit = self._refit_of(winner)
         if refit is not None and not test_all:
-            path = self._store.artifacts.path(refit.path)
-            return [] if refit.test else [TestJob(refit.number, path, refit.sha256)]
+            return [] if refit.test else [TestJob(refit.number, self._store.artifacts.path(refit), refit.sha256)]
         numbers = sorted(models) if test_all else [winner]
         return [
-            TestJob(number, self._store.artifacts.path(models[number].path), models[number].sha256)
+            TestJob(number, self._store.artifacts.path(models[number]), models[number].sha256)
             for number in numbers
             if number in models and models[number].test is None
         ]
@@ -94,7 +93,7 @@ class FinalJobs:
         if done is not None and done["candidates"] == numbers:
             return None
         find = self._store.artifacts.path
-        candidates = tuple(Candidate(number, find(models[number].path), models[number].sha256) for number in numbers)
+        candidates = tuple(Candidate(number, find(models[number]), models[number].sha256) for number in numbers)
         return AssessJob(winner, candidates, self._metric)
 
     def write_end(self, job: FinalJob, end: FinalEnd) -> None:
@@ -114,7 +113,7 @@ class FinalJobs:
             return
         refit = self._refit_of(end.number)
         evaluation = None if end.evaluation is None else end.evaluation.model_dump(mode="json")
-        if isinstance(job, TestJob) and refit is not None and self._store.artifacts.path(refit.path) == job.model_path:
+        if isinstance(job, TestJob) and refit is not None and self._store.artifacts.find(refit.path) == job.model_path:
             self._store.set_refit_test(self._study_id, end.metrics, evaluation)
         else:
             self._store.set_test(self._study_id, end.number, end.metrics, evaluation)
@@ -128,9 +127,6 @@ class FinalJobs:
     def _refit_of(self, number: int | None) -> KeptRefit | None:
         refit = self._store.refit(self._study_id)
         return refit if refit is not None and refit.number == number else None
-
-    def _is_intact(self, refit: KeptRefit) -> bool:
-        return self._store.artifacts.is_whole(refit.path, size=refit.size, sha256=refit.sha256)
 
 
 def _failure(job: FinalJob | FinalEnd, reason: str, hint: str) -> RunError:

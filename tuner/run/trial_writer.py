@@ -25,7 +25,7 @@ class TrialWriter:
     It decides nothing.
 
     Args:
-        store: Our tables and the artifact folder.
+        store: Our tables and the artifacts.
         record: The study.
         lease: The right to write it.
         recipe: The objective and the patience of a trial.
@@ -40,7 +40,7 @@ class TrialWriter:
 
     @property
     def artifacts(self) -> Path:
-        """The folder of models and checkpoints."""
+        """The folder of models and checkpoints on this machine."""
         return self._store.artifacts.folder
 
     def begin_run(self, workers: int) -> Run:
@@ -130,8 +130,8 @@ class TrialWriter:
 
     def _intact_checkpoint(self, number: int) -> CheckpointFile | None:
         for kept in self._store.checkpoints(self._study_id, number):  # the newest first
-            if self._store.artifacts.is_whole(kept.path, size=kept.size, sha256=kept.sha256):
-                return CheckpointFile(kept.epochs, self._store.artifacts.path(kept.path), kept.sha256, kept.size)
+            if path := self._store.artifacts.intact(kept):
+                return CheckpointFile(kept.epochs, path, kept.sha256, kept.size)
         return None
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import BinaryIO
 
 from tuner_storage import Store
-from tuner_storage.live import read_model_path
+from tuner_storage.artifacts import Artifacts
+from tuner_storage.copies import KeptModel
+from tuner_storage.live import read_model
 
 from tuner.dashboard.headers import POLICY
 from tuner.dashboard.wsgi import Environ, StartResponse, refuse
+from tuner.errors import StorageError
 
 PART = 256 * 1024  # bytes
 SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -22,11 +24,10 @@ def send_model(
 ) -> Iterable[bytes]:
     """Begin an answer with the model of a trial, and return its parts."""
     with store.database.read() as session:
-        relative = read_model_path(session, optuna_id, number)
-    path = store.artifacts.find(relative)
+        model = read_model(session, optuna_id, number)
     try:
-        file = _opened(path)
-    except OSError:
+        file = _opened(store.artifacts, model)
+    except (OSError, StorageError):
         return refuse(start_response, f"there is no model of trial {number}", HTTPStatus.NOT_FOUND)
     environ[POLICY] = SANDBOX
     headers = [
@@ -40,10 +41,10 @@ def send_model(
     return _Parts(file)
 
 
-def _opened(path: Path | None) -> BinaryIO:
-    if path is None:
+def _opened(artifacts: Artifacts, model: KeptModel | None) -> BinaryIO:
+    if model is None:
         raise FileNotFoundError
-    return path.open("rb")
+    return artifacts.path(model).open("rb")
 
 
 class _Parts:
