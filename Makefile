@@ -69,8 +69,8 @@ hashes: ## Write the versions of constraints.txt with the hashes of their files,
 	@test -n "$(UV)" || { echo "Error: this needs uv" >&2; echo "Hint:  pip install uv" >&2; exit 1; }
 	@"$(UV)" pip compile constraints.txt --universal --python-version 3.11 --no-deps --generate-hashes \
 	    $(PLAIN) --output-file constraints-hashes.txt
-	@"$(UV)" pip compile pyproject.toml --extra postgres --extra ray --constraint constraints.txt --python-platform linux \
-	    --python-version 3.11 --generate-hashes $(PLAIN) --output-file deploy/requirements.txt
+	@"$(UV)" pip compile pyproject.toml --extra postgres --extra ray --extra s3 --constraint constraints.txt \
+	    --python-platform linux --python-version 3.11 --generate-hashes $(PLAIN) --output-file deploy/requirements.txt
 	@echo hatchling | "$(UV)" pip compile - --constraint constraints.txt --python-platform linux \
 	    --python-version 3.11 --generate-hashes $(PLAIN) --output-file deploy/requirements-build.txt
 

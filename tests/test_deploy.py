@@ -32,7 +32,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines())
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 SCRIPTS = sorted(DEPLOY.glob("*.sh"))
-EXTRAS = ("postgres", "ray")  # of the image
+EXTRAS = ("postgres", "ray", "s3")  # of the image
 
 
 def pinned(file: str) -> dict[str, str]:
