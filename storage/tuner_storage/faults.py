@@ -25,6 +25,7 @@ _SERVER_HINTS = (  # the first one whose pattern is found in the message
     ("query_wait_timeout", "the pooler had no connection left: a run that starts takes three, see default_pool_size"),
     ("startup parameter", "the pooler takes no ?options=: set search_path for the role (docs/teams.md)"),
     ("statement pooling", "set pool_mode = transaction for this database"),
+    ("does not match host name", "write the name that the certificate has into the URL, if it is the right server"),
     ("certificate", "name that of the authority that signed the server's: ?sslmode=verify-full&sslrootcert=FILE"),
     ("authentication|password", "check user and password of the URL; a password can also stand in ~/.pgpass"),
     ("database.*does not exist", "make it on the server: createdb NAME"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -123,6 +124,19 @@ def test_an_address_without_a_cluster_is_refused() -> None:
     with pytest.raises(RunError, match=r"there is no Ray cluster at 127\.0\.0\.1:1: ") as caught:
         make_executor("ray", SETUP, Resources(address="127.0.0.1:1"))
     assert "ray start --head" in str(caught.value.hint)
+
+
+@needs_ray
+def test_without_a_folder_for_the_token_the_hint_names_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has no home."""
+
+    def refuse(**_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/.ray")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(RunError, match=r"no Ray cluster can be started on this machine: .* '/\.ray'") as caught:
+        make_executor("ray", SETUP, Resources())
+    assert "HOME and RAY_TMPDIR" in str(caught.value.hint)
 
 
 @pytest.mark.slow

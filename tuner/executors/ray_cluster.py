@@ -129,6 +129,11 @@ def _connect(address: str) -> None:
             ray.init(address=address, **settings)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         reason = str(error).strip().partition("\n")[0]
+        if address == LOCAL:
+            raise RunError(
+                f"no Ray cluster can be started on this machine: {reason}",
+                hint="it writes into ~/.ray and into /tmp/ray: HOME and RAY_TMPDIR name folders that you may write",
+            ) from None
         raise RunError(
             f"there is no Ray cluster at {address}: {reason}",
             hint="start one with `ray start --head`, or use --ray local for a cluster on this machine",
