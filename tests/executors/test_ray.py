@@ -139,6 +139,24 @@ def test_without_a_folder_for_the_token_the_hint_names_the_variables(monkeypatch
     assert "HOME and RAY_TMPDIR" in str(caught.value.hint)
 
 
+@needs_ray
+def test_others_cannot_read_the_token_of_a_new_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ray alone writes it with the permissions that the umask allows."""
+    token = tmp_path / ".ray" / "auth_token"
+
+    def write(**_: Any) -> None:
+        from ray._private.authentication.authentication_token_setup import generate_and_save_token
+
+        generate_and_save_token()
+        raise ConnectionError("enough")
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("ray.init", write)
+    with pytest.raises(RunError):
+        make_executor("ray", SETUP, Resources())
+    assert token.stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.slow
 @needs_ray
 class TestOnACluster:

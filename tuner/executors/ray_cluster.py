@@ -125,7 +125,7 @@ def _connect(address: str) -> None:
         settings |= {"num_cpus": available_cores(), "include_dashboard": False}
     try:
         _check_port(address)
-        with _without_secrets(), silenced():
+        with _without_secrets(), _private_files(), silenced():
             ray.init(address=address, **settings)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         reason = str(error).strip().partition("\n")[0]
@@ -145,6 +145,16 @@ def _check_port(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Keep what Ray writes from other users of this machine: it would let them read a new token."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
