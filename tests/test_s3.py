@@ -72,6 +72,7 @@ def test_a_study_leaves_the_objects_that_its_rows_name(
     assert [trial.state for trial in trials_of(home, recipe)] == ["complete"] * 3
     assert set(s3.objects(address)) == named(home)
     assert len(named(home)) == 2
+    assert json.loads(tuner(home, "study", "show", "small", "--json").stdout)["artifacts"] == str(address)
     assert {check.status for check in checks(locate(home=home)).values() if check.name != "data"} == {"ok"}
 
 

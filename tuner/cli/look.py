@@ -117,6 +117,8 @@ def best(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
 
 def _as_json(study: Study) -> dict[str, object]:
     """Return the summary, the lease, the changes of the environment and the recipe as plain data."""
+    from tuner_storage.artifact_places import place_of
+
     holder = study.holding()
     return {
         **study.summary().as_json(),
@@ -124,6 +126,7 @@ def _as_json(study: Study) -> dict[str, object]:
         "lease": None if holder is None else _times_as_text(asdict(holder)),
         "changes": {change.name: {"then": change.then, "now": change.now} for change in study.changes()},
         "devices": study.devices(),
+        "artifacts": place_of(study.location),
         "recipe": study.recipe.model_dump(mode="json"),
     }
 
@@ -131,6 +134,7 @@ def _as_json(study: Study) -> dict[str, object]:
 def _settings(study: Study) -> dict[str, object]:
     """Return the rows of the table of settings; rows that say nothing are left out."""
     from rich.filesize import decimal
+    from tuner_storage.artifact_places import place_of
 
     from tuner.config.kept import KEPT
     from tuner.report.text import duration
@@ -147,7 +151,7 @@ def _settings(study: Study) -> dict[str, object]:
         **({"learned from": ", ".join(sources)} if sources else {}),
         "run by": "nobody" if holder is None else str(holder),
         "last run": study.last_run(),
-        "models and checkpoints": decimal(summary.artifact_bytes),
+        "models and checkpoints": f"{decimal(summary.artifact_bytes)} in {place_of(study.location)}",
         **({"devices": ", ".join(devices)} if len(devices) > 1 else {}),
         **{change.name: f"{change.then} then, {change.now} now" for change in study.changes()},
     }
