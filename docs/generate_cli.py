@@ -28,7 +28,7 @@ Results go to stdout. Progress, errors and the next useful commands go to stderr
 | 0 | done |
 | 1 | the run failed, or a check found a difference or a problem |
 | 2 | wrong usage or input |
-| 3 | the database cannot be used |
+| 3 | the database, or artifacts in S3, cannot be used |
 | 129, 130, 143 | a run ended because the terminal was closed, by Ctrl-C, or by SIGTERM |
 
 If a command with `--json` fails, stdout holds one object, also for wrong usage:

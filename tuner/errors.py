@@ -44,7 +44,7 @@ class DataError(UsageError):
 
 
 class StorageError(TunerError):
-    """The database or the artifact folder cannot be used (exit code 3)."""
+    """The database or the artifacts cannot be used (exit code 3)."""
 
     exit_code = 3
 

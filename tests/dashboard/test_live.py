@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import event
-from tuner_storage import locate, open_store
+from tuner_storage import Location, locate, open_store
 
 from tests.dashboard.client import Answer, contents, send
 from tests.dashboard.conftest import SPACE, Finished, served
 from tests.recipes import small_recipe
 from tests.runs import rows, run_scripted
+from tests.s3_server import S3Server
 from tuner.cli.main import main
 from tuner.dashboard.live.app import LivePages
 from tuner.dashboard.live.pages import curve
@@ -151,6 +153,24 @@ def test_a_model_is_a_download_that_no_browser_runs(address: str, finished: Fini
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_a_model_in_s3_is_downloaded_from_another_machine(s3_location: Location, home: Path, s3: S3Server) -> None:
+    """The folder of the run is not needed. If the store is away, the answer says so, and the page stays."""
+    recipe = small_recipe(budget={"trials": 1, "epochs": 1})
+    run_scripted(home, recipe, location=s3_location)
+    shutil.rmtree(home / "artifacts")
+    ((sha256,),) = rows(home, "SELECT sha256 FROM tuner_model")
+    with served(Finished(home, recipe, "small")) as address:
+        assert hashlib.sha256(send(address, "GET /live/1/models/0").body).hexdigest() == sha256
+        shutil.rmtree(home / "artifacts")
+        s3.stop()
+        away = send(address, "GET /live/1/models/0")
+        page = send(address, "GET /live/1")
+        s3.start()
+
+    assert (away.status, page.status) == (503, 200)
+    assert b"cannot be reached" in away.body
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../studies.db", "study-00001/../../studies.db"])

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from tuner_storage import Store
 from tuner_storage.artifacts import Artifacts
 from tuner_storage.copies import KeptModel
+from tuner_storage.faults import ArtifactsAwayError
 from tuner_storage.live import read_model
 
 from tuner.dashboard.headers import POLICY
@@ -27,6 +28,8 @@ def send_model(
         model = read_model(session, optuna_id, number)
     try:
         file = _opened(store.artifacts, model)
+    except ArtifactsAwayError as error:
+        return refuse(start_response, str(error), HTTPStatus.SERVICE_UNAVAILABLE)
     except (OSError, StorageError):
         return refuse(start_response, f"there is no model of trial {number}", HTTPStatus.NOT_FOUND)
     environ[POLICY] = SANDBOX
