@@ -14,6 +14,7 @@ class IdleTrainer:
     """Reports the epochs of a job, and trains nothing."""
 
     device = "none"
+    bfloat16: bool | None = None
 
     def __init__(self, setup: TrainerSetup, threads: int | None) -> None:
         """Take the arguments of a trainer."""

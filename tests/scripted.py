@@ -63,6 +63,7 @@ class ScriptedTrainer:
 
     def __init__(self, setup: TrainerSetup, threads: int | None = None) -> None:
         self.device = "script"
+        self.bfloat16: bool | None = None
         self.threads = threads
         self._setup = setup
 

@@ -97,11 +97,21 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def has_bfloat16() -> bool:
+    """Return whether the CPU has instructions for products in bfloat16. If the system does not say, it has none."""
+    flags = {flag for name in ("flags", "Features") for flag in _cpu_field(name).split()}  # of x86 and of ARM
+    return not flags.isdisjoint({"amx_bf16", "avx512_bf16", "bf16"})
+
+
 def _cpu() -> str:
     """Return the model of the CPU, or its architecture if the system does not report a model."""
+    return _cpu_field("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_field(name: str) -> str:
+    """Return what the system says of the first core; empty if it does not."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, "") or platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")

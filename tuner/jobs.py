@@ -10,7 +10,7 @@ from typing import Literal
 
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Metric
-from tuner.config.tables import Start
+from tuner.config.tables import Precision, PrecisionSetting, Start
 from tuner.data.schema import DataSchema
 from tuner.evaluation.assessment import Assessment
 from tuner.evaluation.evaluation import Evaluation
@@ -53,7 +53,8 @@ class TrainerSetup:
     ``metric`` is the first objective, ``maximize`` its direction. ``fingerprint`` is that of the data when the run
     began; if it is ``None``, the data are not compared. ``schema`` is what the study stored
     of its data; if it is ``None``, it is made from the data as for a new study. ``rows`` is the folder of the rows of a
-    table: see :func:`tuner.data.training_rows.encoded_rows`.
+    table: see :func:`tuner.data.training_rows.encoded_rows`. Unless ``precision`` is ``float32``, a trainer measures
+    whether bfloat16 is faster; each job says in which precision it trains.
     """
 
     data: str
@@ -63,6 +64,7 @@ class TrainerSetup:
     metric: str
     maximize: bool
     device: str = "auto"
+    precision: PrecisionSetting = "float32"
     fingerprint: str | None = None
     schema: DataSchema | None = None
     rows: Path | None = None
@@ -114,7 +116,7 @@ class TrialJob:
     ``checkpoint`` is the state to continue from, if there is one. A new one is written after at least
     ``checkpoint_seconds`` of training: see :class:`tuner.training.checkpoint.Keeper`. ``rungs`` are the numbers of
     epochs after which the trial waits for an instruction. With ``latency``, the trainer also measures how long the
-    model takes for one row.
+    model takes for one row. ``precision`` is that of the study: see :mod:`tuner.training.products`.
     """
 
     number: int
@@ -128,6 +130,7 @@ class TrialJob:
     checkpoint_seconds: float = 2.0
     rungs: tuple[int, ...] = ()
     latency: bool = False
+    precision: Precision = "float32"
 
     def checkpoint_path(self, epochs: int) -> Path:
         """Return where the checkpoint after so many epochs is written."""
@@ -151,7 +154,7 @@ class RefitJob:
 
     ``epochs`` is how many epochs it trains: as many as the trial had after its best epoch. ``schedule_epochs`` is the
     length of the learning rate's schedule: the epochs that the trial was given. ``model_path`` is where the model is
-    written.
+    written. ``precision`` is that of the study.
     """
 
     number: int
@@ -160,6 +163,7 @@ class RefitJob:
     epochs: int
     schedule_epochs: int
     model_path: Path
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +193,13 @@ Job = TrialJob | FinalJob
 
 @dataclass(frozen=True, slots=True)
 class TrainerReady:
-    """A trainer has loaded its data, found its device and can take a job."""
+    """A trainer has loaded its data, found its device and can take a job.
+
+    ``bfloat16`` says whether bfloat16 is faster than float32 on the device; ``None`` if that was not measured.
+    """
 
     device: str
+    bfloat16: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,9 @@ class StoredStudy(NamedTuple):
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the study's last run."""
-        return parse_recipe(self.record.recipe, f"the snapshot of '{self.study.study_name}'")
+        """The recipe of the study's last run. Studies of older versions were trained in float32."""
+        raw = {"precision": "float32", **self.record.recipe}
+        return parse_recipe(raw, f"the snapshot of '{self.study.study_name}'")
 
     @property
     def assessment(self) -> Assessment | None:

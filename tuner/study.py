@@ -15,7 +15,7 @@ from tuner_storage import locate
 
 from tuner import studies
 from tuner.config.recipe import Recipe, TaskSetting
-from tuner.config.tables import by_table
+from tuner.config.tables import PrecisionSetting, by_table
 from tuner.data.schema import DataSchema
 from tuner.data.settle import undescribed
 from tuner.data.training_rows import encoded_rows
@@ -84,6 +84,7 @@ class Study(StudyReader):
         pruner: str | None = None,
         threshold: float | None = None,
         validation: float | None = None,
+        precision: PrecisionSetting | None = None,
         objectives: str | Sequence[str] | None = None,
         workers: int | None = None,
         device: Literal["auto", "cpu", "gpu"] = "auto",
@@ -131,6 +132,8 @@ class Study(StudyReader):
                 ``sha``, ``optuna-hyperband``, ``patient`` or ``threshold``.
             threshold: The ``threshold`` pruner prunes trials with a worse value than this.
             validation: Size of the validation split: a share of the training rows if below 1, else a number of rows.
+            precision: ``float32``, or ``bfloat16`` for the products of large layers in training. When the study begins,
+                ``auto`` becomes the faster one for images, and ``float32`` for all other data.
             objectives: Names of one to three objectives, such as ``"val_accuracy,parameters"`` or a list. See
                 :class:`tuner.config.objectives.Objective`.
             workers: Number of processes that train at the same time; ``None`` starts one per CPU core, at most 8.
@@ -164,7 +167,7 @@ class Study(StudyReader):
             trials=trials, epochs=epochs, timeout=timeout, retries=retries, trial_timeout=trial_timeout, target=target,
             plateau=plateau, max_parameters=max_parameters, learn_from=learn_from, seed=seed, confirm=confirm,
             seeds=seeds, refit=refit, ensemble=ensemble, sampler=sampler, pruner=pruner, threshold=threshold,
-            validation=validation, objectives=objectives,
+            validation=validation, precision=precision, objectives=objectives,
         )  # fmt: skip
         recipe = self.recipe.changed(**overrides)  # raises if a setting is wrong, before anything is created
         data = self.load_data(fresh=fresh)
@@ -316,6 +319,7 @@ class Study(StudyReader):
             metric=recipe.objective.metric,
             maximize=recipe.objective.maximize,
             device=device,
+            precision=recipe.precision,
             fingerprint=data.fingerprint,
             schema=schema,
             rows=rows,

@@ -157,7 +157,7 @@ executor.close()
     command = [sys.executable, str(script)] if how == "a file" else [sys.executable, "-"]
     done = subprocess.run(command, input=code, capture_output=True, text=True, timeout=DEADLINE, check=False)
 
-    assert (done.stdout, done.stderr) == ("[TrainerReady(device='script')]\n", "")
+    assert (done.stdout, done.stderr) == ("[TrainerReady(device='script', bfloat16=None)]\n", "")
 
 
 @pytest.mark.slow
@@ -194,7 +194,7 @@ executor.close()
     script.write_text(code)
     subprocess.run(f"{sys.executable} {script} <&- >&- 2>&-", shell=True, timeout=DEADLINE, check=False)  # noqa: S602
 
-    assert result.read_text() == "[TrainerReady(device='script')]"
+    assert result.read_text() == "[TrainerReady(device='script', bfloat16=None)]"
 
 
 @pytest.mark.slow

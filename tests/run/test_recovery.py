@@ -12,6 +12,7 @@ from tests.runs import Recorder, rows, run_scripted, trials_of
 from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.run.incumbents import Incumbents
+from tuner.run.precision import StudyPrecision
 from tuner.run.recovery import recover
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
@@ -71,7 +72,9 @@ def test_a_new_run_ranks_earlier_trials_and_knows_how_long_they_took(home: Path)
     ):
         ask_tell = AskTell(stored.study, recipe)
         incumbents = Incumbents(recipe, ask_tell.state)
-        recover(ask_tell, TrialWriter(stored.store, stored.record, lease, recipe), incumbents)
+        recover(
+            ask_tell, TrialWriter(stored.store, stored.record, lease, recipe, StudyPrecision("float32")), incumbents
+        )
 
     assert incumbents.best() == (best.number, best.value)
     assert incumbents.seconds_of_best() == [best.seconds]

@@ -162,6 +162,12 @@ machine_options = cloup.option_group(
         "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where to train."
     ),
     click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        help="Of the products of large layers in training. auto measures which is faster for images, and keeps float32 "
+        "for all other data.  [default: auto]",
+    ),
+    click.option(
         "--executor",
         metavar="NAME",
         default="local",

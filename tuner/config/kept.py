@@ -56,6 +56,10 @@ class KeptSetting:
         names = {**before.space, **now.space}
         return ", ".join(name for name in names if before.space.get(name) != now.space.get(name))
 
+    def is_open(self, recipe: Recipe) -> bool:
+        """Return whether a recipe leaves the setting to the study that exists."""
+        return self.name == "precision" and recipe.precision == "auto"
+
     def is_set_by(self, overrides: Mapping[str, Mapping[str, object]]) -> bool:
         """Return whether the settings of a run set it: see :meth:`tuner.config.recipe.Recipe.changed`."""
         if self.name == "objective":
@@ -67,6 +71,7 @@ KEPT = (
     KeptSetting("table", "recipe", None, fixed=True),
     KeptSetting("validation", "recipe", "--validation", fixed=True),
     KeptSetting("split_seed", "recipe", None, fixed=True),
+    KeptSetting("precision", "recipe", "--precision", fixed=True),
     KeptSetting("objective", "recipe", "--objectives", fixed=True),
     KeptSetting("space", "recipe", None, fixed=True),
     KeptSetting("learn_from", "search", "--from", fixed=True),
@@ -108,12 +113,13 @@ def continuing(recipe: Recipe, before: Recipe, overrides: Mapping[str, Mapping[s
     raw, old = recipe.model_dump(mode="json"), before.model_dump(mode="json")
     not_taken = []
     for setting in KEPT:
-        if setting.is_set_by(overrides) or (setting.fixed and setting.option is None):
+        is_set = setting.is_set_by(overrides) and not setting.is_open(recipe)
+        if is_set or (setting.fixed and setting.option is None):
             continue
         if setting.name == "objective" and not _may_keep(recipe.objective, before.objective):
             continue
         now, then = (tables if setting.table == "recipe" else tables[setting.table] for tables in (raw, old))
-        if now[setting.name] != then[setting.name]:
+        if now[setting.name] != then[setting.name] and not setting.is_open(recipe):
             not_taken.append(setting)
         now[setting.name] = then[setting.name]
     own = [start for start in raw["start"] if start["origin"] is None]
@@ -129,7 +135,8 @@ def _may_keep(objective: Objective, before: Objective) -> bool:
 
 def changed_settings(recipe: Recipe, before: Recipe) -> list[KeptSetting]:
     """Return the fixed settings in which two recipes differ."""
-    return [setting for setting in KEPT if setting.fixed and setting.of(recipe) != setting.of(before)]
+    fixed = [setting for setting in KEPT if setting.fixed and not setting.is_open(recipe)]
+    return [setting for setting in fixed if setting.of(recipe) != setting.of(before)]
 
 
 def describe_not_taken(name: str, recipe: Recipe, before: Recipe, not_taken: Sequence[KeptSetting]) -> str:

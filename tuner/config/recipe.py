@@ -16,7 +16,7 @@ from tuner.config.objectives import Objective, with_objective
 from tuner.config.parsing import flat, parse_entry
 from tuner.config.space import MAX_GRID, SMALLER_GRID, SearchSpace
 from tuner.config.table_settings import TableSettings
-from tuner.config.tables import Budget, SamplerName, Search, Start, Table, Winner
+from tuner.config.tables import Budget, PrecisionSetting, SamplerName, Search, Start, Table, Winner
 from tuner.config.validation_messages import explain
 from tuner.errors import RecipeError
 from tuner.records import ParamValue
@@ -35,6 +35,8 @@ class Recipe(Table):
         table: The target and the columns, if the data are a table.
         validation: Size of the validation split: a share of the training rows if below 1, else a number of rows.
         split_seed: Seed with which the validation rows are drawn, or ``last`` to take the last rows of the data set.
+        precision: Precision of the products of matrices in training: see :mod:`tuner.training.products`. ``auto`` is
+            replaced when the study begins.
         objective: What trials are compared by.
         budget: The limits of a study, a run and a trial.
         search: The sampler and the pruner.
@@ -50,6 +52,7 @@ class Recipe(Table):
     table: TableSettings | None = None
     validation: Number = Field(default=0.2, gt=0)
     split_seed: Annotated[Integer, Field(ge=0)] | Literal["last"] = 0
+    precision: PrecisionSetting = "auto"
     objective: Objective = Objective()
     budget: Budget = Budget()
     search: Search = Search()

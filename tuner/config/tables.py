@@ -15,6 +15,8 @@ SamplerName = Literal["auto", "tpe", "gp", "random", "qmc", "cmaes", "grid", "ns
 PrunerName = Literal[
     "asha", "hyperband", "none", "median", "percentile", "sha", "optuna-hyperband", "patient", "threshold"
 ]
+Precision = Literal["float32", "bfloat16"]
+PrecisionSetting = Literal["auto"] | Precision
 PAUSING_PRUNERS: frozenset[PrunerName] = frozenset({"asha", "hyperband"})  # ours; the others are Optuna's
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -153,6 +155,7 @@ class Start(Table):
 
 _TABLE_OF = {
     "validation": "recipe",
+    "precision": "recipe",
     **dict.fromkeys(Budget.model_fields, "budget"),
     **dict.fromkeys(Search.model_fields, "search"),
     **dict.fromkeys(Winner.model_fields, "winner"),
@@ -173,7 +176,7 @@ def by_table(
     Args:
         learn_from: See :class:`Search`.
         objectives: See :func:`tuner.config.objectives.objective_table`.
-        **settings: Any setting of :class:`Budget`, :class:`Search` and :class:`Winner`, and ``validation``.
+        **settings: Any setting of :class:`Budget`, :class:`Search` and :class:`Winner`; ``validation``, ``precision``.
 
     Returns:
         The arguments of :meth:`tuner.config.recipe.Recipe.changed`.

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 
 class TrainerLike(Protocol):
-    """Does one job after the other. The implementation with Keras is :class:`tuner.training.trainer.Trainer`."""
+    """Does one job after the other. The implementation with Keras is :class:`tuner.training.trainer.Trainer`.
+
+    Attributes:
+        device: Name of the device, for people.
+        bfloat16: Whether bfloat16 is faster there: see :class:`tuner.jobs.TrainerReady`.
+    """
 
     device: str
+    bfloat16: bool | None
 
     def execute(self, job: Job, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> End:
         """Do one job. An error in it becomes part of the result, not an exception."""

@@ -100,7 +100,7 @@ class InlineExecutor:
 
     def _work_until_closed(self) -> None:
         trainer = self._make_trainer(self._setup, None)
-        self._events.put(TrainerReady(trainer.device))
+        self._events.put(TrainerReady(trainer.device, trainer.bfloat16))
         while (job := self._jobs.get()) is not None and not self._closing:
             number = job.number
             self._events.put(trainer.execute(job, self._report, lambda _wait: self._instruction(number)))  # noqa: B023

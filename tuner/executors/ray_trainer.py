@@ -90,7 +90,7 @@ class RayTrainer:
             traceback.print_exc()
             self._send(unavailable(error))
             return
-        self._send(TrainerReady(placed(trainer.device, node=socket.gethostname())))
+        self._send(TrainerReady(placed(trainer.device, node=socket.gethostname()), trainer.bfloat16))
         with tempfile.TemporaryDirectory(prefix="tuner-ray-") as folder:
             while True:
                 self._execute(trainer, self._inbox.jobs.get(), Path(folder))

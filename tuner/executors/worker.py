@@ -62,7 +62,7 @@ def work(connection: Connection) -> None:
         traceback.print_exc()
         send(unavailable(error))
         return
-    send(TrainerReady(placed(trainer.device, gpu=start.gpu)))
+    send(TrainerReady(placed(trainer.device, gpu=start.gpu), trainer.bfloat16))
     while True:
         job = inbox.jobs.get()
         number = job.number

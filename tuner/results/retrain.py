@@ -15,6 +15,7 @@ from tuner import studies
 from tuner.command_line import command
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Objective
+from tuner.config.tables import Precision
 from tuner.errors import DataError, RunError, UsageError
 from tuner.executors import Executor
 from tuner.executors.devices import kind_of
@@ -48,6 +49,7 @@ class FinishedTrial:
         trial: Its result.
         data: Name of the data set.
         objective: The objective of the study.
+        precision: The precision of the study.
         seed: The seed that it was trained with.
         epochs: The maximum number of epochs. A learning rate schedule covers all of them.
         curve: The metrics of each finished epoch.
@@ -61,6 +63,7 @@ class FinishedTrial:
     trial: TrialResult
     data: str
     objective: Objective
+    precision: Precision
     seed: int
     epochs: int
     curve: Sequence[Metrics]
@@ -137,6 +140,7 @@ def read_finished(stored: studies.StoredStudy, trial: TrialResult) -> FinishedTr
         trial=trial,
         data=recipe.data,
         objective=recipe.objective,
+        precision="bfloat16" if recipe.precision == "bfloat16" else "float32",
         seed=int(attrs.get("seed", trial_seed(recipe.search.seed, number))),
         epochs=max(int(epochs), len(curve)),
         curve=curve,
@@ -188,6 +192,7 @@ def _train(finished: FinishedTrial, executor: Executor, folder: Path, on_epoch: 
         model_path=folder / "model.keras",
         checkpoint_seconds=math.inf,
         rungs=(len(finished.curve),),  # so that the trainer waits there, and trains no further epoch
+        precision=finished.precision,
     )
     last = Instruction.COMPLETE if finished.trial.state == "complete" else Instruction.PRUNE
     curve: list[Metrics] = []

@@ -8,10 +8,12 @@ from optuna.trial import FrozenTrial
 from tuner_storage.lease import Lease
 
 from tuner.config.recipe import Recipe
+from tuner.config.tables import Precision
 from tuner.executors import Executor
 from tuner.run.coordinator import Coordinator
 from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
+from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Progress
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
@@ -46,15 +48,22 @@ def build_coordinator(
     """
     ask_tell = AskTell(stored.study, recipe, weights=weights, foreign=foreign)
     incumbents = Incumbents(recipe, ask_tell.state)
+
+    def keep(chosen: Precision) -> None:
+        settled = recipe.model_copy(update={"precision": chosen})
+        stored.store.change_recipe(stored.record.id, settled.model_dump(mode="json"))
+
+    precision = StudyPrecision(recipe.precision, keep)
     return Coordinator(
         stored.study.study_name,
         recipe,
         ask_tell=ask_tell,
-        writer=TrialWriter(stored.store, stored.record, lease, recipe),
-        final_jobs=FinalJobs(stored, ask_tell, incumbents, recipe),
+        writer=TrialWriter(stored.store, stored.record, lease, recipe, precision),
+        final_jobs=FinalJobs(stored, ask_tell, incumbents, recipe, precision),
         incumbents=incumbents,
         lease=lease,
         executor=executor,
+        precision=precision,
         progress=progress,
         stop_requested=stop_requested,
         decorate=decorate,

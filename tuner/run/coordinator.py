@@ -17,6 +17,7 @@ from tuner.run.attempts import AttemptLimits
 from tuner.run.failures import Failures
 from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
+from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Progress
 from tuner.run.recovery import recover
 from tuner.run.run_view import ViewBuilder
@@ -48,6 +49,7 @@ class Coordinator:
         incumbents: Ranks the complete trials.
         lease: The right to run the study.
         executor: Runs the jobs.
+        precision: The precision of the study.
         progress: Shows the run.
         stop_requested: Called in every turn; returns why to stop at once, or ``None``.
         decorate: Updates what the dashboard shows. It is called now and then: see :mod:`tuner.run.upkeep`.
@@ -67,6 +69,7 @@ class Coordinator:
         incumbents: Incumbents,
         lease: Lease,
         executor: Executor,
+        precision: StudyPrecision,
         progress: Progress,
         stop_requested: Callable[[], str | None],
         decorate: Callable[[], None],
@@ -104,6 +107,7 @@ class Coordinator:
             failures=self._failures,
             view=self._view,
             timing=self._timing,
+            precision=precision,
             heartbeat=self._heartbeat,
         )
         self._upkeep = Upkeep(decorate, lambda: self.queue.counts().ended)

@@ -12,6 +12,7 @@ from tuner.config.recipe import Recipe
 from tuner.errors import RunError
 from tuner.jobs import AssessEnd, AssessJob, Candidate, FinalEnd, FinalJob, RefitEnd, RefitJob, TestJob
 from tuner.run.incumbents import Incumbents
+from tuner.run.precision import StudyPrecision
 from tuner.search.ask_tell import AskTell
 from tuner.studies import StoredStudy
 
@@ -24,9 +25,17 @@ class FinalJobs:
         ask_tell: What each trial trained.
         incumbents: The winner.
         recipe: Whether the winner is refitted.
+        precision: The precision of a refit.
     """
 
-    def __init__(self, stored: StoredStudy, ask_tell: AskTell, incumbents: Incumbents, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        stored: StoredStudy,
+        ask_tell: AskTell,
+        incumbents: Incumbents,
+        recipe: Recipe,
+        precision: StudyPrecision,
+    ) -> None:
         self._name = stored.study.study_name
         self._store = persistent(stored.store)
         self._study_id = stored.record.id
@@ -35,6 +44,7 @@ class FinalJobs:
         self._requested = recipe.winner.refit
         self._most = recipe.winner.ensemble
         self._metric = recipe.objective.metric
+        self._precision = precision
 
     def refit_job(self) -> RefitJob | None:
         """Return the job that refits the winner; ``None`` if no refit is requested or an intact one exists.
@@ -56,6 +66,7 @@ class FinalJobs:
             epochs=round(fmean(best_epochs)),
             schedule_epochs=spec.epochs,
             model_path=self._store.artifacts.refit_path(self._study_id, number),
+            precision=self._precision.of_jobs,
         )
 
     def test_jobs(self, *, test_all: bool = False) -> list[TestJob]:

@@ -24,6 +24,7 @@ from tuner.run.build import build_coordinator
 from tuner.run.check import check_metric
 from tuner.run.disk_space import disk_space
 from tuner.run.estimate import plan_run
+from tuner.run.precision import possible_precision
 from tuner.run.progress import Progress
 from tuner.run.refusal import Overrides, refuse_changes
 from tuner.search import warm_start
@@ -97,7 +98,8 @@ def prepare(
     check_metric(recipe, settled.schema)
     check_starts(recipe, weights)
     check_sampler(recipe)
-    recipe = recipe.model_copy(update={"data": path_of(recipe.data, data)})
+    precision = possible_precision(recipe.precision, settled.schema)
+    recipe = recipe.model_copy(update={"data": path_of(recipe.data, data), "precision": precision})
     return PreparedRun(recipe, weights, warm, settled)
 
 

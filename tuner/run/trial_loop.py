@@ -35,6 +35,7 @@ from tuner.records import Outcome
 from tuner.run.attempts import AttemptLimits
 from tuner.run.failures import Failures
 from tuner.run.incumbents import Incumbents
+from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Ended
 from tuner.run.run_view import ViewBuilder
 from tuner.run.timing import Timing
@@ -58,6 +59,7 @@ class TrialLoop:
         failures: Decides when failed trials end the search.
         view: Shows the run.
         timing: Adds up where the seconds go.
+        precision: Chosen when the first trainer is ready.
         heartbeat: Called in every turn of the loop. It looks for requests to stop and records them in the state.
 
     Attributes:
@@ -76,6 +78,7 @@ class TrialLoop:
         failures: Failures,
         view: ViewBuilder,
         timing: Timing,
+        precision: StudyPrecision,
         heartbeat: Callable[[], None],
     ) -> None:
         self._recipe = recipe
@@ -89,6 +92,7 @@ class TrialLoop:
         self._view = view
         self._timing = timing
         self._clock: Clock = timing.coordinator
+        self._precision = precision
         self._heartbeat = heartbeat
         self._stopping = False
         self._completed_early: int | None = None
@@ -141,6 +145,7 @@ class TrialLoop:
             self._attempt_ended(event)
         elif isinstance(event, TrainerReady):
             self.device = event.device
+            self._precision.trainer_ready(event)
             self._timing.ready()
             self._limits.worker_ready()
         elif isinstance(event, WorkerLost):

@@ -17,6 +17,7 @@ from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
 from tuner.jobs import CheckpointFile, EpochEnd, TrialEnd, TrialJob, TrialSpec
 from tuner.records import Outcome
+from tuner.run.precision import StudyPrecision
 
 
 class TrialWriter:
@@ -29,13 +30,17 @@ class TrialWriter:
         record: The study.
         lease: The right to write it.
         recipe: The objective and the patience of a trial.
+        precision: The precision of a trial.
     """
 
-    def __init__(self, store: Store, record: StudyRecord, lease: Lease, recipe: Recipe) -> None:
+    def __init__(
+        self, store: Store, record: StudyRecord, lease: Lease, recipe: Recipe, precision: StudyPrecision
+    ) -> None:
         self._store = persistent(store)
         self._study_id = record.id
         self._lease = lease
         self._recipe = recipe
+        self._precision = precision
         self._earlier: dict[int, list[dict[str, float]]] = {}  # epochs before the checkpoint of a running attempt
 
     @property
@@ -72,6 +77,7 @@ class TrialWriter:
             checkpoint=checkpoint,
             rungs=spec.rungs,
             latency=LATENCY in self._recipe.objective.names,
+            precision=self._precision.of_jobs,
         )
         return job, [epoch[self._recipe.objective.metric] for epoch in earlier]
 

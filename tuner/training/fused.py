@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -18,16 +19,17 @@ import numpy.typing as npt
 
 from tuner.clock import Clock
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.config.tables import Precision
 from tuner.data.schema import DataSchema
 from tuner.errors import RunError
 from tuner.records import Metrics
 from tuner.tables.features import prepare
 from tuner.training.checkpoint import Arrays, State
 from tuner.training.parts import Parts
-from tuner.training.rows import EVALUATION_BATCH, Rows, order_of, orders
+from tuner.training.rows import EVALUATION_BATCH, Rows, converted, order_of, orders
 from tuner.training.scaling import Scaling
 from tuner.training.schedules import flat_cos
-from tuner.training.structure import Settings, Structure
+from tuner.training.structure import Settings, Structure, in_bfloat16
 from tuner.training.targets import class_weights
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         callbacks: Sequence[keras.callbacks.Callback] = (),
         clock: Clock | None = None,
         state: State | None = None,
+        precision: Precision = "float32",
     ) -> keras.callbacks.History:
         """Train the model, with one program call per epoch and one per validation.
 
@@ -72,6 +75,8 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
             callbacks: Keras callbacks. Their methods for single batches are not called.
             clock: Measures the time of each phase.
             state: State to continue from; ``None`` starts with the model's own weights.
+            precision: Precision of the products of large layers in training: see :mod:`tuner.training.products`.
+                Everything else is float32, validation too.
         """
         from tuner.training.program import program_of
 
@@ -79,7 +84,10 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         train = _flat(train)
         validation = _flat(validation) if validation else None
         parts = self.parts
-        program = program_of(Structure.of(hp, parts.schema), train[0].device)
+        structure = Structure.of(hp, parts.schema, precision)
+        train = converted(train, structure.dtype)
+        validation = converted(validation, structure.dtype) if validation else None
+        program = program_of(structure, train[0].device)
         y = train[1].numpy()
         if parts.target is not None:
             train = train[0], program.targets(parts.target.standardise(y))
@@ -185,10 +193,15 @@ def _flat(rows: Rows) -> Rows:
 
 
 class JaxFused(keras.Model):  # type: ignore[misc]
-    """An MLP that trains an epoch as a ``jax.lax.scan``. Keras does not copy the rows for each epoch."""
+    """An MLP that trains an epoch as a ``jax.lax.scan``. Keras does not copy the rows for each epoch.
+
+    Attributes:
+        short_layers: The layers that are trained in bfloat16.
+    """
 
     parts: Parts
     steps: int
+    short_layers: Sequence[keras.layers.Dense] = ()
     traced = True
 
     def fit_rows(
@@ -202,6 +215,7 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         callbacks: Sequence[keras.callbacks.Callback] = (),
         clock: Clock | None = None,
         state: State | None = None,
+        precision: Precision = "float32",
     ) -> keras.callbacks.History:
         """Train with Keras' ``fit``. The arguments are those of :meth:`TensorFlowFused.fit_rows`.
 
@@ -211,6 +225,8 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         refuse_on_jax(hp, self.parts.schema)
         self._build_all(train)
         self.train_batch = hp.batch_size
+        shorts = in_bfloat16(hp, self.parts.schema, precision)
+        self.short_layers = [dense for (dense, _), short in zip(self.parts.dense, shorts, strict=False) if short]
         first = 0
         if state is not None:
             first = state.epochs
@@ -254,7 +270,8 @@ class JaxFused(keras.Model):  # type: ignore[misc]
 
     def train_step(self, state: Any, data: Any) -> Any:
         """Train one epoch; ``data`` holds inputs, labels and the order of the rows."""
-        return self._loop(super().train_step, state, data, self.train_batch)
+        with _in_bfloat16(self.short_layers):
+            return self._loop(super().train_step, state, data, self.train_batch)
 
     def test_step(self, state: Any, data: Any) -> Any:
         """Evaluate all rows; ``data`` holds inputs, labels and the order of the rows."""
@@ -278,6 +295,19 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         if whole < order.size:
             state, logs = body(state, order[whole:])
         return logs, state
+
+
+@contextmanager
+def _in_bfloat16(layers: Sequence[keras.layers.Dense]) -> Iterator[None]:
+    """Compute dense layers in bfloat16 inside the block, their biases too. Their weights stay float32."""
+    before = [layer.dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+        yield
+    finally:
+        for layer, policy in zip(layers, before, strict=True):
+            layer.dtype_policy = policy
 
 
 def refuse_on_jax(hp: Hyperparameters, schema: DataSchema) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tuner.tables.inputs import UNSEEN
 from tuner.training.activations import activate
 from tuner.training.masks import is_kept
+from tuner.training.products import rounded_product, scaled_product
 from tuner.training.rates import Role
 from tuner.training.structure import TableStructure
 
@@ -28,9 +29,23 @@ def unshaped(rank: int) -> Any:
 
 
 class Dense:
-    """A dense layer with its activation. With ``batch_norm``, batch normalisation replaces the bias."""
+    """A dense layer with its activation.
 
-    def __init__(self, activation: str | None = None, *, batch_norm: bool = False, parametric: bool = False) -> None:
+    Args:
+        activation: Name of the activation function; ``None`` for none.
+        batch_norm: Whether batch normalisation replaces the bias.
+        parametric: Whether the activation is parametric.
+        bfloat16: Whether training multiplies in bfloat16: see :mod:`tuner.training.products`.
+    """
+
+    def __init__(
+        self,
+        activation: str | None = None,
+        *,
+        batch_norm: bool = False,
+        parametric: bool = False,
+        bfloat16: bool = False,
+    ) -> None:
         self.kernel = unshaped(2)
         self.offset = unshaped(1)
         self.scale: Any = unshaped(1) if batch_norm else None
@@ -38,6 +53,7 @@ class Dense:
         self.variance: Any = unshaped(1) if batch_norm else None
         self.alpha: Any = unshaped(1) if parametric else None
         self._activation = activation
+        self._bfloat16 = bfloat16
 
     @property
     def trainable(self) -> list[Weight]:
@@ -52,13 +68,23 @@ class Dense:
         variables = [self.kernel, self.scale, self.offset, self.mean, self.variance, self.alpha]
         return [variable for variable in variables if variable is not None]
 
-    def __call__(self, x: Any, *, training: bool) -> Any:
-        """Map ``(batch, in)`` to ``(batch, out)``. Training also updates the running mean and variance."""
-        x = self._linear(x, training=training)
+    def __call__(self, x: Any, *, training: bool, factor: Any = None) -> Any:
+        """Map ``(batch, in)`` to ``(batch, out)``. Training also updates the running mean and variance.
+
+        Args:
+            x: The inputs: float32, or raw inputs if there is a factor.
+            training: Whether this is a training step.
+            factor: Scale of raw inputs, shape ``(1,)``.
+        """
+        x = self._linear(self._product(x, factor, training=training), training=training)
         return x if self._activation is None else activate(self._activation, x, self.alpha)
 
+    def _product(self, x: Any, factor: Any, *, training: bool) -> Any:
+        if factor is not None:
+            return scaled_product(x, self.kernel, factor)
+        return rounded_product(x, self.kernel) if self._bfloat16 and training else tf.matmul(x, self.kernel)
+
     def _linear(self, x: Any, *, training: bool) -> Any:
-        x = tf.matmul(x, self.kernel)
         if self.scale is None:
             return tf.nn.bias_add(x, self.offset)
         if not training:

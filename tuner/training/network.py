@@ -26,8 +26,13 @@ class Network:
         self._table = TableLayer(structure.table) if structure.table else None
         self._scale = InputScale() if structure.input_scale else None
         self._hidden = [
-            Dense(structure.activation, batch_norm=structure.batch_norm, parametric=structure.parametric)
-            for _ in range(structure.layers)
+            Dense(
+                structure.activation,
+                batch_norm=structure.batch_norm,
+                parametric=structure.parametric,
+                bfloat16=structure.bfloat16[i],
+            )
+            for i in range(structure.layers)
         ]
         self._outputs = Dense()
         layers = [layer for layer in (self._table, self._scale, *self._hidden, self._outputs) if layer is not None]
@@ -41,8 +46,9 @@ class Network:
         """
         training = settings is not None
         seed = settings["seed"] if settings else None
+        raw = training and self._structure.reads_raw
         if self._table is None:
-            x = self._scaled(x, preprocessing)
+            x = x if raw else self._scaled(x, preprocessing)
         else:
             x = self._table(x, preprocessing, (seed, step, _UNSEEN_KEY) if training else None)
         if settings and self._structure.input_dropout:
@@ -50,7 +56,7 @@ class Network:
         if self._scale is not None:
             x = self._scale(x)
         for i, layer in enumerate(self._hidden):
-            x = layer(x, training=training)
+            x = layer(x, training=training, factor=preprocessing["factor"] if raw and i == 0 else None)
             if settings and self._structure.dropout:
                 x = drop(x, settings["dropout"], (seed, step, i + 1))
         return self._outputs(x, training=training)

@@ -52,9 +52,8 @@ def refit(
     hp = job.hyperparameters
     model, predictor = build_for(schema, hp, x, epochs=job.schedule_epochs, seed=job.seed)
     watch = _Watch(job, on_epoch, instruction)
-    model.fit_rows(
-        hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=[watch, *plateau_callbacks(hp, monitor="loss")]
-    )
+    callbacks = [watch, *plateau_callbacks(hp, monitor="loss")]
+    model.fit_rows(hp, (x, y), None, epochs=job.epochs, seed=job.seed, callbacks=callbacks, precision=job.precision)
     model_file = None
     if watch.reason is None:
         model_file = save_model(predictor, job.model_path, pack(model.outputs_of(sample)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.config.tables import Precision
 from tuner.data.schema import DataSchema
 from tuner.tables.inputs import TableInput
 from tuner.tasks.base import Loss
+from tuner.training.rows import row_type
+
+# Of the products that are worth their conversions to bfloat16, by benchmarks/README.md.
+SMALLEST_SIDE, SMALLEST_PRODUCT = 64, 2**21
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class Structure:
     """The part of a configuration that decides which operations a training step has.
 
     Trials of the same structure share a program. Their widths, rates, batch sizes and seeds can differ. If a dropout
-    rate or the weight decay is 0, the program has no operations for it.
+    rate or the weight decay is 0, the program has no operations for it. ``bfloat16`` says of each hidden layer whether
+    training multiplies in bfloat16; the outputs, whose products are small, never do.
     """
 
     dtype: str
@@ -68,12 +75,13 @@ class Structure:
     max_norm: bool
     clip_norm: bool
     class_weight: bool
+    bfloat16: tuple[bool, ...]
 
     @classmethod
-    def of(cls, hp: Hyperparameters, schema: DataSchema) -> Self:
-        """Return the structure of a configuration for a data set."""
+    def of(cls, hp: Hyperparameters, schema: DataSchema, precision: Precision = "float32") -> Self:
+        """Return the structure of a configuration for a data set, trained in a precision."""
         return cls(
-            dtype=schema.dtype,
+            dtype=row_type(schema.dtype, precision),
             standardised=schema.standard is not None,
             table=TableStructure.of(hp, schema.table) if schema.table else None,
             loss=schema.task.loss,
@@ -96,7 +104,23 @@ class Structure:
             max_norm=hp.max_norm > 0 and hp.layers > 0,
             clip_norm=hp.clip_norm > 0,
             class_weight=hp.class_weight != "none" and schema.numeric is None,
+            bfloat16=in_bfloat16(hp, schema, precision),
         )
+
+    @property
+    def reads_raw(self) -> bool:
+        """Whether the first layer multiplies raw inputs in training, and scales the products instead."""
+        changes_inputs = self.standardised or self.input_dropout or self.input_scale
+        return self.dtype == "bfloat16" and self.bfloat16[:1] == (True,) and not changes_inputs
+
+
+def in_bfloat16(hp: Hyperparameters, schema: DataSchema, precision: Precision) -> tuple[bool, ...]:
+    """Return for each hidden layer whether faster products are worth the conversions of their factors."""
+    if precision == "float32":
+        return (False,) * hp.layers
+    inputs = schema.table.features if schema.table else math.prod(schema.shape)
+    sides = [(hp.batch_size, size, units) for size, units in zip((inputs, *hp.hidden), hp.hidden, strict=False)]
+    return tuple(min(three) >= SMALLEST_SIDE and math.prod(three) >= SMALLEST_PRODUCT for three in sides)
 
 
 @dataclass(frozen=True)

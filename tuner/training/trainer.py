@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuner.clock import Clock
+from tuner.config.tables import Precision
 from tuner.data.schema import DataSchema
 from tuner.data.settle import pack, spread
 from tuner.data.training_rows import TrainingRows
@@ -56,6 +57,7 @@ class Trainer:
 
     Attributes:
         device: Name of the device, for people.
+        bfloat16: Whether bfloat16 is faster there; ``None`` if all trials train in float32.
 
     Raises:
         TunerError: If the data or the device is missing.
@@ -68,6 +70,7 @@ class Trainer:
         self._setup = setup
         self._rows, self._schema = load_rows(setup) if given is None else given
         rows = self._rows
+        from tuner.training.precision import bfloat16_is_faster
         from tuner.training.rows import place
 
         x, y, train, validation = rows.prepared, rows.y_train, rows.train, rows.validation
@@ -75,6 +78,7 @@ class Trainer:
         with ready_keras(setup.device):
             self._train = place(x[train], y[train])
             self._validation = place(x[validation], y[validation])
+            self.bfloat16 = None if setup.precision == "float32" else bfloat16_is_faster(self.device)
         # The import of TensorFlow creates a million objects that are never freed. Without freeze(), each garbage
         # collection after a trial would check them and take 0.2 s.
         gc.collect()
@@ -93,6 +97,7 @@ class Trainer:
                 return self.test(job)
             if isinstance(job, AssessJob):
                 return self.assess(job)
+            self._convert_rows(job.precision)
             if isinstance(job, RefitJob):
                 return self.refit(job, on_epoch, instruction)
             return self.train(job, on_epoch, instruction)
@@ -149,6 +154,13 @@ class Trainer:
             return AssessEnd(job.number, reason=_describe(error))
         return AssessEnd(job.number, assessment, seconds=time.monotonic() - began)
 
+    def _convert_rows(self, precision: Precision) -> None:
+        """Give the rows the type that jobs of a precision read: once, since a study has one precision."""
+        from tuner.training.rows import converted, row_type
+
+        dtype = row_type(self._schema.dtype, precision)
+        self._train, self._validation = (converted(rows, dtype) for rows in (self._train, self._validation))
+
     def _train_trial(
         self, job: TrialJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction, clock: Clock
     ) -> TrialEnd:
@@ -183,6 +195,7 @@ class Trainer:
             callbacks=[best, reporter, *plateau_callbacks(hp, history)],
             clock=clock,
             state=state,
+            precision=job.precision,
         )
         outcome = Outcome.FAILED if reporter.broken else _outcome(reporter.ended_by, len(reporter.epochs), job.epochs)
         with clock("save"):
