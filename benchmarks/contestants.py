@@ -78,8 +78,10 @@ def read_rows(data: str, folder: Path | None, validation: int) -> tuple[Any, Any
     return x[train], dataset.y_train[train], x[held], dataset.y_train[held]
 
 
-def run_tuner(task: Task, folder: Path | None, workers: int | None, executor: str = "local") -> Outcome:
-    """Run the grid through the public API with an executor."""
+def run_tuner(
+    task: Task, folder: Path | None, workers: int | None, executor: str = "local", precision: Any = "auto"
+) -> Outcome:
+    """Run the grid through the public API with an executor, in a precision."""
     from tuner_storage import locate
 
     from tuner.config.recipe import parse_recipe
@@ -133,7 +135,7 @@ def run_tuner(task: Task, folder: Path | None, workers: int | None, executor: st
     clock = Clock()
     with tempfile.TemporaryDirectory() as home:
         study = Study("throughput", recipe, locate(home=Path(home)), folder)
-        study.run(workers=workers, progress=clock, executor=executor)
+        study.run(workers=workers, progress=clock, executor=executor, precision=precision)
         return Outcome(clock.last - clock.first, [trial.metrics["val_accuracy"] for trial in study.trials()])
 
 

@@ -1,6 +1,6 @@
 """Compare the seconds per epoch of the fused training with those of an ordinary Keras `fit`, on any device and backend.
 
-TUNER_DATA=FOLDER python benchmarks/epochs.py [--device gpu] [--epochs 3]
+TUNER_DATA=FOLDER python benchmarks/epochs.py [--device gpu] [--epochs 3] [--precision bfloat16]
 KERAS_BACKEND=jax TUNER_DATA=FOLDER python benchmarks/epochs.py
 
 For each configuration of the grid of `throughput.py`, the table has the first epoch, which traces and compiles, and the
@@ -22,6 +22,7 @@ from machine import data_folder
 from rich.console import Console
 
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.config.tables import Precision
 from tuner.jobs import TrainerSetup, TrialJob
 from tuner.records import ParamValue
 from tuner.report.tables import new_table
@@ -33,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto", help="of our training [auto]")
     parser.add_argument("--epochs", type=int, default=3, help="of each configuration, at least 2 [3]")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="of ours [float32]")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads of one operation")
     parser.add_argument("--small", action="store_true", help="only show that this script works")
     options = parser.parse_args()
@@ -49,7 +51,7 @@ def main() -> None:
     for column in ("units", "optimizer", "batch", "ours first", "ours", "keras first", "keras", "ratio"):
         table.add_column(column, justify="right")
     for units, optimizer, batch in task.grid():
-        first, *rest = ours(trainer, units, optimizer, batch, options.epochs)
+        first, *rest = ours(trainer, units, optimizer, batch, options.epochs, precision=options.precision)
         keras_first, *keras_rest = plain(rows, units, optimizer, batch, options.epochs)
         cells = (first, min(rest), keras_first, min(keras_rest))
         ratio = f"{min(keras_rest) / min(rest):.1f}"
@@ -57,13 +59,14 @@ def main() -> None:
     Console(width=110).print(table)
 
 
-def ours(trainer: Trainer, units: int, optimizer: str, batch: int, epochs: int) -> list[float]:
+def ours(trainer: Trainer, units: int, optimizer: str, batch: int, epochs: int, *, precision: Precision) -> list[float]:
     """Return the seconds of each epoch of a trial, validation included."""
     seconds: list[float] = []
     params: dict[str, ParamValue] = {"layers": 2, "units_0": units, "units_1": units, "dropout": contestants.DROPOUT}
     params |= {"optimizer": optimizer, "batch_size": batch, "learning_rate": contestants.LEARNING_RATE}
     with tempfile.TemporaryDirectory() as folder:
-        job = TrialJob(0, 0, 0, Hyperparameters.from_params(params), epochs, None, Path(folder) / "model.keras")
+        hp, path = Hyperparameters.from_params(params), Path(folder) / "model.keras"
+        job = TrialJob(0, 0, 0, hp, epochs, None, path, precision=precision)
         trainer.train(job, lambda event: seconds.append(event.seconds), lambda _at_rung: None)
     return seconds
 

@@ -1,6 +1,7 @@
 """Compare the trials per hour of tuner, KerasTuner and plain Optuna + Keras, side by side in one run.
 
 TUNER_DATA=FOLDER python benchmarks/throughput.py [--rounds 2] [--workers 2]
+TUNER_DATA=FOLDER python benchmarks/throughput.py --only tuner --precision float32 bfloat16 --rounds 3
 
 Twelve configurations of two hidden layers with equal widths, four epochs each, MNIST 48000/12000, no pruning. Prints
 the median over the rounds for each contestant, and writes all figures with versions and machine as JSON. `--small`
@@ -30,6 +31,7 @@ from rich.console import Console
 from tuner.report.tables import new_table
 
 CONTESTANTS = ("tuner", "keras-tuner", "optuna")
+PRECISIONS = ("auto", "float32", "bfloat16")
 PACKAGES = ("tensorflow", "keras", "optuna", "keras-tuner", "optuna-integration", "numpy")
 DIGITS = {"search": 1, "whole": 1, "per_hour": 0, "accuracy": 4}  # decimals of the columns
 
@@ -39,6 +41,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1, help="[1]")
     parser.add_argument("--workers", type=int, default=None, help="of tuner [one per core]")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, nargs="*", default=["auto"], help="of tuner, one after the other [auto]"
+    )
     parser.add_argument("--only", choices=CONTESTANTS, nargs="*", default=CONTESTANTS)
     parser.add_argument("--output", type=Path, default=Path("throughput.json"), help="[throughput.json]")
     parser.add_argument("--small", action="store_true", help="only show that this script works")
@@ -46,24 +51,33 @@ def main() -> None:
     options = parser.parse_args()
     task = contestants.SMALL if options.small else contestants.MNIST
     if options.child:
-        print(json.dumps(asdict(run_one(options.child, task, options.workers))))
+        print(json.dumps(asdict(run_one(options.child, task, options.workers, options.precision[0]))))
         return
     arguments = [*(["--workers", str(options.workers)] if options.workers else []), *["--small"] * options.small]
     rounds = []
     for _ in range(options.rounds):
-        rounds.append({name: measure(name, task, arguments) for name in options.only})
+        runs = [run for name in options.only for run in _runs(name, options.precision)]
+        rounds.append({label: measure(name, task, [*arguments, *more]) for label, name, more in runs})
         rounds[-1]["products"] = {"search": contestants.products_alone(task)}
         print("round done", file=sys.stderr)
-    report = summarise(rounds, options.only)
+    report = summarise(rounds)
     options.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
     show(report["medians"], task)
 
 
-def run_one(name: str, task: Task, workers: int | None) -> contestants.Outcome:
+def _runs(name: str, precisions: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """Return the runs of a contestant in one round: the name of each, the contestant, and its further arguments."""
+    if name != "tuner":
+        return [(name, name, [])]
+    labels = ["tuner", *(f"tuner, {precision}" for precision in precisions[1:])]  # ratios are to the first one
+    return [(label, name, ["--precision", precision]) for label, precision in zip(labels, precisions, strict=True)]
+
+
+def run_one(name: str, task: Task, workers: int | None, precision: Any) -> contestants.Outcome:
     """Run one contestant in this process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if name == "tuner":
-        return contestants.run_tuner(task, data_folder(), workers)
+        return contestants.run_tuner(task, data_folder(), workers, precision=precision)
     run = contestants.run_keras_tuner if name == "keras-tuner" else contestants.run_optuna
     return run(task, data_folder())
 
@@ -88,11 +102,11 @@ def measure(name: str, task: Task, arguments: Sequence[str]) -> dict[str, float]
     }
 
 
-def summarise(rounds: Sequence[dict[str, dict[str, float]]], names: Sequence[str]) -> dict[str, Any]:
+def summarise(rounds: Sequence[dict[str, dict[str, float]]]) -> dict[str, Any]:
     """Return the medians over the rounds with the rounds, versions and machine that they come from."""
     medians = {
         name: {key: statistics.median(figures[name][key] for figures in rounds) for key in rounds[0][name]}
-        for name in (*names, "products")
+        for name in rounds[0]
     }
     return {
         "medians": medians,
