@@ -57,6 +57,7 @@ def run_scripted(
     test_all: bool = False,
     location: Location | None = None,
     take_over: bool = False,
+    shared_as: str | None = None,
     **search_options: Any,
 ) -> Coordinator:
     """Run a study until its budget is spent or it stops, and return its coordinator.
@@ -72,13 +73,16 @@ def run_scripted(
         test_all: Evaluate every kept model on the test split.
         location: The database.
         take_over: Wait until the lease of another run expires.
+        shared_as: Share the study, as this owner of a lease.
         search_options: Further arguments of :func:`tuner.run.build.build_coordinator`.
     """
     if executor is None:
         executor = LocalExecutor(SETUP, workers, ScriptedTrainer) if workers else InlineExecutor(SETUP, ScriptedTrainer)
     with studies.opened(location or locate(home=home), create=True) as store:
         stored = studies.create_or_resume(store, name, recipe, "0" * 64)
-        with store.lease(stored.record.id, name, wait=take_over) as lease:
+        lease = store.lease(stored.record.id, name, wait=take_over, shared=shared_as is not None)
+        lease.owner = shared_as or lease.owner
+        with lease:
             store.change_recipe(stored.record.id, recipe.model_dump(mode="json"))
             coordinator = build_coordinator(
                 stored, recipe, lease, executor, recorder or Recorder(), stop_requested=stop, **search_options

@@ -32,7 +32,10 @@ class OwnResults:
     def __init__(self, store: Store, record: StudyRecord) -> None:
         self._store = store
         self._record = record
-        self._storage: BaseStorage = store.optuna
+
+    @property
+    def _storage(self) -> BaseStorage:
+        return self._store.optuna  # which is another one once coordinators share the study
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the storage."""

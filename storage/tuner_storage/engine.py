@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from tuner.distribution import install
 from tuner.documents import parse_json
@@ -97,6 +98,7 @@ class Database:
         self.engine = make_engine(location)
         self.retry = Retry(location)  # storage.lease sets its max_wait
         self._reader = self.engine.execution_options(reads=True)
+        self._joined = _Joined()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -105,7 +107,7 @@ class Database:
         Raises:
             StorageError: If the database cannot be written.
         """
-        with storage_errors(self.location), Session(self.engine) as session, session.begin():
+        with storage_errors(self.location), self._session(self.engine) as session, session.begin():
             yield session
 
     @contextmanager
@@ -115,15 +117,37 @@ class Database:
         Raises:
             StorageError: If the database cannot be read.
         """
-        with storage_errors(self.location), Session(self._reader) as session:
+        with storage_errors(self.location), self._session(self._reader) as session:
             yield session
+
+    @contextmanager
+    def joined(self) -> Iterator[Connection]:
+        """Let all sessions of this thread be parts of one transaction, which is committed at the end of the block."""
+        with self.engine.begin() as connection:
+            self._joined.connection = connection
+            try:
+                yield connection
+            finally:
+                self._joined.connection = None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the sessions of this thread are parts of one transaction at the moment."""
+        return self._joined.connection is not None
 
     def now(self, session: Session) -> datetime:
         """Return the time in UTC, without a zone: on PostgreSQL the server's, so that all its clients agree."""
-        if self.location.is_server:
-            server_time: datetime = session.execute(_SERVER_TIME).scalar_one()
-            return server_time
-        return utc_now()
+        return self.server_time(session.connection()) if self.location.is_server else utc_now()
+
+    @staticmethod
+    def server_time(connection: Connection) -> datetime:
+        """Return the time of the server in UTC, without a zone."""
+        server_time: datetime = connection.execute(_SERVER_TIME).scalar_one()
+        return server_time
+
+    def _session(self, engine: Engine) -> Session:
+        connection = self._joined.connection
+        return Session(engine) if connection is None else part_of(connection)()
 
     def use_wal(self) -> None:
         """Switch a new database to a write-ahead log, so that readers and the writer can work at the same time.
@@ -138,6 +162,20 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+class _Joined(threading.local):
+    """The connection whose transaction the sessions of a thread join, if there is one."""
+
+    connection: Connection | None = None
+
+
+def part_of(connection: Connection) -> sessionmaker[Session]:
+    """Return what makes sessions that are parts of the transaction of ``connection``: only it commits.
+
+    If one of them is rolled back, the whole transaction is, and fails. Savepoints would take two more round trips each.
+    """
+    return sessionmaker(bind=connection, join_transaction_mode="rollback_only")
 
 
 @contextmanager

@@ -32,12 +32,12 @@ def install_fence(
     query = (
         select(LeaseRow.owner)
         .join(LINKS, LINKS.c.row_id == LeaseRow.study_id)
-        .where(LeaseRow.study_id == study_id, LINKS.c.study_id == optuna_id)
+        .where(LeaseRow.study_id == study_id, LeaseRow.owner == owner, LINKS.c.study_id == optuna_id)
         .with_for_update(read=True, of=LeaseRow)
     )
 
     def check(connection: Connection) -> None:
-        if connection.scalar(query) != owner:
+        if connection.scalar(query) is None:
             raise lost(connection)
 
     for engine in engines:

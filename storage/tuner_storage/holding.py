@@ -1,9 +1,11 @@
-"""Who holds the lease of a study at the moment, and the request that its run stops."""
+"""Who holds the leases of a study at the moment, and the request that its runs stop."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+
+from sqlalchemy import select, update
 
 from tuner.times import for_people
 from tuner_storage.engine import Database
@@ -25,27 +27,19 @@ class Holding:
         return f"{describe_owner(self.owner)} since {since}, lease until {expires}"
 
 
-def holding(database: Database, study_id: int) -> Holding | None:
-    """Return the holder of the study's lease, or ``None`` if the study is not running."""
+def holdings(database: Database, study_id: int) -> list[Holding]:
+    """Return the holders of the study's leases, the first one first; an empty list if the study is not running."""
+    query = select(LeaseRow).where(LeaseRow.study_id == study_id).order_by(LeaseRow.since, LeaseRow.owner)
     with database.read() as session:
-        row = session.get(LeaseRow, study_id)
-        if row is None or row.expires <= database.now(session) or not is_alive(row.owner):
-            return None
-        return Holding(row.owner, row.since, row.expires)
-
-
-def holder(database: Database, study_id: int) -> str | None:
-    """Return the owner of the study's lease, or ``None`` if the study is not running."""
-    current = holding(database, study_id)
-    return None if current is None else current.owner
+        now = database.now(session)
+        live = [row for row in session.scalars(query) if row.expires > now and is_alive(row.owner)]
+        return [Holding(row.owner, row.since, row.expires) for row in live]
 
 
 def request_stop(database: Database, study_id: int) -> bool:
-    """Request that the coordinator stops. Return ``False`` if the study is not running."""
-    if holder(database, study_id) is None:
+    """Request that all coordinators stop. Return ``False`` if the study is not running."""
+    if not holdings(database, study_id):
         return False
+    query = update(LeaseRow).where(LeaseRow.study_id == study_id).values(stop_requested=True)
     with database.write() as session:
-        row = session.get(LeaseRow, study_id, with_for_update=True)
-        if row is not None:
-            row.stop_requested = True
-        return row is not None
+        return bool(session.execute(query.returning(LeaseRow.owner)).all())

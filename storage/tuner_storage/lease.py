@@ -1,4 +1,4 @@
-"""The lease: the right to run a study. At most one live coordinator holds it."""
+"""The lease: the right to run a study. One live coordinator holds it, or several hold shared ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from tuner.command_line import command
 from tuner.errors import RunError, StorageError, StudyChangedError
@@ -52,6 +52,11 @@ class Lease:
         study_name: The name of the study, for messages.
         engines: All engines through which this process writes the study. If the lease is lost, they cannot commit.
         wait: If another coordinator holds the lease, wait until it expires instead of failing at once.
+        shared: Other coordinators may hold shared leases of the same study at the same time.
+
+    Attributes:
+        owner: This process, as the row of the lease names it.
+        shared: As the argument.
     """
 
     def __init__(
@@ -62,12 +67,14 @@ class Lease:
         *,
         engines: Sequence[Engine] = (),
         wait: bool = False,
+        shared: bool = False,
     ) -> None:
         self._database = database
         self._study_id = study_id
         self._name = study_name
         self._engines = engines
         self._wait = wait
+        self.shared = shared
         self._released = threading.Event()
         self._stop_requested = False
         self._looked = 0.0  # when the row was last read for a request to stop
@@ -80,7 +87,8 @@ class Lease:
         """Take the lease. If its holder has died or stopped renewing it, take it over.
 
         Raises:
-            LeaseHeldError: If another coordinator holds the lease, in this process or in another one.
+            LeaseHeldError: If another coordinator holds the lease, in this process or in another one. A shared lease is
+                refused only beside one that is not shared, or in a process that has one already.
             StudyGoneError: If the study was deleted.
         """
         with self._database.write() as session:
@@ -89,20 +97,21 @@ class Lease:
             if study is None or not is_linked(session.connection(), self._study_id, study.optuna_id):
                 raise StudyGoneError(f"study '{self._name}' was deleted meanwhile", hint="start it again")
             self._optuna_id = study.optuna_id
-            row = session.get(LeaseRow, self._study_id)
             now = self._database.now(session)
-            if row is not None and self._is_held(row, now):
-                raise LeaseHeldError(
-                    f"study '{self._name}' is being run by {describe_owner(row.owner)} since {for_people(row.since)}",
-                    hint=f"stop it first: {command('study stop', self._name)}, or if it hangs, start with --take-over",
-                )
-            session.merge(
+            for row in session.scalars(select(LeaseRow).where(LeaseRow.study_id == self._study_id)):
+                if not self._is_held(row, now):
+                    session.delete(row)
+                elif not (self.shared and row.shared) or row.owner == self.owner:
+                    raise LeaseHeldError(
+                        f"study '{self._name}' is being run by {describe_owner(row.owner)}"
+                        f" since {for_people(row.since)}",
+                        hint=f"stop it first: {command('study stop', self._name)},"
+                        " or if it hangs, start with --take-over",
+                    )
+            session.flush()
+            session.add(
                 LeaseRow(
-                    study_id=self._study_id,
-                    owner=self.owner,
-                    since=now,
-                    expires=now + DURATION,
-                    stop_requested=False,
+                    study_id=self._study_id, owner=self.owner, since=now, expires=now + DURATION, shared=self.shared
                 )
             )
 
@@ -148,8 +157,8 @@ class Lease:
             raise self._lost_by
         if not self._stop_requested and time.monotonic() - self._looked >= LOOK:
             with contextlib.suppress(StorageError), self._database.read() as session:
-                row = session.get(LeaseRow, self._study_id)
-                self._stop_requested = row is not None and row.owner == self.owner and row.stop_requested
+                row = session.get(LeaseRow, (self._study_id, self.owner))
+                self._stop_requested = row is not None and row.stop_requested
             self._looked = time.monotonic()
         return self._stop_requested
 
@@ -157,10 +166,11 @@ class Lease:
         """Return whether the holder still has a right to the lease.
 
         A live process of this machine keeps an expired lease: the clock may have been set, or the process was asleep.
-        But if this lease waits (``--take-over``), even a live process loses the lease when it expires.
+        But if this lease waits (``--take-over``), even a live process loses the lease when it expires. A shared one is
+        lost too: the server's clock decides, and the other coordinators go on with the trials.
         """
         expired = row.expires <= now
-        return is_alive(row.owner) and not (expired and (self._wait or not is_local(row.owner)))
+        return is_alive(row.owner) and not (expired and (self._wait or row.shared or not is_local(row.owner)))
 
     def _acquire_in_time(self) -> None:
         deadline = time.monotonic() + 2 * DURATION.total_seconds()
@@ -190,9 +200,8 @@ class Lease:
     def _loss(self) -> LeaseLostError | None:
         """Return why this run may no longer write, or ``None`` if it still may."""
         with self._database.read() as session:
-            row = session.get(LeaseRow, self._study_id)
-            is_ours = row is not None and row.owner == self.owner
-            if is_ours and is_linked(session.connection(), self._study_id, self._optuna_id):
+            row = session.get(LeaseRow, (self._study_id, self.owner))
+            if row is not None and is_linked(session.connection(), self._study_id, self._optuna_id):
                 return None
             return self._why_lost(session.connection())
 
@@ -221,17 +230,15 @@ class Lease:
 
     def _renew(self) -> None:
         with self._database.write() as session:
-            row = session.get(LeaseRow, self._study_id, with_for_update=True)
-            is_there = is_linked(session.connection(), self._study_id, self._optuna_id)
-            if row is None or row.owner != self.owner or not is_there:
+            row = session.get(LeaseRow, (self._study_id, self.owner), with_for_update=True)
+            if row is None or not is_linked(session.connection(), self._study_id, self._optuna_id):
                 raise self._why_lost(session.connection())
             row.expires = self._database.now(session) + DURATION
 
     def release(self) -> bool:
         """Give the lease back and return whether it was still ours."""
         with self._database.write() as session:
-            row = session.get(LeaseRow, self._study_id, with_for_update=True)
-            ours = row is not None and row.owner == self.owner
-            if ours:
+            row = session.get(LeaseRow, (self._study_id, self.owner), with_for_update=True)
+            if row is not None:
                 session.delete(row)
-            return ours
+            return row is not None

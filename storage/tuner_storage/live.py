@@ -35,6 +35,15 @@ _AT_ONCE = 20  # the best trials that are compared with what a run wrote
 
 
 @dataclass(frozen=True, slots=True)
+class LiveLease:
+    """A lease, which may have expired. Its time is UTC."""
+
+    owner: str
+    expires: datetime
+    stop_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StudyStates:
     """A study and the number of its trials by state, as in :class:`tuner_storage.overview.StudyLine`."""
 
@@ -44,9 +53,7 @@ class StudyStates:
     recipe: Mapping[str, Any]
     created: datetime  # UTC
     states: Mapping[str, int]
-    owner: str | None  # of the lease, which may have expired
-    lease_expires: datetime | None  # UTC
-    stop_requested: bool
+    leases: Sequence[LiveLease]  # the first one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,7 @@ class LastRun:
 
 def read_states(session: Session, optuna_id: int | None = None) -> list[StudyStates]:
     """Return all our studies with their counts, sorted by name, or only one."""
-    query = (
-        select(LINKS.c.study_id, LINKS.c.study_name, StudyRow, LeaseRow)
-        .join(StudyRow, StudyRow.id == LINKS.c.row_id)
-        .outerjoin(LeaseRow, LeaseRow.study_id == StudyRow.id)
-    )
+    query = select(LINKS.c.study_id, LINKS.c.study_name, StudyRow).join(StudyRow, StudyRow.id == LINKS.c.row_id)
     counts = select(_TRIALS.c.study_id, _STATE, func.count()).group_by(_TRIALS.c.study_id, _STATE)
     if optuna_id is not None:
         query = query.where(LINKS.c.study_id == optuna_id)
@@ -90,12 +93,14 @@ def read_states(session: Session, optuna_id: int | None = None) -> list[StudySta
         for study, number in session.execute(_count_with(optunas, attribute, optuna_id)):
             states[study][ours] = number
             states[study][optunas] -= number
+    leases: dict[int, list[LiveLease]] = {}
+    for lease in session.scalars(select(LeaseRow).order_by(LeaseRow.since, LeaseRow.owner)):
+        leases.setdefault(lease.study_id, []).append(LiveLease(lease.owner, lease.expires, lease.stop_requested))
     return [
         StudyStates(
-            row.id, study, name, dict(row.recipe), row.created, states.get(study, {}), lease and lease.owner,
-            lease and lease.expires, bool(lease and lease.stop_requested),
+            row.id, study, name, dict(row.recipe), row.created, states.get(study, {}), leases.get(row.id, [])
         )
-        for study, name, row, lease in sorted(session.execute(query), key=lambda line: str(line[1]))
+        for study, name, row in sorted(session.execute(query), key=lambda line: str(line[1]))
     ]  # fmt: skip
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
+from sqlalchemy import Connection
+from sqlalchemy.orm import scoped_session
 
 from tuner.command_line import command
 from tuner.errors import StorageError
 from tuner_storage.bulk_reads import BulkReadingStorage
-from tuner_storage.engine import Database, engine_arguments, storage_errors
+from tuner_storage.engine import Database, engine_arguments, part_of, storage_errors
 from tuner_storage.faults import explain
 from tuner_storage.retry import Retry
 
@@ -34,6 +37,17 @@ class PersistentRDBStorage(BulkReadingStorage):
     def __init__(self, retry: Retry, url: str, engine_kwargs: dict[str, Any]) -> None:
         self._retry = retry
         super().__init__(url, engine_kwargs=engine_kwargs)
+
+    @contextmanager
+    def joined(self, connection: Connection) -> Iterator[None]:
+        """Make all sessions parts of the transaction of ``connection``."""
+        self.scoped_session.remove()
+        own, self.scoped_session = self.scoped_session, scoped_session(part_of(connection))
+        try:
+            yield
+        finally:
+            self.scoped_session.remove()
+            self.scoped_session = own
 
 
 def _repeated(name: str) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ import os
 import re
 import socket
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,14 @@ def describe_owner(owner: str) -> str:
     """Return a description of ``owner`` for messages."""
     parsed = _parse(owner)
     return f"process {parsed.pid} on {parsed.host}"
+
+
+def describe_owners(owners: Sequence[str]) -> str | None:
+    """Return a description of the first owner and of how many others there are; ``None`` if there is none."""
+    if not owners:
+        return None
+    others = len(owners) - 1
+    return describe_owner(owners[0]) + (f" and {others} other{'s' if others > 1 else ''}" if others else "")
 
 
 def _parse(owner: str) -> _Owner:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from tuner_storage.data import read_data, write_data
 from tuner_storage.engine import Database
 from tuner_storage.epochs import read_epochs, write_epoch
 from tuner_storage.findings import orphans, remove_rows
-from tuner_storage.holding import Holding, holder, holding, request_stop
+from tuner_storage.holding import Holding, holdings, request_stop
 from tuner_storage.inputs import (
     FinishedAttempt,
     FinishedCheckpoint,
@@ -40,7 +41,10 @@ from tuner_storage.tables import AttemptRow
 from tuner_storage.trial_attributes import PAUSED, PROMOTED
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage, RDBStorage
+    from optuna.storages import BaseStorage
+    from sqlalchemy import Connection
+
+    from tuner_storage.optuna_storage import PersistentRDBStorage
 
 
 class Store:
@@ -53,7 +57,28 @@ class Store:
     def __init__(self, database: Database, artifacts: Artifacts) -> None:
         self.database = database
         self.artifacts = artifacts
-        self._rdb: RDBStorage | None = None
+        self._rdb: PersistentRDBStorage | None = None
+        self._superseded: list[str] = []  # files to remove once a joined transaction is committed
+
+    @contextmanager
+    def joined(self) -> Iterator[Connection]:
+        """Write all that the block writes, through Optuna too, in one transaction at its end."""
+        optuna = self.share()
+        try:
+            with self.database.joined() as connection, optuna.joined(connection):
+                yield connection
+        except BaseException:
+            self._superseded.clear()
+            raise
+        superseded, self._superseded = self._superseded, []
+        self._remove(superseded)
+
+    def share(self) -> PersistentRDBStorage:
+        """Return Optuna's storage without its cache from now on, which knows only what this process has written."""
+        _ = self.optuna
+        assert self._rdb is not None  # noqa: S101 - opened with it
+        self.optuna = self._rdb
+        return self._rdb
 
     @cached_property
     def optuna(self) -> BaseStorage:
@@ -132,7 +157,9 @@ class Store:
         if deleted:
             remove_rows(self.database, deleted)
 
-    def lease(self, study_id: int, name: str, *, wait: bool = False, to_delete: bool = False) -> Lease:
+    def lease(
+        self, study_id: int, name: str, *, wait: bool = False, to_delete: bool = False, shared: bool = False
+    ) -> Lease:
         """Return the lease of a study, not yet acquired.
 
         Args:
@@ -140,12 +167,13 @@ class Store:
             name: The name of the study, for messages.
             wait: If another run holds the lease, wait until it expires.
             to_delete: The study will be deleted together with its lease, so no fence may require the lease.
+            shared: Other coordinators may share the study.
         """
         if to_delete:
             return Lease(self.database, study_id, name)
         _ = self.optuna  # opens Optuna's engine, which is fenced like ours
         engines = [self.database.engine, *([self._rdb.engine] if self._rdb is not None else [])]
-        return Lease(self.database, study_id, name, engines=engines, wait=wait)
+        return Lease(self.database, study_id, name, engines=engines, wait=wait, shared=shared)
 
     def run(self, study_id: int, owner: str, workers: int) -> Run:
         """Record the beginning of a run."""
@@ -155,16 +183,12 @@ class Store:
         """Return the runs of a study, the first one first."""
         return read_runs(self.database, study_id)
 
-    def lease_holder(self, study_id: int) -> str | None:
-        """Return the owner of the study's lease, or ``None`` if the study is not running."""
-        return holder(self.database, study_id)
-
-    def holding(self, study_id: int) -> Holding | None:
-        """Return the owner and the times of the study's lease, or ``None`` if the study is not running."""
-        return holding(self.database, study_id)
+    def holdings(self, study_id: int) -> list[Holding]:
+        """Return the owners and the times of the study's leases; an empty list if the study is not running."""
+        return holdings(self.database, study_id)
 
     def request_stop(self, study_id: int) -> bool:
-        """Request that the run of a study stops. Return ``False`` if the study is not running."""
+        """Request that all runs of a study stop. Return ``False`` if the study is not running."""
         return request_stop(self.database, study_id)
 
     def start_attempt(
@@ -369,5 +393,8 @@ class Store:
 
     def _remove(self, paths: Sequence[str]) -> None:
         """Remove files without a row."""
+        if self.database.is_joined:
+            self._superseded += paths
+            return
         for path in paths:
             self.artifacts.remove(path)

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -67,15 +67,38 @@ class ArtifactsRow(Base):
 
 
 class LeaseRow(Base):
-    """The lease of a study. The coordinator moves ``expires`` forward while it runs."""
+    """A lease of a study: the only one, or one of several shared ones. Its coordinator moves ``expires`` forward."""
 
     __tablename__ = "tuner_lease"
 
     study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(200))  # host:pid:start, see tuner_storage.owner
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)  # host:pid:start, see tuner_storage.owner
     since: Mapped[datetime]
     expires: Mapped[datetime]
     stop_requested: Mapped[bool] = mapped_column(default=False)
+    shared: Mapped[bool] = mapped_column(default=False)  # other coordinators may work on the study too
+    role: Mapped[str | None] = mapped_column(String(20))  # at the end of a shared study, see tuner_storage.turns
+
+
+class TurnRow(Base):
+    """The turn of a study's coordinators: whoever locks this row may change the states of trials."""
+
+    __tablename__ = "tuner_turn"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int]  # of the last turn that changed a trial
+
+
+class ChangeRow(Base):
+    """The last change of a trial's state. While a trial runs, it belongs to the coordinator that made this change."""
+
+    __tablename__ = "tuner_change"
+    __table_args__ = (Index("ix_tuner_change_turn", "study_id", "turn"),)
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("tuner_study.id", ondelete="CASCADE"), primary_key=True)
+    trial_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    turn: Mapped[int]
+    owner: Mapped[str] = mapped_column(String(200))
 
 
 class EpochRow(Base):

@@ -14,6 +14,7 @@ from tuner.config.recipe import Recipe
 from tuner.run.incumbents import Incumbents
 from tuner.run.precision import StudyPrecision
 from tuner.run.recovery import recover
+from tuner.run.sharing import Alone
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
 
@@ -72,9 +73,8 @@ def test_a_new_run_ranks_earlier_trials_and_knows_how_long_they_took(home: Path)
     ):
         ask_tell = AskTell(stored.study, recipe)
         incumbents = Incumbents(recipe, ask_tell.state)
-        recover(
-            ask_tell, TrialWriter(stored.store, stored.record, lease, recipe, StudyPrecision("float32")), incumbents
-        )
+        writer = TrialWriter(stored.store, stored.record, lease, recipe, StudyPrecision("float32"))
+        recover(ask_tell, writer, incumbents, Alone())
 
     assert incumbents.best() == (best.number, best.value)
     assert incumbents.seconds_of_best() == [best.seconds]

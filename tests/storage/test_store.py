@@ -176,7 +176,7 @@ class StoreContract(StoreFixtures):
         model = write_model(store, made.record, 0, b"x")
         keep(store, made.record.id, 0, model)
         with store.lease(made.record.id, name):
-            assert store.lease_holder(made.record.id)
+            assert store.holdings(made.record.id)
         study = studies.find(store, name)
 
         assert study is not None

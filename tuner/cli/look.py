@@ -116,14 +116,15 @@ def best(name: str, as_json: bool, home: Path | None, storage: str | None) -> No
 
 
 def _as_json(study: Study) -> dict[str, object]:
-    """Return the summary, the lease, the changes of the environment and the recipe as plain data."""
+    """Return the summary, the leases, the changes of the environment and the recipe as plain data."""
     from tuner_storage.artifact_places import place_of
 
-    holder = study.holding()
+    leases = [_times_as_text(asdict(holding)) for holding in study.holdings()]
     return {
         **study.summary().as_json(),
         "learned_from": study.learned_from(),
-        "lease": None if holder is None else _times_as_text(asdict(holder)),
+        "lease": leases[0] if leases else None,
+        "leases": leases,
         "changes": {change.name: {"then": change.then, "now": change.now} for change in study.changes()},
         "devices": study.devices(),
         "artifacts": place_of(study.location),
@@ -142,14 +143,14 @@ def _settings(study: Study) -> dict[str, object]:
     summary = study.summary()
     budget = study.recipe.budget
     sources = [f"{earlier} ({use})" for earlier, use in study.learned_from().items()]
-    holder, devices = study.holding(), study.devices()
+    holdings, devices = study.holdings(), study.devices()
     return {
         "started": for_people(summary.created),
         "data": study.recipe.data,
         **{setting.name: setting.shown(study.recipe) for setting in KEPT},
         "timeout": duration(budget.timeout) if budget.timeout else "none",
         **({"learned from": ", ".join(sources)} if sources else {}),
-        "run by": "nobody" if holder is None else str(holder),
+        "run by": "; ".join(map(str, holdings)) or "nobody",
         "last run": study.last_run(),
         "models and checkpoints": f"{decimal(summary.artifact_bytes)} in {place_of(study.location)}",
         **({"devices": ", ".join(devices)} if len(devices) > 1 else {}),

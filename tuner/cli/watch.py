@@ -36,7 +36,7 @@ def watch(name: str, *, quiet: bool, as_json: bool, home: Path | None, storage: 
     from tuner.study import load_study
 
     study = load_study(name, storage=storage, home=home)
-    if study.holding() is None:
+    if not study.holdings():
         err(f"'{name}' is not running; its last run: {study.last_run()}.")
     else:
         try:

@@ -22,7 +22,7 @@ from tuner_storage.live import (
     read_running,
     read_states,
 )
-from tuner_storage.owner import describe_owner, is_alive
+from tuner_storage.owner import describe_owners, is_alive
 
 from tuner.config.recipe import Recipe, parse_recipe
 from tuner.records import Counts, Outcome
@@ -110,8 +110,7 @@ class LiveReader:
     def _line(self, session: Session, study: StudyStates, now: datetime) -> LiveLine:
         recipe = self._recipe(study)
         best, confirmations = self._winner(session, study, recipe)
-        held = study.lease_expires is not None and study.lease_expires > now
-        owner = study.owner if held and study.owner is not None and is_alive(study.owner) else None
+        held = [lease for lease in study.leases if lease.expires > now and is_alive(lease.owner)]
         states = {**study.states, "FAILED": study.states.get("FAIL", 0)}
         return LiveLine(
             id=study.optuna_id,
@@ -120,8 +119,8 @@ class LiveReader:
             counts=Counts(**{field.name: states.get(field.name.upper(), 0) for field in fields(Counts)}),
             limit=recipe.trial_limit(states.get("REFUSED", 0)) + confirmations,
             best=best,
-            running=None if owner is None else describe_owner(owner),
-            stopping=owner is not None and study.stop_requested,
+            running=describe_owners([lease.owner for lease in held]),
+            stopping=bool(held) and all(lease.stop_requested for lease in held),
         )
 
     def _recipe(self, study: StudyStates) -> Recipe:

@@ -9,7 +9,7 @@ from datetime import datetime
 from tuner_storage import Location, Store, open_store
 from tuner_storage.opening import has_database
 from tuner_storage.overview import StudyLine, read_lines
-from tuner_storage.owner import describe_owner
+from tuner_storage.owner import describe_owners
 
 from tuner.config.recipe import parse_recipe
 from tuner.records import Counts
@@ -89,7 +89,6 @@ def summarise(store: Store, name: str | None = None) -> list[StudySummary]:
 
 def _summary(store: Store, line: StudyLine) -> StudySummary:
     recipe = parse_recipe(line.recipe, f"the snapshot of '{line.name}'")
-    owner = store.lease_holder(line.id)
     return StudySummary(
         name=line.name,
         data=recipe.data,
@@ -99,7 +98,7 @@ def _summary(store: Store, line: StudyLine) -> StudySummary:
         limit=recipe.trial_limit(line.states["REFUSED"]),
         best=line.highest if recipe.objective.maximize else line.lowest,
         created=line.created,
-        running=None if owner is None else describe_owner(owner),
+        running=describe_owners([holding.owner for holding in store.holdings(line.id)]),
         objectives=recipe.objective.names,
         artifact_bytes=line.artifact_bytes,
     )

@@ -214,10 +214,10 @@ class StudyReader:
         with self._existing() as (store, _, record):
             return store.attempts(record.id, number)
 
-    def holding(self) -> Holding | None:
-        """Return the run that holds the lease at the moment, or ``None``."""
+    def holdings(self) -> list[Holding]:
+        """Return the runs that hold a lease at the moment, the first one first: several if they share the study."""
         with self._existing() as (store, _, record):
-            return store.holding(record.id)
+            return store.holdings(record.id)
 
     def last_run(self) -> str:
         """Return a text that says when and why the last run ended."""
@@ -264,7 +264,7 @@ class StudyReader:
             return total([run.timing for run in store.runs(record.id) if run.timing])
 
     def stop(self) -> bool:
-        """Request that the current run stops after its current epochs. Return ``False`` if there is no run."""
+        """Request that the current runs stop after their current epochs. Return ``False`` if there is no run."""
         with self._existing() as (store, _, record):
             return store.request_stop(record.id)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from optuna.trial import FrozenTrial
 from tuner_storage.lease import Lease
+from tuner_storage.turns import Turns
 
 from tuner.config.recipe import Recipe
 from tuner.config.tables import Precision
@@ -15,6 +16,7 @@ from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
 from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Progress
+from tuner.run.sharing import Alone, Shared
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
 from tuner.search.size_limit import Weights
@@ -38,7 +40,7 @@ def build_coordinator(
     Args:
         stored: The study, in an open store.
         recipe: The search.
-        lease: The lease of the study, which this process holds.
+        lease: The lease of the study, which this process holds. If it is shared, other coordinators may work too.
         executor: Runs the jobs; not started yet.
         progress: Shows the run.
         stop_requested: Called in every turn; returns why to stop at once, or ``None``.
@@ -46,8 +48,10 @@ def build_coordinator(
         foreign: Trials of earlier studies that samplers learn from.
         decorate: Updates what the dashboard shows; called now and then.
     """
+    turns = Turns(stored.store, stored.record.id, lease.owner) if lease.shared else None  # before the trials are read
     ask_tell = AskTell(stored.study, recipe, weights=weights, foreign=foreign)
     incumbents = Incumbents(recipe, ask_tell.state)
+    sharing = Shared(stored.store, turns, ask_tell, incumbents, lease.owner) if turns else Alone()
 
     def keep(chosen: Precision) -> None:
         settled = recipe.model_copy(update={"precision": chosen})
@@ -62,6 +66,7 @@ def build_coordinator(
         final_jobs=FinalJobs(stored, ask_tell, incumbents, recipe, precision),
         incumbents=incumbents,
         lease=lease,
+        sharing=sharing,
         executor=executor,
         precision=precision,
         progress=progress,

@@ -19,8 +19,9 @@ from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
 from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Progress
-from tuner.run.recovery import recover
+from tuner.run.recovery import recover, take_over
 from tuner.run.run_view import ViewBuilder
+from tuner.run.sharing import Sharing
 from tuner.run.time_budget import TimeBudget
 from tuner.run.timing import Timing
 from tuner.run.trial_loop import TURN, TrialLoop
@@ -48,6 +49,7 @@ class Coordinator:
         final_jobs: Refits and evaluates the winner.
         incumbents: Ranks the complete trials.
         lease: The right to run the study.
+        sharing: How the states of trials are changed, alone or in turns with other coordinators.
         executor: Runs the jobs.
         precision: The precision of the study.
         progress: Shows the run.
@@ -68,6 +70,7 @@ class Coordinator:
         final_jobs: FinalJobs,
         incumbents: Incumbents,
         lease: Lease,
+        sharing: Sharing,
         executor: Executor,
         precision: StudyPrecision,
         progress: Progress,
@@ -82,6 +85,7 @@ class Coordinator:
         self._final_jobs = final_jobs
         self._incumbents = incumbents
         self._lease = lease
+        self._sharing = sharing
         self._executor = executor
         self._stop_requested = stop_requested
         self._time_budget = TimeBudget(recipe, incumbents, executor.slots)
@@ -103,6 +107,7 @@ class Coordinator:
             writer=writer,
             executor=executor,
             incumbents=incumbents,
+            sharing=sharing,
             limits=AttemptLimits(retries=budget.retries, trial_timeout=budget.trial_timeout, state=ask_tell.state),
             failures=self._failures,
             view=self._view,
@@ -129,9 +134,9 @@ class Coordinator:
             RunError: If no trainer can start, no trial completes, or the lease is lost.
             StorageError: If the database cannot be written.
         """
-        recover(self._ask_tell, self._writer, self._incumbents)
+        self._sharing.turn(lambda: recover(self._ask_tell, self._writer, self._incumbents, self._sharing))
         reason = self._reason_to_end()
-        search_is_over = self.queue.exhausted or reason is not None
+        search_is_over = (self.queue.exhausted and not self._others_search()) or reason is not None
         if search_is_over:
             self._loop.prune_unpromotable()
             if reason is not None and not self.queue.exhausted:
@@ -144,19 +149,43 @@ class Coordinator:
         try:
             if reason is None:
                 self._search()
-            if self._state.may_run_final_jobs:
-                self._confirm()
-            if self._state.may_run_final_jobs:
-                self._refit()
-            if self._state.may_run_final_jobs:
-                self._evaluate(test_all=test_all)
-            if self._state.may_run_final_jobs:
-                self._assess()
+            if self._state.may_run_final_jobs and not self._leaves():
+                self._finish_study(test_all=test_all)
             self._ask_tell.check_end()
             self._failures.check_end()
         finally:
             self._executor.close()
             self._finish_cleanly()
+
+    def _finish_study(self, *, test_all: bool) -> None:
+        """Confirm, refit, evaluate and assess the winner, or wait until another coordinator has done it."""
+        self._confirm()
+        if not self._may_finish():
+            return
+        if self._state.may_run_final_jobs:
+            self._refit()
+        if self._state.may_run_final_jobs:
+            self._evaluate(test_all=test_all)
+        if self._state.may_run_final_jobs:
+            self._assess()
+
+    def _may_finish(self) -> bool:
+        """Wait until no other coordinator finishes the study; returns ``False`` if a stop was requested meanwhile."""
+        while self._state.may_run_final_jobs:
+            if self._sharing.turn(self._sharing.may_finish):
+                return True
+            self._heartbeat()
+            self._view.update("another run of this study trains and tests the winner")
+            time.sleep(TURN)
+        return False
+
+    def _leaves(self) -> bool:
+        """Return whether the time of this run is over while other coordinators go on: they finish the study."""
+        return self._state.stop_reason == TIMEOUT and self._sharing.turn(self._sharing.may_leave)
+
+    def _others_search(self) -> bool:
+        """Return whether other coordinators train trials of the search: one may pause, or be left behind."""
+        return any(number not in self._state.confirmations for number in self._state.trained_by_others())
 
     def _has_final_work(self, *, test_all: bool) -> bool:
         return bool(
@@ -176,14 +205,14 @@ class Coordinator:
         self._loop.run_trials(
             # After half of the time, finishing trials matters more than starting new ones.
             lambda: self._ask_tell.ask(late=self._time_budget.is_half_over),
-            is_exhausted=lambda: self.queue.exhausted,
+            is_exhausted=lambda: self.queue.exhausted and not self._others_search(),
             should_stop=should_stop,
         )
 
     def _confirm(self) -> None:
         """Train the best configurations again with further seeds."""
         waiting = self._queue_confirmations()
-        if not waiting:
+        if not waiting and not self._state.trained_by_others():
             return
 
         def next_confirmation() -> TrialSpec | None:
@@ -195,7 +224,7 @@ class Coordinator:
         self._view.phase = f"confirming the best configurations with {waiting} further trials"
         self._loop.run_trials(
             next_confirmation,
-            is_exhausted=lambda: True,
+            is_exhausted=lambda: not self._state.trained_by_others(),
             should_stop=lambda: (
                 not self._state.may_run_final_jobs
             ),  # a timeout does not interrupt a running confirmation
@@ -248,7 +277,9 @@ class Coordinator:
     def _queue_confirmations(self) -> int:
         """Queue the confirmations that the recipe requests; returns how many wait."""
         winner = self._recipe.winner
-        return self._ask_tell.queue_confirmations(winner.confirm, winner.seeds) if winner.confirm else 0
+        if not winner.confirm:
+            return 0
+        return self._sharing.turn(lambda: self._ask_tell.queue_confirmations(winner.confirm, winner.seeds))
 
     def _reason_to_end(self) -> str | None:
         return reason_to_end(self._recipe, self._incumbents.best(), self.queue.finished_after)
@@ -259,10 +290,13 @@ class Coordinator:
             self._state.request_stop("stop")
         if signal := self._stop_requested():
             self._state.request_stop(signal)
+        if self._sharing.look():
+            self._sharing.turn(lambda: take_over(self._ask_tell, self._writer, self._incumbents, self._sharing))
         self._time_budget.slots = slots = self._executor.slots  # a cluster can grow and shrink
         self._timing.slots = max(self._timing.slots, slots)
-        with self._timing.coordinator("dashboard"):
-            self._upkeep()
+        if self._sharing.leads:
+            with self._timing.coordinator("dashboard"):
+                self._upkeep()
         now = time.monotonic()
         if now - self._timing_saved >= SAVE_TIMING and self._run is not None:
             self._timing_saved = now

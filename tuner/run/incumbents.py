@@ -27,6 +27,13 @@ class Incumbents:
         self._front: dict[int, tuple[float, ...]] = {}  # empty with one objective
         self._best: int | None = None
 
+    def clear(self) -> None:
+        """Remove all trials."""
+        self._values.clear()
+        self._seconds.clear()
+        self._front.clear()
+        self._best = None
+
     def add(self, number: int, values: tuple[float, ...], seconds: float) -> None:
         """Add a complete trial with all its objectives and its training time in seconds."""
         self._values[number] = values[0]

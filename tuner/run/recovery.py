@@ -8,26 +8,42 @@ from optuna.trial import TrialState
 
 from tuner.own_results import FOREIGN
 from tuner.run.incumbents import Incumbents
+from tuner.run.sharing import Sharing
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
 
 _log = logging.getLogger(__name__)
 
 
-def recover(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents) -> None:
+def recover(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, sharing: Sharing) -> None:
     """Bring the trials of a study into a state from which a new run can continue, and rank the complete ones.
 
-    A trial that a dead run left running is queued again. If its result was written and Optuna did not get it, the
-    result counts. Trials whose result another program wrote are named.
+    Trials whose result another program wrote are named. Called within a turn.
     """
     state = ask_tell.state
     # The run may have died between a result and the removal of the trial's checkpoints.
     ended = state.trials_in(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     writer.drop_checkpoints([*ended, *ask_tell.queue.without_checkpoint()])
-    for number in state.trials_in(TrialState.RUNNING):
-        ask_tell.recover(number, writer.last_outcome(number))
+    take_over(ask_tell, writer, incumbents, sharing)
     for number in state.trials_in(TrialState.FAIL):
         if ask_tell.attributes(number).get("reason") == FOREIGN:
             _log.warning("trial %d counts as failed: %s", number, FOREIGN)
     for number, values in ask_tell.values().items():
-        incumbents.add(number, values, float(ask_tell.attributes(number).get("seconds", 0.0)))
+        incumbents.add(number, values, _seconds(ask_tell, number))
+
+
+def take_over(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, sharing: Sharing) -> int:
+    """Queue the trials that a dead run left running again; returns how many. Called within a turn.
+
+    If the result of such a trial was written and Optuna did not get it, the result counts.
+    """
+    numbers = list(sharing.abandoned(ask_tell.state.trials_in(TrialState.RUNNING)))
+    for number in numbers:
+        values = ask_tell.recover(number, writer.last_outcome(number))
+        if values is not None:
+            incumbents.add(number, values, _seconds(ask_tell, number))
+    return len(numbers)
+
+
+def _seconds(ask_tell: AskTell, number: int) -> float:
+    return float(ask_tell.attributes(number).get("seconds", 0.0))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuner_storage import Location, Store
 from tuner_storage.lease import StudyGoneError
 from tuner_storage.network import network_type
+from tuner_storage.owner import describe_owners
 from tuner_storage.persistent import persistent
 
 from tuner import studies
@@ -24,6 +25,7 @@ from tuner.run.build import build_coordinator
 from tuner.run.check import check_metric
 from tuner.run.disk_space import disk_space
 from tuner.run.estimate import plan_run
+from tuner.run.joining import joining
 from tuner.run.precision import possible_precision
 from tuner.run.progress import Progress
 from tuner.run.refusal import Overrides, refuse_changes
@@ -77,6 +79,7 @@ def prepare(
             be used here, or a setting that all trials of the study must share differs.
         DataError: If the rows cannot be split, or differ from those that the study began with.
         UsageError: If a study to learn from is unknown.
+        RunError: If other runs work on the study with other settings that all must share.
         StorageError: If the database cannot be read, or would lie where it may be damaged.
     """
     _refuse_network_folder(location)
@@ -87,6 +90,9 @@ def prepare(
                 before, kept = stored.recipe, studies.data_of(stored)
                 recipe = _continued(stored, recipe, overrides)
                 refuse_changes(stored, recipe, data.fingerprint, search, overrides)
+                others = [holding.owner for holding in stored.store.holdings(stored.record.id)]
+                if others and location.is_server:
+                    recipe = joining(recipe, before, overrides, name, others)
     recipe = recipe.with_sampler_chosen(before)
     settled = kept or settle(data, recipe.validation, recipe.split_seed, standardise=before is None)
     weights = weights_for(settled.schema)
@@ -156,7 +162,11 @@ def run_search(
             studies.delete(old)
         stored = studies.create_or_resume(store, name, recipe, data.fingerprint, prepared.data)
         record = stored.record
-        with store.lease(record.id, name, wait=take_over) as lease, stop_on_signals() as stop_requested:
+        lease = store.lease(record.id, name, wait=take_over, shared=location.is_server)
+        with lease, stop_on_signals() as stop_requested:
+            others = [holding.owner for holding in store.holdings(record.id) if holding.owner != lease.owner]
+            if others:
+                _log.warning("study '%s' is run by %s too: they share its trials", name, describe_owners(others))
             keep_starts(stored.study, stored.recipe)
             persistent(store).change_recipe(record.id, recipe.model_dump(mode="json"))
             kept = studies.kept_data(prepared.data)

@@ -28,6 +28,7 @@ from tuner.jobs import (
     TrainerReady,
     TrainerUnavailable,
     TrialEnd,
+    TrialJob,
     TrialSpec,
     WorkerLost,
 )
@@ -38,6 +39,7 @@ from tuner.run.incumbents import Incumbents
 from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Ended
 from tuner.run.run_view import ViewBuilder
+from tuner.run.sharing import Sharing
 from tuner.run.timing import Timing
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
@@ -55,6 +57,7 @@ class TrialLoop:
         writer: Writes attempts, epochs and results.
         executor: Runs the jobs.
         incumbents: Ranks complete trials.
+        sharing: How the states of trials are changed.
         limits: Decides about further attempts.
         failures: Decides when failed trials end the search.
         view: Shows the run.
@@ -74,6 +77,7 @@ class TrialLoop:
         writer: TrialWriter,
         executor: Executor,
         incumbents: Incumbents,
+        sharing: Sharing,
         limits: AttemptLimits,
         failures: Failures,
         view: ViewBuilder,
@@ -87,6 +91,7 @@ class TrialLoop:
         self._writer = writer
         self._executor = executor
         self._incumbents = incumbents
+        self._turn = sharing.turn
         self._limits = limits
         self._failures = failures
         self._view = view
@@ -155,6 +160,9 @@ class TrialLoop:
 
     def prune_unpromotable(self) -> None:
         """Prune the paused trials that can no longer be promoted."""
+        self._turn(self._prune_unpromotable)
+
+    def _prune_unpromotable(self) -> None:
         for number in self._ask_tell.queue.unpromotable():
             attributes = self._ask_tell.give_up(number)
             self._writer.write_given_up(number, attributes, self._ask_tell.trial_id(number))
@@ -168,25 +176,38 @@ class TrialLoop:
     def _start_trials(self, next_trial: Callable[[], TrialSpec | None]) -> None:
         """Give every free trainer a trial: first the trials that lost their worker, then the next ones."""
         while self._executor.free:
-            with self._clock("ask"):
-                to_retry = self._state.to_retry
-                spec = to_retry[0] if to_retry else next_trial()
-            if spec is None:
+            job = self._turn(lambda: self._begin_next(next_trial))
+            if job is None:
                 return
-            with self._clock("storage"):
-                job, values = self._writer.begin_attempt(spec, self._executor.next_device or self.device)
-                self._ask_tell.begin_attempt(spec.number, values)
-            self._state.begin_attempt(spec.number)
             self._executor.submit([job])
+
+    def _begin_next(self, next_trial: Callable[[], TrialSpec | None]) -> TrialJob | None:
+        """Ask for the next trial and record that an attempt at it begins; returns its job, if there is a trial."""
+        with self._clock("ask"):
+            to_retry = self._state.to_retry
+            spec = to_retry[0] if to_retry else next_trial()
+        if spec is None:
+            return None
+        with self._clock("storage"):
+            job, values = self._writer.begin_attempt(spec, self._executor.next_device or self.device)
+            self._ask_tell.begin_attempt(spec.number, values)
+        self._state.begin_attempt(spec.number)
+        return job
 
     def _epoch_ended(self, event: EpochEnd) -> None:
         trial = self._state.running.get(event.number)
         if trial is None:  # pruned already; its trainer had not seen the instruction yet
             _remove(event.checkpoint)
             return
-        with self._clock("storage"):
+
+        def report() -> Instruction | None:
             value = self._writer.write_epoch(event, self._ask_tell.trial_id(event.number))
-            instruction = self._ask_tell.report(event.number, value)
+            return self._ask_tell.report(event.number, value)
+
+        with self._clock("storage"):
+            is_rung = event.epoch + 1 in trial.spec.rungs  # where trials are compared, with those of others too
+            self._writer.keep(event.checkpoint)
+            instruction = self._turn(report) if is_rung else report()
         if self._stopping and event.number == self._completed_early:
             instruction = Instruction.COMPLETE
         elif self._stopping and instruction is Instruction.CONTINUE:  # a run that stops promotes no trial
@@ -248,7 +269,8 @@ class TrialLoop:
                 self._requeue(end.number, self._state.stop_reason or "asked to stop", end.checkpoint)
                 value = None
             else:
-                value = self._store_result(spec, end)
+                self._writer.keep(end.model, end.checkpoint)
+                value = self._turn(lambda: self._store_result(spec, end))
         ended = Ended(end.number, end.outcome, value, end.epochs, end.seconds, end.reason)
         with self._clock("display"):
             self._view.ended(ended, self._status())
@@ -271,8 +293,11 @@ class TrialLoop:
         return None if values is None else values[0]
 
     def _requeue(self, number: int, reason: str, checkpoint: CheckpointFile | None = None) -> None:
-        self._writer.interrupt(number, reason, checkpoint)
-        self._ask_tell.tell(number, Outcome.INTERRUPTED, None)
+        def requeue() -> None:
+            self._writer.interrupt(number, reason, checkpoint)
+            self._ask_tell.tell(number, Outcome.INTERRUPTED, None)
+
+        self._turn(requeue)
 
     def _interrupt_running(self) -> None:
         self._stopping = True

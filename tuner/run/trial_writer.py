@@ -15,7 +15,7 @@ from tuner_storage.trial_attributes import CONFIRMS, INFEASIBLE, PAUSED, PROMOTE
 
 from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
-from tuner.jobs import CheckpointFile, EpochEnd, TrialEnd, TrialJob, TrialSpec
+from tuner.jobs import CheckpointFile, EpochEnd, ModelFile, TrialEnd, TrialJob, TrialSpec
 from tuner.records import Outcome
 from tuner.run.precision import StudyPrecision
 
@@ -81,6 +81,12 @@ class TrialWriter:
         )
         return job, [epoch[self._recipe.objective.metric] for epoch in earlier]
 
+    def keep(self, *files: ModelFile | CheckpointFile | None) -> None:
+        """Store files for which a row will be written. Other coordinators should not have to wait for that."""
+        for file in files:
+            if file is not None:
+                self._store.artifacts.keep(file)
+
     def write_epoch(self, event: EpochEnd, trial_id: int) -> float:
         """Write the metrics of an epoch, and report its objective to Optuna's trial; returns the objective."""
         value = event.metrics[self._recipe.objective.metric]
@@ -89,7 +95,7 @@ class TrialWriter:
 
     def write_result(self, spec: TrialSpec, end: TrialEnd, trial_id: int) -> dict[str, Any]:
         """Write a result or a pause together with its model or checkpoint; returns what was written to the trial."""
-        earlier = sum(epoch["seconds"] for epoch in self._earlier.pop(end.number, []))
+        earlier = sum(epoch["seconds"] for epoch in self._earlier.get(end.number, []))
         attributes = _attributes(spec, end, end.seconds + earlier)
         self._store.add_result(self._study_id, end, trial_id, attributes)
         return attributes
@@ -102,7 +108,7 @@ class TrialWriter:
     def pruned(self, number: int) -> TrialEnd:
         """Return the end of a trial that is pruned now, from the epochs that were written."""
         epochs = self._store.epochs(self._study_id, [number])[number]
-        self._earlier.pop(number, None)  # they are part of these epochs
+        self._earlier[number] = []  # they are part of these epochs
         metric = self._recipe.objective.metric
         pick = max if self._recipe.objective.maximize else min
         best = pick(range(len(epochs)), key=lambda epoch: epochs[epoch][metric])

@@ -44,7 +44,8 @@ class AskTell:
     proposes what it would have proposed without the interruption.
 
     Args:
-        study: The Optuna study. Nobody else may write it while this object is used.
+        study: The Optuna study. Nobody else may write it while this object is used, except in turns: see
+            :mod:`tuner.run.sharing`.
         recipe: The search space, the sampler and the pruner.
         weights: Counts the weights of a configuration. If it is ``None``, no configuration is refused for its size.
         foreign: Trials of earlier studies that samplers learn from: see :mod:`tuner.search.warm_start`.
@@ -63,7 +64,8 @@ class AskTell:
         foreign: Sequence[FrozenTrial] = (),
     ) -> None:
         # Optuna has no public way to number and requeue trials.
-        self._storage = cast("BaseStorage", TrialCache(study._storage, study._study_id))  # noqa: SLF001
+        self._cache = TrialCache(study._storage, study._study_id)  # noqa: SLF001
+        self._storage = cast("BaseStorage", self._cache)
         self._recipe = recipe
         self._rungs = make_rungs(recipe)
         self.state = StudyState(self._rungs)
@@ -79,8 +81,29 @@ class AskTell:
         self._reported: dict[int, FrozenTrial] = {}  # the running trials as pruners see them
         self._size_limit = SizeLimit(recipe, weights, self.state)
         self._initial_params = InitialParams(recipe, self._study, self.state)
-        for trial in self._trials.all():
+        self._restore_all()
+
+    def reload(self) -> None:
+        """Read all trials again, after writes that failed or while other coordinators share the study."""
+        self._cache.read_all()
+        self.state.forget_trials()
+        self._restore_all()
+        self._reported = {number: self._trials.get(number) for number in self.state.running}
+
+    def refresh(self, numbers: Sequence[int]) -> list[FrozenTrial]:
+        """Read trials again that another coordinator of the study has changed; returns them.
+
+        Args:
+            numbers: The trials, in order.
+        """
+        if not numbers:
+            return []
+        self._cache.read_again(numbers)
+        trials = [self._trials.all()[number] for number in numbers]
+        for trial in trials:
+            self._rungs.forget(trial.number)
             self._restore(trial)
+        return trials
 
     def ask(self, *, late: bool = False, confirming: bool = False) -> TrialSpec | None:
         """Return the next trial of the search: a waiting one, else one to promote, else a new one.
@@ -138,6 +161,7 @@ class AskTell:
             return None
         in_top_third = self._rungs.reach(number, values)
         if in_top_third is not None:
+            self.state.touched.add(number)
             return Instruction.CONTINUE if in_top_third else Instruction.PAUSE
         pruner = self._study_for_pruner.pruner
         return Instruction.PRUNE if pruner.prune(self._study_for_pruner, trial) else None
@@ -220,6 +244,10 @@ class AskTell:
         """
         self._size_limit.check_end()
 
+    def trials(self) -> Sequence[FrozenTrial]:
+        """Return all trials as they are stored."""
+        return self._trials.all()
+
     def values(self) -> dict[int, tuple[float, ...]]:
         """Return the objectives of every complete trial by number."""
         return self._trials.values()
@@ -288,9 +316,14 @@ class AskTell:
         at_random = self._size_limit.needs_random_draw(number)
         self._study.sampler = make_sampler(self._recipe, number, at_random=at_random)
 
+    def _restore_all(self) -> None:
+        for trial in self._trials.all():
+            self._restore(trial)
+
     def _restore(self, trial: FrozenTrial) -> None:
-        """Restore the state of a trial of an earlier run."""
+        """Restore the state of a trial of another run."""
         number = trial.number
+        self.state.set_trial_state(number, trial.state)
         start = start_of(trial, self._recipe)
         if start is not None:
             self.state.record_start(number, start)

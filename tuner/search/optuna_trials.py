@@ -27,8 +27,6 @@ class OptunaTrials:
         self._study = study
         self._storage = storage
         self._state = state
-        for trial in self.all():
-            state.set_trial_state(trial.number, trial.state)
 
     def all(self) -> Sequence[FrozenTrial]:
         """Return every trial as it is stored."""

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from optuna.trial import TrialState
@@ -46,11 +46,14 @@ class RunningAttempt:
 class StudyState:
     """The one object that owns the state of a running study. Its methods change the state; all other objects read it.
 
-    No other process writes the study while it runs, so the state never has to be read from the database again.
+    If no other coordinator shares the study, the state never has to be read from the database again.
 
     Args:
         rungs: The rungs of the study's pruner, with the trials that are paused at them. Only
             :class:`tuner.search.ask_tell.AskTell` moves trials between rungs.
+
+    Attributes:
+        touched: The trials that were changed since the set was last cleared, for the other coordinators.
     """
 
     def __init__(self, rungs: Rungs) -> None:
@@ -64,6 +67,13 @@ class StudyState:
         self._running: dict[int, RunningTrial] = {}
         self._attempts: dict[int, RunningAttempt] = {}
         self._stop_reason: str | None = None
+        self.touched: set[int] = set()
+
+    def forget_trials(self) -> None:
+        """Forget all that was read from the database. What this run is busy with stays."""
+        self.rungs.clear()
+        for known in (self._states, self._tally, self._refused, self._confirmations, self._starts, self._first_trials):
+            known.clear()
 
     # Trials by state
 
@@ -91,6 +101,7 @@ class StudyState:
             self._tally[self._states[number]] -= 1
         self._states[number] = state
         self._tally[state] += 1
+        self.touched.add(number)
 
     @property
     def paused(self) -> AbstractSet[int]:
@@ -138,6 +149,15 @@ class StudyState:
         return self._first_trials.setdefault(identity(params), number)
 
     # Running trials and their attempts
+
+    def busy_with(self) -> tuple[dict[int, RunningTrial], dict[int, RunningAttempt]]:
+        """Return a copy of the running trials and attempts, for :meth:`restore`."""
+        running = {number: RunningTrial(trial.spec, list(trial.values)) for number, trial in self._running.items()}
+        return running, {number: replace(attempt) for number, attempt in self._attempts.items()}
+
+    def restore(self, busy: tuple[dict[int, RunningTrial], dict[int, RunningAttempt]]) -> None:
+        """Bring the running trials and attempts back to what :meth:`busy_with` returned."""
+        self._running, self._attempts = busy
 
     @property
     def running(self) -> Mapping[int, RunningTrial]:
@@ -193,6 +213,12 @@ class StudyState:
     def end_attempt(self, number: int) -> RunningAttempt:
         """Record that a worker is no longer busy with a trial; returns the attempt."""
         return self._attempts.pop(number)
+
+    def trained_by_others(self) -> list[int]:
+        """Return the trials that other coordinators train at the moment, in order."""
+        if self._tally[TrialState.RUNNING] <= len(self._running):
+            return []
+        return [number for number in self.trials_in(TrialState.RUNNING) if number not in self._running]
 
     # Why the run stops
 

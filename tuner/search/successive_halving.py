@@ -90,6 +90,13 @@ class Rungs:
         self._finalists = finalists
         self._exempt: set[int] = set()
 
+    def clear(self) -> None:
+        """Remove all trials."""
+        self._exempt.clear()
+        for rung in self._all():
+            rung.values.clear()
+            rung.paused.clear()
+
     @property
     def paused(self) -> set[int]:
         """The trials that wait to be promoted."""

@@ -15,7 +15,7 @@ from tuner.command_line import command
 from tuner.errors import StudyChangedError
 
 # Reads of single trials. They fail only if another program has removed the trial.
-_READS = {"get_trial", "get_trial_id_from_study_id_trial_number", "get_trial_number_from_id"}
+_READS = {"get_trial", "get_trial_number_from_id"}
 
 
 def changed_by_another(name: str, change: str) -> StudyChangedError:
@@ -29,8 +29,8 @@ def changed_by_another(name: str, change: str) -> StudyChangedError:
 class TrialCache:
     """The trials of one study in memory. No other process may write the study while the cache is used.
 
-    If another program does so nevertheless, for example the Optuna dashboard, the next call that meets the change
-    raises ``StudyChangedError``.
+    Other coordinators of the study may, in turns: see :mod:`tuner.run.sharing`. If another program does so, for example
+    the Optuna dashboard, the next call that meets the change raises ``StudyChangedError``.
 
     Optuna reads every unfinished trial again each time a sampler asks for the trials, which happens several times per
     proposal. With dozens of paused trials, that took longer than training a small network.
@@ -44,10 +44,28 @@ class TrialCache:
 
     def __init__(self, storage: BaseStorage, study_id: int) -> None:
         self._storage = storage
+        self._study_id = study_id
         self._name = storage.get_study_name_from_id(study_id)
-        self._trials = {trial.number: trial for trial in storage.get_all_trials(study_id, deepcopy=False)}
-        self._count = len(self._trials)
+        self._trials: dict[int, FrozenTrial] = {}
+        self._count = 0
         self._written: set[int] = set()
+        self.read_all()
+
+    def read_all(self) -> None:
+        """Read all trials again."""
+        self._trials = {trial.number: trial for trial in self._storage.get_all_trials(self._study_id, deepcopy=False)}
+        self._count = len(self._trials)
+        self._written.clear()
+
+    def read_again(self, numbers: Sequence[int]) -> None:
+        """Read trials again that another coordinator of the study has changed, or added.
+
+        Args:
+            numbers: The trials, in order.
+        """
+        for number in numbers:
+            self._written.add(self.get_trial_id_from_study_id_trial_number(self._study_id, number))
+        self._count = max(self._count, *(number + 1 for number in numbers))
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the storage; if it writes a trial, the trial is read again later."""
@@ -55,6 +73,14 @@ class TrialCache:
         if name.startswith("set_trial_"):
             return self._invalidating(attribute)
         return self._exclusive(attribute) if name in _READS else attribute
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """Return the row id of a trial. It never changes."""
+        known = self._trials.get(trial_number)
+        if known is not None:
+            return known._trial_id  # noqa: SLF001 - Optuna has no public name for it
+        with self._changes_by_others():
+            return self._storage.get_trial_id_from_study_id_trial_number(study_id, trial_number)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial and return its row id."""

@@ -1,0 +1,164 @@
+"""Lets several coordinators work on one study: what is common is read and changed in turns.
+
+On a server, each coordinator has trials of its own, and all have the same rungs, incumbents and number of trials. A
+step that changes the state of a trial is taken in a turn: see :mod:`tuner_storage.turns`. Before the step, the memory
+is brought up to date with what the others have changed. If the turn fails, for example because the server was
+restarted, nothing of the step was written; the memory is read again, and the step is repeated.
+
+On SQLite there is one coordinator, and each step is taken as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from optuna.trial import FrozenTrial, TrialState
+from tuner_storage import Store
+from tuner_storage.turns import Turns
+
+from tuner.run.incumbents import Incumbents
+from tuner.search.ask_tell import AskTell
+
+Result = TypeVar("Result")
+
+LOOK = 5.0  # seconds between two looks at the other coordinators
+
+
+class Sharing(Protocol):
+    """How a coordinator changes the study."""
+
+    others: Sequence[str]
+    """The other coordinators, as they were at the last look."""
+
+    leads: bool
+    """Whether this coordinator does what is to be done only once: it has been there for longest."""
+
+    def turn(self, step: Callable[[], Result]) -> Result:
+        """Take a step that changes the states of trials, and return its result. It may be called again if it fails."""
+
+    def look(self) -> bool:
+        """Look at the other coordinators now and then; return whether one of them has died."""
+
+    def abandoned(self, running: Collection[int]) -> Iterable[int]:
+        """Return those of the running trials that no coordinator trains any more. Called within a turn."""
+
+    def may_finish(self) -> bool:
+        """Return whether this coordinator refits and tests the winner. Called within a turn."""
+
+    def may_leave(self) -> bool:
+        """Return whether another coordinator goes on with the study. Called within a turn."""
+
+
+class Alone:
+    """The only coordinator of a study."""
+
+    others: Sequence[str] = ()
+    leads = True
+
+    def turn(self, step: Callable[[], Result]) -> Result:
+        """Take the step."""
+        return step()
+
+    def look(self) -> bool:
+        """See nobody."""
+        return False
+
+    def abandoned(self, running: Collection[int]) -> Iterable[int]:
+        """Return all of them: they are those of a run that has died."""
+        return running
+
+    def may_finish(self) -> bool:
+        """Return ``True``."""
+        return True
+
+    def may_leave(self) -> bool:
+        """Return ``False``."""
+        return False
+
+
+class Shared:
+    """One of several coordinators of a study.
+
+    Args:
+        store: The store of the study, on a server.
+        turns: The turns of this coordinator.
+        ask_tell: The trials in memory.
+        incumbents: The complete trials in memory.
+        owner: This coordinator.
+    """
+
+    def __init__(self, store: Store, turns: Turns, ask_tell: AskTell, incumbents: Incumbents, owner: str) -> None:
+        self._retry = store.database.retry
+        self._turns = turns
+        self._ask_tell = ask_tell
+        self._state = ask_tell.state
+        self._incumbents = incumbents
+        self._owner = owner
+        self._in_turn = False
+        self._stale = False  # whether the memory may differ from what was written
+        self._next_look = 0.0
+        self.others: Sequence[str] = ()
+        self.leads = True
+
+    def turn(self, step: Callable[[], Result]) -> Result:
+        """Take the step in a turn, or as a part of the turn that it is called in."""
+        return step() if self._in_turn else self._retry(lambda: self._take(step))
+
+    def look(self) -> bool:
+        """Read the leases every few seconds. If there are others, take over what they have changed."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = now + LOOK
+        leases = self._retry(self._turns.leases)
+        self.others = [owner for owner in leases.live if owner != self._owner]
+        self.leads = leases.live[0] == self._owner
+        if self.others:
+            self.turn(lambda: None)
+        return bool(leases.dead)
+
+    def abandoned(self, running: Collection[int]) -> Iterable[int]:
+        """Return the trials of coordinators that have died."""
+        return self._turns.abandoned([number for number in running if number not in self._state.running])
+
+    def may_finish(self) -> bool:
+        """Return whether no other live coordinator does it."""
+        return self._turns.may_finish()
+
+    def may_leave(self) -> bool:
+        """Return whether there is another one that does not leave, too."""
+        return self._turns.may_leave()
+
+    def _take(self, step: Callable[[], Result]) -> Result:
+        busy = self._state.busy_with()
+        self._in_turn = True
+        try:
+            with self._turns.take(everything=self._stale) as turn:
+                if self._stale:
+                    self._reload()
+                else:
+                    self._rank(self._ask_tell.refresh(turn.changed))
+                self._state.touched.clear()
+                result = step()
+                turn.touched |= self._state.touched
+        except BaseException:
+            self._stale = True
+            self._state.restore(busy)
+            raise
+        finally:
+            self._in_turn = False
+        self._stale = False
+        return result
+
+    def _reload(self) -> None:
+        self._ask_tell.reload()
+        self._incumbents.clear()
+        self._rank(self._ask_tell.trials())
+
+    def _rank(self, trials: Iterable[FrozenTrial]) -> None:
+        for trial in trials:
+            if trial.state == TrialState.COMPLETE:
+                seconds = float(trial.user_attrs.get("seconds", 0.0))
+                self._incumbents.add(trial.number, tuple(trial.values), seconds)
