@@ -148,15 +148,15 @@ class Artifacts(ABC):
         Each attempt has a file of its own: if a run was taken over while it was asleep, its trainers may still write.
         """
         suffix = f".attempt-{attempt}" if attempt else ""
-        return self._new_in(study_id) / f"trial-{number:05d}{suffix}.keras"
+        return self.new_in(study_id) / f"trial-{number:05d}{suffix}.keras"
 
     def refit_path(self, study_id: int, number: int) -> Path:
         """Return a new path for a refit of trial ``number``, so that a refit never overwrites an earlier one."""
-        return self._new_in(study_id) / f"refit-trial-{number:05d}.{uuid.uuid4().hex[:8]}.keras"
+        return self.new_in(study_id) / f"refit-trial-{number:05d}.{uuid.uuid4().hex[:8]}.keras"
 
     def restored_path(self, study_id: int, number: int) -> Path:
         """Return a new path for a model of trial ``number`` that was trained again."""
-        return self._new_in(study_id) / f"trial-{number:05d}.{uuid.uuid4().hex[:8]}.keras"
+        return self.new_in(study_id) / f"trial-{number:05d}.{uuid.uuid4().hex[:8]}.keras"
 
     def relative(self, path: Path) -> str:
         """Return ``path`` relative to the folder, as rows hold it."""
@@ -202,7 +202,7 @@ class Artifacts(ABC):
         """Return the fault of a row whose path we did not write."""
         return f"is no file that tuner wrote in {self.folder}, so it is neither opened nor removed"
 
-    def _new_in(self, study_id: int) -> Path:
+    def new_in(self, study_id: int) -> Path:
         """Return the absolute path of a study's folder, in which a file will be written.
 
         Raises:

@@ -14,17 +14,21 @@ from typing import Any
 import psycopg
 import pytest
 from tuner_storage import Location
-from tuner_storage.lease import DURATION
+from tuner_storage.common_folder import check_common, marked
+from tuner_storage.local_artifacts import LocalArtifacts
 
 from tests.postgres import Server
 from tests.recipes import small_recipe
-from tests.runs import Recorder, run_scripted
+from tests.runs import SETUP, Recorder, run_scripted
+from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
-from tuner.errors import RunError
+from tuner.errors import RunError, StorageError
+from tuner.executors import InlineExecutor
 from tuner.results.trials import TrialResult
 from tuner.run.build import build_coordinator
 from tuner.run.coordinator import Coordinator
+from tuner.run.joining import joining
 from tuner.run.progress import RunView, Silent
 from tuner.study import Study
 
@@ -67,9 +71,6 @@ class Team:
 
     @staticmethod
     def _coordinator(stored: studies.StoredStudy, recipe: Recipe, lease: Any) -> Coordinator:
-        from tests.runs import SETUP
-        from tests.scripted import ScriptedTrainer
-        from tuner.executors import InlineExecutor
 
         return build_coordinator(stored, recipe, lease, InlineExecutor(SETUP, ScriptedTrainer), Silent())
 
@@ -254,4 +255,23 @@ def test_what_needs_the_whole_study_is_refused_while_it_is_shared(team: Team) ->
             with pytest.raises(RunError, match="study 'small' is being run by process"):
                 team.one(recipe, "cleo")
             assert stored.store.holdings(stored.record.id)[0].expires
-    assert timedelta(seconds=10) < DURATION
+
+
+def test_a_run_joins_with_the_settings_and_the_artifacts_of_those_that_are_there(team: Team, tmp_path: Path) -> None:
+    """Another number of trials, or another folder of models, is refused with what would help."""
+    recipe = small_recipe()
+    more = small_recipe(budget={"trials": 9, "epochs": 4})
+    owners = ["ann:1:1", "ben:1:1"]
+    assert joining(more, recipe, {"budget": {"trials": None}}, "small", owners).budget.trials == 6
+    with pytest.raises(RunError) as refused:
+        joining(more, recipe, {"budget": {"trials": 9}}, "small", owners)
+    message = "study 'small' is being run by process 1 on ann and 1 other with trials 6, not 9"
+    assert str(refused.value) == message
+    assert refused.value.hint == "leave that setting out to join, or stop the study first: tuner study stop small"
+
+    here, there = (LocalArtifacts(tmp_path / part) for part in ("here", "there"))
+    with marked(here, 1, "ann:1:1"):
+        check_common(here, 1, "small", ["ann:1:1"])
+        with pytest.raises(StorageError, match=f"run by process 1 on ann, whose models are not in {there.place}"):
+            check_common(there, 1, "small", ["ann:1:1"])
+    assert list(tmp_path.rglob("*.tmp")) == []

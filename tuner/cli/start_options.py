@@ -194,7 +194,8 @@ study_options = cloup.option_group(
     click.option(
         "--take-over",
         is_flag=True,
-        help="If another run holds the study but hangs or died, wait until its lease expires, then continue.",
+        help="If another run holds the study but hangs or died, wait until its lease expires, then continue. "
+        "On PostgreSQL, runs share a study: there is nothing to wait for.",
     ),
     storage_options,
     artifacts_option,

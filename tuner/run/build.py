@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 from tuner_storage.lease import Lease
 from tuner_storage.turns import Turns
 
-from tuner.config.recipe import Recipe
+from tuner.config.recipe import Recipe, parse_recipe
 from tuner.config.tables import Precision
 from tuner.executors import Executor
 from tuner.run.coordinator import Coordinator
@@ -53,11 +53,15 @@ def build_coordinator(
     incumbents = Incumbents(recipe, ask_tell.state)
     sharing = Shared(stored.store, turns, ask_tell, incumbents, lease.owner) if turns else Alone()
 
-    def keep(chosen: Precision) -> None:
+    def settle(chosen: Precision) -> Precision:
+        record = stored.store.find_study(stored.record.optuna_id)
+        if record is not None and record.recipe.get("precision", "auto") != "auto":
+            return parse_recipe(record.recipe, "the snapshot of the study").precision  # another coordinator was first
         settled = recipe.model_copy(update={"precision": chosen})
         stored.store.change_recipe(stored.record.id, settled.model_dump(mode="json"))
+        return chosen
 
-    precision = StudyPrecision(recipe.precision, keep)
+    precision = StudyPrecision(recipe.precision, lambda chosen: sharing.turn(lambda: settle(chosen)))
     return Coordinator(
         stored.study.study_name,
         recipe,

@@ -1,15 +1,22 @@
-"""Decides with which settings a run joins a study that other runs are working on."""
+"""How a run joins a study that other runs are working on: with their settings, and with the same artifacts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from tuner_storage import Store
+from tuner_storage.common_folder import check_common, marked
+from tuner_storage.lease import Lease
 from tuner_storage.owner import describe_owners
 
 from tuner.command_line import command
 from tuner.config.recipe import Recipe, parse_recipe
 from tuner.errors import RunError
 from tuner.run.refusal import Overrides
+
+_log = logging.getLogger(__name__)
 
 # All runs of a study must agree about what ends it and what follows, else each would wait for what others never do.
 COMMON = {"budget": ("trials", "target", "plateau"), "winner": ("confirm", "seeds", "refit", "ensemble")}
@@ -40,6 +47,35 @@ def joining(recipe: Recipe, before: Recipe, overrides: Overrides, name: str, own
                 )
             raw[table][setting] = then
     return parse_recipe(raw, "the command line")
+
+
+@contextmanager
+def held(store: Store, study_id: int, name: str, *, wait: bool) -> Iterator[tuple[Lease, Sequence[str]]]:
+    """Hold the lease of a study for a run. On a server, other runs may share the study.
+
+    Yields the lease, and the owners of those of the other runs.
+
+    Args:
+        store: The store of the study.
+        study_id: Our row of the study.
+        name: The name of the study, for messages.
+        wait: If another run holds a lease that is not shared, wait until it expires.
+
+    Raises:
+        RunError: If another run holds the study for itself.
+        StorageError: If runs that share the study have their artifacts in another folder.
+    """
+    if not store.database.location.is_server:
+        with store.lease(study_id, name, wait=wait) as lease:
+            yield lease, ()
+        return
+    lease = store.lease(study_id, name, wait=wait, shared=True)
+    with marked(store.artifacts, study_id, lease.owner), lease:
+        others = [holding.owner for holding in store.holdings(study_id) if holding.owner != lease.owner]
+        check_common(store.artifacts, study_id, name, others)
+        if others:
+            _log.warning("study '%s' is run by %s too: they share its trials", name, describe_owners(others))
+        yield lease, others
 
 
 def _shown(value: object) -> str:

@@ -22,12 +22,15 @@ class StudyPrecision:
 
     Args:
         setting: The precision of the recipe.
-        keep: Stores what was chosen with the study, so that later runs and ``reproduce`` train alike.
+        settle: Stores what was chosen with the study, so that later runs and ``reproduce`` train alike, and returns
+            it; if another coordinator of the study has chosen before, returns its choice.
     """
 
-    def __init__(self, setting: PrecisionSetting, keep: Callable[[Precision], None] = lambda _: None) -> None:
+    def __init__(
+        self, setting: PrecisionSetting, settle: Callable[[Precision], PrecisionSetting] = lambda chosen: chosen
+    ) -> None:
         self._setting = setting
-        self._keep = keep
+        self._settle = settle
         self._warned = False
 
     @property
@@ -38,8 +41,7 @@ class StudyPrecision:
     def trainer_ready(self, event: TrainerReady) -> None:
         """Choose by what the first trainer measured, or warn if another one has no fast products in bfloat16."""
         if self._setting == "auto":
-            self._setting = "bfloat16" if event.bfloat16 else "float32"
-            self._keep(self._setting)
+            self._setting = self._settle("bfloat16" if event.bfloat16 else "float32")
         elif self._setting == "bfloat16" and event.bfloat16 is False and not self._warned:
             self._warned = True
             _log.warning("the study trains in bfloat16, which is no faster than float32 on %s", event.device)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from tuner_storage import Location, Store
 from tuner_storage.lease import StudyGoneError
 from tuner_storage.network import network_type
-from tuner_storage.owner import describe_owners
 from tuner_storage.persistent import persistent
 
 from tuner import studies
@@ -25,7 +24,7 @@ from tuner.run.build import build_coordinator
 from tuner.run.check import check_metric
 from tuner.run.disk_space import disk_space
 from tuner.run.estimate import plan_run
-from tuner.run.joining import joining
+from tuner.run.joining import held, joining
 from tuner.run.precision import possible_precision
 from tuner.run.progress import Progress
 from tuner.run.refusal import Overrides, refuse_changes
@@ -162,13 +161,10 @@ def run_search(
             studies.delete(old)
         stored = studies.create_or_resume(store, name, recipe, data.fingerprint, prepared.data)
         record = stored.record
-        lease = store.lease(record.id, name, wait=take_over, shared=location.is_server)
-        with lease, stop_on_signals() as stop_requested:
-            others = [holding.owner for holding in store.holdings(record.id) if holding.owner != lease.owner]
-            if others:
-                _log.warning("study '%s' is run by %s too: they share its trials", name, describe_owners(others))
+        with held(store, record.id, name, wait=take_over) as (lease, others), stop_on_signals() as stop_requested:
             keep_starts(stored.study, stored.recipe)
-            persistent(store).change_recipe(record.id, recipe.model_dump(mode="json"))
+            if not others:  # else theirs is there, possibly with a precision that they have chosen meanwhile
+                persistent(store).change_recipe(record.id, recipe.model_dump(mode="json"))
             kept = studies.kept_data(prepared.data)
             if persistent(store).data(record.id) != kept:  # the study began with an older version
                 persistent(store).set_data(record.id, kept)
