@@ -15,7 +15,7 @@ from tests.schemas import pixels, table
 from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.kept import changed_settings, continuing
-from tuner.config.tables import by_table
+from tuner.config.tables import Precision, by_table
 from tuner.executors.inline import InlineExecutor
 from tuner.jobs import TrainerReady, TrainerSetup, TrialJob
 from tuner.run.precision import StudyPrecision, possible_precision
@@ -57,7 +57,12 @@ def test_the_first_trainer_chooses_for_all_runs_of_a_study(home: Path, measured:
 def test_only_the_first_trainer_decides() -> None:
     """A second one, or one that replaces it, changes nothing."""
     kept: list[str] = []
-    precision = StudyPrecision("auto", kept.append)
+
+    def keep(chosen: Precision) -> Precision:
+        kept.append(chosen)
+        return chosen
+
+    precision = StudyPrecision("auto", keep)
     for event in (SLOW, FAST):
         precision.trainer_ready(event)
 

@@ -55,8 +55,9 @@ def build_coordinator(
 
     def settle(chosen: Precision) -> Precision:
         record = stored.store.find_study(stored.record.optuna_id)
-        if record is not None and record.recipe.get("precision", "auto") != "auto":
-            return parse_recipe(record.recipe, "the snapshot of the study").precision  # another coordinator was first
+        before = "auto" if record is None else parse_recipe(record.recipe, "the snapshot of the study").precision
+        if before != "auto":  # another coordinator was first
+            return before
         settled = recipe.model_copy(update={"precision": chosen})
         stored.store.change_recipe(stored.record.id, settled.model_dump(mode="json"))
         return chosen

@@ -27,7 +27,7 @@ class StudyPrecision:
     """
 
     def __init__(
-        self, setting: PrecisionSetting, settle: Callable[[Precision], PrecisionSetting] = lambda chosen: chosen
+        self, setting: PrecisionSetting, settle: Callable[[Precision], Precision] = lambda chosen: chosen
     ) -> None:
         self._setting = setting
         self._settle = settle
