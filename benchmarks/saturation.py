@@ -1,10 +1,13 @@
-"""Show how many trainers one coordinator keeps busy: trainers that only wait, a real database, the default pruner.
+"""Show how many trainers one coordinator, or several, keep busy: trainers that only wait, a real database.
 
-python benchmarks/saturation.py [--trainers 64,256] [--epoch-seconds 2] [--trials 200] [--storage URL]
+python benchmarks/saturation.py [--trainers 64,256] [--coordinators 1,4] [--epoch-seconds 2] [--trials 200]
+    [--storage URL]
 
-Each trial has 20 epochs of the same length, whose accuracies follow a curve that depends on the learning rate. Nothing
-is trained, so the trainers need no cores: a row shows what share of their time they spend in epochs, and what the rest
-of a machine would have to do. A PostgreSQL database is given with --storage; by default it is SQLite in a new folder.
+Each trial has 20 epochs, whose accuracies follow a curve that depends on the learning rate. Its epochs take between
+half and three halves of the given seconds, as the sizes of networks differ. Nothing is trained, so the trainers need no
+cores: a row shows what share of their time they spend in epochs, until no new trial follows. The trainers are divided
+among the coordinators, each a process of its own. A PostgreSQL database is given with --storage; by default it is
+SQLite in a new folder, which has one coordinator.
 """
 
 from __future__ import annotations
@@ -12,11 +15,14 @@ from __future__ import annotations
 import argparse
 import heapq
 import itertools
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Barrier
 
 from rich.console import Console
 from tuner_storage import Location, locate
@@ -52,7 +58,7 @@ class WaitingExecutor:
 
     Args:
         slots: Number of trainers.
-        seconds: Length of an epoch.
+        seconds: Mean length of an epoch.
 
     Attributes:
         trained: Seconds that all trainers spent in epochs.
@@ -92,7 +98,11 @@ class WaitingExecutor:
             self._begin(job.number)
 
     def _begin(self, number: int) -> None:
-        heapq.heappush(self._due, (time.monotonic() + self._seconds, next(self._order), number))
+        heapq.heappush(self._due, (time.monotonic() + self._length(number), next(self._order), number))
+
+    def _length(self, number: int) -> float:
+        """Return the seconds of each epoch of a trial."""
+        return self._seconds * (0.5 + (number * 7919 % 1000) / 1000)
 
     def poll(self, timeout: float) -> list[Event]:
         """Return the epochs that have ended."""
@@ -112,9 +122,10 @@ class WaitingExecutor:
         rate = job.hyperparameters.learning_rate
         accuracy = (1 - rate) * (1 - 0.8 ** (trial.epochs + 1))
         trial.metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
-        self._ready.append(EpochEnd(job.number, trial.epochs, trial.metrics, self._seconds))
+        length = self._length(job.number)
+        self._ready.append(EpochEnd(job.number, trial.epochs, trial.metrics, length))
         trial.epochs += 1
-        self.trained += self._seconds
+        self.trained += length
         told, trial.told = trial.told, None
         if trial.epochs == job.epochs:
             self._finish(trial, Outcome.COMPLETE)
@@ -182,40 +193,104 @@ def recipe(trials: int) -> Recipe:
     )
 
 
-def measure(location: Location, trainers: int, seconds: float, trials: int) -> tuple[float, float, float]:
-    """Return the share of the time in epochs, the events per second, and the coordinator's share of a core."""
-    search = recipe(trials)
+@dataclass(frozen=True)
+class Load:
+    """What a coordinator did until the first of its trainers had nothing more to do. Times in seconds."""
+
+    trained: float  # by all its trainers
+    wall: float
+    trainers: int
+    events: int
+    processor: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all coordinators have in common. ``seconds`` is the mean length of an epoch."""
+
+    url: str
+    home: Path
+    name: str
+    trials: int
+    seconds: float
+
+
+def coordinate(study: Study, trainers: int, begin: Barrier) -> Load:
+    """Run one coordinator, together with the others."""
+    name, search, location = study.name, recipe(study.trials), locate(study.url, study.home)
     with studies.opened(location, create=True) as store:
-        name = f"saturation-{trainers}-{time.time_ns()}"
         stored = studies.create_or_resume(store, name, search, "0" * 64)
-        with store.lease(stored.record.id, name) as lease:
-            executor = WaitingExecutor(trainers, seconds)
+        with store.lease(stored.record.id, name, shared=location.is_server) as lease:
+            executor = WaitingExecutor(trainers, study.seconds)
             coordinator = build_coordinator(stored, search, lease, executor, Silent())
+            begin.wait()
             executor.start()
-            began, cpu = time.monotonic(), time.process_time()
+            began, processor = time.monotonic(), time.process_time()
+            at_end: list[Load] = []
+
+            def load() -> Load:
+                return Load(
+                    executor.trained,
+                    time.monotonic() - began,
+                    trainers,
+                    executor.events,
+                    time.process_time() - processor,
+                )
+
+            def note() -> str | None:
+                if not at_end and coordinator.queue.full:
+                    at_end.append(load())
+                return None
+
+            coordinator._stop_requested = note  # noqa: SLF001 - called in every turn of the loop
             coordinator._search()  # noqa: SLF001 - without the test of the winner, which would need a model
-            wall, used = time.monotonic() - began, time.process_time() - cpu
-    return executor.trained / (wall * trainers), executor.events / wall, used / wall
+            return at_end[0] if at_end else load()
+
+
+def measure(location: Location, trainers: int, coordinators: int, seconds: float, trials: int) -> list[Load]:
+    """Return the load of each coordinator."""
+    name = f"saturation-{trainers}-{time.time_ns()}"
+    url = location.url.render_as_string(hide_password=False)
+    study = Study(url, location.artifacts.parent, name, trials, seconds)
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(coordinators, mp_context=spawn) as pool:
+        begin = manager.Barrier(coordinators)
+        shares = [trainers // coordinators + (index < trainers % coordinators) for index in range(coordinators)]
+        runs = [pool.submit(coordinate, study, share, begin) for share in shares]
+        return [run.result() for run in runs]
 
 
 def main() -> None:
-    """Print a row for each number of trainers."""
+    """Print a row for each number of trainers and coordinators."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainers", default="64", help="numbers, separated by commas [64]")
+    parser.add_argument("--coordinators", default="1", help="numbers, separated by commas [1]")
     parser.add_argument("--epoch-seconds", type=float, default=2.0, help="[2]")
     parser.add_argument("--trials", type=int, default=0, help="of each study [10 per trainer]")
     parser.add_argument("--storage", help="URL of the database [SQLite in a new folder]")
     options = parser.parse_args()
     table = new_table()
-    for column in ("trainers", "in epochs", "events per second", "coordinator's core"):
+    for column in ("trainers", "coordinators", "trials", "in epochs", "events per second", "core of each coordinator"):
         table.add_column(column, justify="right")
-    for trainers in map(int, options.trainers.split(",")):
+    for trainers, coordinators in itertools.product(*map(_numbers, (options.trainers, options.coordinators))):
         with tempfile.TemporaryDirectory() as home:
-            location = locate(options.storage, Path(home))
             trials = options.trials or 10 * trainers
-            busy, rate, core = measure(location, trainers, options.epoch_seconds, trials)
-        table.add_row(str(trainers), f"{busy:.1%}", f"{rate:.0f}", f"{core:.0%}")
+            location = locate(options.storage, Path(home))
+            loads = measure(location, trainers, coordinators, options.epoch_seconds, trials)
+        available = sum(load.wall * load.trainers for load in loads)
+        table.add_row(
+            str(trainers),
+            str(coordinators),
+            str(trials),
+            f"{sum(load.trained for load in loads) / available:.1%}",
+            f"{sum(load.events / load.wall for load in loads):.0f}",
+            f"{sum(load.processor / load.wall for load in loads) / coordinators:.0%}",
+        )
     Console().print(table)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 if __name__ == "__main__":
