@@ -47,6 +47,7 @@ class TrialCache:
         self._study_id = study_id
         self._name = storage.get_study_name_from_id(study_id)
         self._trials: dict[int, FrozenTrial] = {}
+        self._ids: dict[int, int] = {}
         self._count = 0
         self._written: set[int] = set()
         self.read_all()
@@ -54,6 +55,7 @@ class TrialCache:
     def read_all(self) -> None:
         """Read all trials again."""
         self._trials = {trial.number: trial for trial in self._storage.get_all_trials(self._study_id, deepcopy=False)}
+        self._ids = {number: trial._trial_id for number, trial in self._trials.items()}  # noqa: SLF001 - its only name
         self._count = len(self._trials)
         self._written.clear()
 
@@ -76,11 +78,10 @@ class TrialCache:
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """Return the row id of a trial. It never changes."""
-        known = self._trials.get(trial_number)
-        if known is not None:
-            return known._trial_id  # noqa: SLF001 - Optuna has no public name for it
-        with self._changes_by_others():
-            return self._storage.get_trial_id_from_study_id_trial_number(study_id, trial_number)
+        if trial_number not in self._ids:
+            with self._changes_by_others():
+                self._ids[trial_number] = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial_number)
+        return self._ids[trial_number]
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial and return its row id."""
@@ -90,6 +91,7 @@ class TrialCache:
         if number != self._count:
             raise changed_by_another(self._name, f"it added trial {self._count}")
         self._count += 1
+        self._ids[number] = trial_id
         self._written.add(trial_id)
         return trial_id
 
