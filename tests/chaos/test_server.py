@@ -51,7 +51,7 @@ class ServerMonkey(Monkey):
         super().__init__(home, seed, server.url(database))
         self._server = server
         self._pooler = pooler
-        self._is_pooled = False
+        self._is_pooled = True  # so that the first run is not, and the last one of the default is
         self._database = database
         self._url = server.url(database)
         self._moments = random.Random(seed)  # noqa: S311 - no secret
