@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from tuner_storage import Location, Store, locate, open_store
 from tests.command import Command
 from tests.postgres import Server, start_server
 from tests.s3_server import S3Server
+
+with suppress(ImportError):  # of the extra "postgres"
+    import psycopg  # noqa: F401 - before the tests that import TensorFlow, as in a process of the command
 
 ROOT = Path(__file__).parent.parent
 

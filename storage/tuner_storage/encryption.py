@@ -1,14 +1,17 @@
-"""Decides whether a connection to PostgreSQL must be encrypted."""
+"""Decides whether a connection to PostgreSQL must be encrypted, and whether it can be in this process."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 
 from sqlalchemy import URL
 
-REQUIRED = "require"
+from tuner.errors import StorageError
+
+REQUIRED, DISABLED = "require", "disable"
 
 
 def sslmode_for(url: URL) -> str | None:
@@ -20,6 +23,22 @@ def sslmode_for(url: URL) -> str | None:
     """
     chosen = {"sslmode", "service"} & set(url.query) or {"PGSSLMODE", "PGSERVICE"} & set(os.environ)
     return None if chosen or all(map(_stays_here, _hosts(url))) else REQUIRED
+
+
+def check_import_order(url: URL) -> None:
+    """Refuse a connection that may be encrypted if TensorFlow was imported, but not yet psycopg.
+
+    Then libpq gets parts of TensorFlow's library for TLS instead of its own, which ends the process.
+
+    Raises:
+        StorageError: If psycopg must not be imported any more.
+    """
+    mode = url.query.get("sslmode") or os.environ.get("PGSSLMODE")
+    if "tensorflow" in sys.modules and "psycopg" not in sys.modules and mode != DISABLED:
+        raise StorageError(
+            "TensorFlow was imported before psycopg: an encrypted connection would end this process",
+            hint="begin a new process, and write `import psycopg` before the first import of tensorflow or keras",
+        )
 
 
 def _hosts(url: URL) -> list[str]:

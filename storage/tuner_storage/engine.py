@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from tuner.distribution import install
 from tuner.documents import parse_json
 from tuner.errors import StorageError
+from tuner_storage.encryption import check_import_order
 from tuner_storage.faults import BUSY_TIMEOUT, CommitUnknownError, explain
 from tuner_storage.location import Location
 from tuner_storage.retry import Retry
@@ -47,10 +48,11 @@ def engine_arguments(location: Location) -> dict[str, Any]:
     """Return the arguments for ``create_engine`` that our engines and Optuna's share.
 
     Raises:
-        StorageError: If the driver of PostgreSQL is not installed.
+        StorageError: If the driver of PostgreSQL is not installed, or cannot be used in this process.
     """
     if not location.is_server:
         return {"connect_args": {"timeout": BUSY_TIMEOUT}, "json_deserializer": _parsed}
+    check_import_order(location.url)
     try:
         from tuner_storage.postgres import connector
     except ImportError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from contextlib import closing
 
@@ -110,3 +112,22 @@ def test_the_schema_of_the_url_is_used(postgres_location: Location, path: str) -
     open_store(location, create=True).close()
 
     assert schemas_of_studies(location) == [USER, "team"]
+
+
+@pytest.mark.slow
+def test_a_process_that_imported_tensorflow_first_is_told_to_import_psycopg_before_it() -> None:
+    """An encrypted connection would abort the process: both bring a library for TLS of their own."""
+    script = """
+import tensorflow
+from tuner.study import list_studies
+try:
+    list_studies(storage="postgresql://ann@192.0.2.1/team?sslmode=verify-full")
+except Exception as error:
+    print(type(error).__name__, error, error.hint, sep="|")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    kind, message, hint = ended.stdout.strip().split("|")
+    assert kind == "StorageError"
+    assert message == "TensorFlow was imported before psycopg: an encrypted connection would end this process"
+    assert "write `import psycopg` before the first import of tensorflow or keras" in hint
