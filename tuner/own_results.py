@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Container
+from collections.abc import Collection, Container
 from functools import cached_property
 from typing import Any
 
@@ -44,26 +44,33 @@ class OwnResults:
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return one trial of the study."""
         trial = self._storage.get_trial(trial_id)
-        return self._checked([trial], lambda: self._store.completed(self._record.id, trial.number))[0]
+        return self._checked([trial], [trial.number])[0]
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """Return the trials of the study in one of the ``states``, in order."""
         stored = self._storage.get_all_trials(study_id, deepcopy=False)
-        checked = self._checked(stored, lambda: self._store.completed(self._record.id))
+        checked = self._checked(stored)
         trials = [trial for trial in checked if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
+
+    def read(self, numbers: Collection[int] | None = None) -> list[FrozenTrial]:
+        """Read the trials of the study, all or those in ``numbers``, in order: see :meth:`tuner_storage.Store.trials`.
+
+        Nothing is kept in Optuna's cache.
+        """
+        return self._checked(self._store.trials(self._record.optuna_id, numbers), numbers)
 
     @cached_property
     def _objective(self) -> Objective:
         return parse_recipe(self._record.recipe, "the snapshot of the study").objective
 
-    def _checked(self, trials: list[FrozenTrial], completed: Callable[[], Container[int]]) -> list[FrozenTrial]:
-        """Return the trials, with foreign results as failed. ``completed`` is called if a trial is complete."""
+    def _checked(self, trials: list[FrozenTrial], numbers: Collection[int] | None = None) -> list[FrozenTrial]:
+        """Return trials, with foreign results as failed. ``numbers`` are theirs, unless they are all."""
         if all(trial.state != TrialState.COMPLETE for trial in trials):
             return trials
-        ours = self._store.database.retry(completed)
+        ours = self._store.database.retry(lambda: self._store.completed(self._record.id, numbers))
         return [
             trial
             if trial.state != TrialState.COMPLETE

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
 
 import optuna
 from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 from tuner_storage import Location, Store, open_store
 from tuner_storage.copies import KeptData, StudyRecord
@@ -47,15 +48,18 @@ class StoredStudy(NamedTuple):
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the study's last run. Studies of older versions were trained in float32."""
-        raw = {"precision": "float32", **self.record.recipe}
-        return parse_recipe(raw, f"the snapshot of '{self.study.study_name}'")
+        """The recipe of the study's last run."""
+        return _recipe(self.record, self.study.study_name)
 
     @property
     def assessment(self) -> Assessment | None:
         """What was measured of the winner and of the ensemble, or ``None`` if nothing was."""
         facts = self.store.assessment(self.record.id)
         return None if facts is None else Assessment.model_validate(facts)
+
+    def trials(self, numbers: Collection[int] | None = None) -> list[FrozenTrial]:
+        """Read the trials, all or those in ``numbers``, in order: see :meth:`tuner.own_results.OwnResults.read`."""
+        return OwnResults(self.store, self.record).read(numbers)
 
     @property
     def has_trials(self) -> bool:
@@ -110,6 +114,21 @@ def existing(location: Location, name: str) -> Iterator[StoredStudy]:
                 raise _not_ours(store, name, "see the studies that were: tuner study list")
             raise _no_study(check_name(name), [line.name for line in read_lines(store.database)])
         yield stored
+
+
+def existing_recipe(location: Location, name: str) -> Recipe:
+    """Return the recipe of a study's last run. Creates nothing. Optuna's storage is opened only if there is an error.
+
+    Raises:
+        UsageError: If there is no study of this name.
+    """
+    if has_database(location):
+        with opened(location) as store:
+            record = store.find_named(name)
+        if record is not None:
+            return _recipe(record, name)
+    with existing(location, name) as stored:  # which raises
+        return stored.recipe
 
 
 def names(location: Location) -> list[str]:
@@ -276,6 +295,11 @@ def _create(store: Store, name: str, recipe: Recipe, fingerprint: str, data: Set
     kept = None if data is None else kept_data(data)
     record = store.add_study(name, directions, recipe.model_dump(mode="json"), fingerprint, environment(), data=kept)
     return _stored(store, name, record)
+
+
+def _recipe(record: StudyRecord, name: str) -> Recipe:
+    """Return the recipe that a study keeps. Studies of older versions were trained in float32."""
+    return parse_recipe({"precision": "float32", **record.recipe}, f"the snapshot of '{name}'")
 
 
 def _stored(store: Store, name: str, record: StudyRecord) -> StoredStudy:

@@ -21,16 +21,14 @@ from tuner.data.settle import undescribed
 from tuner.data.training_rows import encoded_rows
 from tuner.environment import check_backend
 from tuner.errors import UsageError
-from tuner.executors.registry import make_executor
-from tuner.executors.resources import Resources
 from tuner.jobs import TrainerSetup
 from tuner.paths import StrPath, user_path
 from tuner.results import overview
-from tuner.results.exported import ensemble_of
+from tuner.results.exported import ensemble_of, refit_of
 from tuner.results.overview import StudySummary
 from tuner.results.reader import StudyReader
+from tuner.results.study_trials import StudyTrials
 from tuner.run.progress import Progress, Silent
-from tuner.run.session import prepare, run_search
 from tuner.searches import resolve
 from tuner.table_search import TableOptions
 
@@ -162,6 +160,10 @@ class Study(StudyReader):
                 proposes only configurations that are too large.
             StorageError: If the database cannot be used.
         """
+        from tuner.executors.registry import make_executor
+        from tuner.executors.resources import Resources
+        from tuner.run.session import prepare, run_search
+
         check_backend()
         overrides = by_table(
             trials=trials, epochs=epochs, timeout=timeout, retries=retries, trial_timeout=trial_timeout, target=target,
@@ -226,9 +228,9 @@ class Study(StudyReader):
         if ensemble and (trial is not None or refit):
             raise UsageError("an ensemble is neither a trial nor a refit", hint="ask for one of them")
         chosen = self.best() if trial is None else self.trial(trial)
-        if refit is None:
-            refit = trial is None and not ensemble and self._refit_of(chosen) is not None
         with studies.existing(self.location, self.name) as stored:
+            if refit is None:
+                refit = trial is None and not ensemble and refit_of(stored, chosen) is not None
             data = studies.data_of(stored) or undescribed(self.load_data())
             if ensemble is None and trial is None and not refit:
                 ensemble = ensemble_of(stored, chosen) is not None
@@ -266,6 +268,8 @@ class Study(StudyReader):
             DataError: If the data is missing, or has changed since the study began.
             RunError: If no trainer can start, or it dies.
         """
+        from tuner.executors.registry import make_executor
+        from tuner.executors.resources import Resources
         from tuner.results.reproduce import compare
         from tuner.results.restore import check_restorable, keep_model
         from tuner.results.retrain import read_finished, train_again
@@ -301,7 +305,7 @@ class Study(StudyReader):
         if stored.is_gone:
             return
         try:
-            decorate(stored, self.read_trials(stored))
+            decorate(stored, StudyTrials(stored).all())
         except Exception:  # noqa: BLE001 - must not hide an error of the run itself
             _log.warning("the dashboard's notes could not be written; the next run writes them")
             _log.debug("the dashboard's notes", exc_info=True)
@@ -395,8 +399,7 @@ def load_study(
         UsageError: If there is no study of this name.
     """
     location = locate(storage, home)
-    with studies.existing(location, name) as stored:
-        return Study(name, stored.recipe, location, _data_dir(data_dir))
+    return Study(name, studies.existing_recipe(location, name), location, _data_dir(data_dir))
 
 
 def list_studies(*, storage: StrPath | None = None, home: StrPath | None = None) -> list[StudySummary]:

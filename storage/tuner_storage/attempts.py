@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -47,7 +49,7 @@ def read_attempts(session: Session, study_id: int, number: int | None = None) ->
     return [Attempt.of(row) for row in rows]
 
 
-def read_completed(session: Session, study_id: int, number: int | None = None) -> set[int]:
-    """Return the numbers of the trials with a complete attempt, among all or only ``number``."""
+def read_completed(session: Session, study_id: int, numbers: Collection[int] | None = None) -> set[int]:
+    """Return the numbers of the trials with a complete attempt, among all or only ``numbers``."""
     query = select(AttemptRow.trial_number).where(AttemptRow.study_id == study_id, AttemptRow.outcome == COMPLETE)
-    return set(session.scalars(query if number is None else query.where(AttemptRow.trial_number == number)))
+    return set(session.scalars(query if numbers is None else query.where(AttemptRow.trial_number.in_(numbers))))

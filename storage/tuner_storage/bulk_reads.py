@@ -1,23 +1,27 @@
-"""Optuna's storage, which reads all trials of a study with one query per table.
+"""Reads many trials of a study with one query per table; Optuna's storage, which does so.
 
 Optuna makes an object of each row: with 10,000 trials of 20 epochs, half a million, which takes
-35 s. Plain rows take 5.
+35 s. Plain rows take 3.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import json
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session
+
+from tuner.errors import StorageError
 
 Rows = dict[int, list[Any]]  # the rows of one table by trial_id
 
@@ -37,27 +41,51 @@ class BulkReadingStorage(RDBStorage):
             return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
         with self.scoped_session() as session:
             models.StudyModel.find_or_raise_by_id(study_id, session)
-            return read_all(session, study_id)
+            return read_trials(session, study_id)
 
 
-def read_all(session: Session, study_id: int) -> list[FrozenTrial]:
-    """Return all trials of a study, in the order of their ids."""
-    trials: Sequence[Any] = session.scalars(
-        select(models.TrialModel).where(models.TrialModel.study_id == study_id).order_by(models.TrialModel.trial_id)
-    ).all()
+def read_trials(
+    session: Session, study_id: int, numbers: Collection[int] | None = None, *, reports: bool = True
+) -> list[FrozenTrial]:
+    """Return trials of a study, in the order of their ids.
 
-    def rows(model: Any, *columns: str) -> Rows:
-        of_trial: InstrumentedAttribute[int] = model.trial_id
-        query = select(of_trial, *(getattr(model, column) for column in columns))
-        query = query.join(models.TrialModel, models.TrialModel.trial_id == of_trial)
+    Args:
+        session: A session of the database.
+        study_id: Optuna's id of the study.
+        numbers: The trials to read, a few thousand at most; ``None`` reads all.
+        reports: Whether to read what all of them reported. If not, only trials without a result of ours have it: that
+            is a third of the time, and :func:`tuner_storage.epochs.read_epochs` reads the same.
+    """
+    with _without_collection():
+        return _read_trials(session, study_id, numbers, reports=reports)
+
+
+def _read_trials(
+    session: Session, study_id: int, numbers: Collection[int] | None, *, reports: bool
+) -> list[FrozenTrial]:
+    trial_table, attribute_table = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
+    chosen = [trial_table.c.study_id == study_id]
+    if numbers is not None:
+        chosen.append(trial_table.c.number.in_(numbers))
+
+    def rows(model: Any, *names: str, only: Sequence[ColumnElement[bool]] = ()) -> Rows:
+        columns: Any = model.__table__.c
+        query = select(columns.trial_id, *(columns[name] for name in names))
+        query = query.join(trial_table, trial_table.c.trial_id == columns.trial_id)
         found: Rows = defaultdict(list)
-        for number, *row in session.execute(query.where(models.TrialModel.study_id == study_id)):
-            found[number].append(row)
+        for trial_id, *row in session.execute(query.where(*chosen, *only)):
+            found[trial_id].append(row)
         return found
 
+    has_result = (attribute_table.c.trial_id == trial_table.c.trial_id, attribute_table.c.key == "epochs")
+    without_result = select(trial_table.c.trial_id).where(*chosen, ~exists().where(*has_result))
+    reported: Any = models.TrialIntermediateValueModel
+    in_order = select(models.TrialModel).where(*chosen).order_by(models.TrialModel.trial_id)
+    trials: Sequence[Any] = session.scalars(in_order).all()
     params = rows(models.TrialParamModel, "param_id", "param_name", "param_value", "distribution_json")
     values = rows(models.TrialValueModel, "objective", "value", "value_type")
-    reports = rows(models.TrialIntermediateValueModel, "step", "intermediate_value", "intermediate_value_type")
+    only = () if reports else (reported.__table__.c.trial_id.in_(without_result),)
+    steps = rows(reported, "step", "intermediate_value", "intermediate_value_type", only=only)
     user = rows(models.TrialUserAttributeModel, "key", "value_json")
     system = rows(models.TrialSystemAttributeModel, "key", "value_json")
     distribution = functools.cache(json_to_distribution)  # most trials have the same ones
@@ -79,12 +107,37 @@ def read_all(session: Session, study_id: int) -> list[FrozenTrial]:
                 system_attrs={key: json.loads(text) for key, text in system[trial.trial_id]},
                 intermediate_values={
                     step: models.TrialIntermediateValueModel.stored_repr_to_intermediate_value(value, kind)
-                    for step, value, kind in reports[trial.trial_id]
+                    for step, value, kind in steps[trial.trial_id]
                 },
                 trial_id=trial.trial_id,
             )
         )
     return result
+
+
+@contextmanager
+def json_errors() -> Iterator[None]:
+    """Explain values in Optuna's tables that are not JSON.
+
+    Raises:
+        StorageError: Instead of the error of the parser.
+    """
+    try:
+        yield
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise StorageError(f"Optuna's tables hold a value that is not JSON: {error}") from None
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Turn Python's garbage collector off: while a million objects are made, it takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _values(rows: list[Any]) -> list[float] | None:

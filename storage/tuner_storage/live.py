@@ -131,13 +131,7 @@ def read_best(session: Session, study: StudyStates, metric: str, *, maximize: bo
 
 def read_confirmations(session: Session, study: StudyStates) -> tuple[dict[int, int], dict[int, float]]:
     """Return the trial that each confirming trial trains again, and the values of the complete ones among all these."""
-    confirming = (
-        select(_TRIALS.c.number, _ATTRIBUTES.c.value_json)
-        .join(_ATTRIBUTES, and_(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == CONFIRMS))
-        .where(_TRIALS.c.study_id == study.optuna_id)
-    )
-    named = ((number, _integer(text)) for number, text in session.execute(confirming))
-    confirms = {number: original for number, original in named if original is not None}
+    confirms = read_confirms(session, study.optuna_id)
     if not confirms:
         return {}, {}
     values = (
@@ -148,6 +142,17 @@ def read_confirmations(session: Session, study: StudyStates) -> tuple[dict[int, 
         .where(exists().where(*_attempts(study, _TRIALS.c.number), AttemptRow.outcome == COMPLETE))
     )
     return confirms, {number: value for number, value in session.execute(values) if value is not None}
+
+
+def read_confirms(session: Session, optuna_id: int) -> dict[int, int]:
+    """Return the trial that each confirming trial of a study trains again."""
+    confirming = (
+        select(_TRIALS.c.number, _ATTRIBUTES.c.value_json)
+        .join(_ATTRIBUTES, and_(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == CONFIRMS))
+        .where(_TRIALS.c.study_id == optuna_id)
+    )
+    named = ((number, _integer(text)) for number, text in session.execute(confirming))
+    return {number: original for number, original in named if original is not None}
 
 
 def read_last_run(session: Session, study_id: int) -> LastRun | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from sqlalchemy.orm import scoped_session
 
 from tuner.command_line import command
 from tuner.errors import StorageError
-from tuner_storage.bulk_reads import BulkReadingStorage
+from tuner_storage.bulk_reads import BulkReadingStorage, json_errors
 from tuner_storage.engine import Database, engine_arguments, part_of, storage_errors
 from tuner_storage.faults import explain
 from tuner_storage.retry import Retry
@@ -56,10 +55,8 @@ def _repeated(name: str) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: PersistentRDBStorage, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with json_errors():
             return self._retry(lambda: method(self, *args, **kwargs))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise StorageError(f"Optuna's tables hold a value that is not JSON: {error}") from None
 
     return call
 

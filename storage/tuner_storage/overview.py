@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, String, and_, cast, column, exists, func, select, table
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, String, and_, cast, column, func, select, table
 
-from tuner_storage.attempts import COMPLETE
 from tuner_storage.engine import Database
 from tuner_storage.identity import LINKS
-from tuner_storage.live import is_number
-from tuner_storage.tables import AttemptRow, CheckpointRow, ModelRow, RefitRow, StudyRow
+from tuner_storage.own_values import read_own_values
+from tuner_storage.tables import CheckpointRow, ModelRow, RefitRow, StudyRow
 from tuner_storage.trial_attributes import PAUSED, REFUSED
 
 # The columns of Optuna's tables that we read. Optuna may change them; its storage checks their version when it opens.
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
-_VALUES = table("trial_values", column("trial_id"), column("value"), column("objective"))
 _ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
 _FILES: tuple[type[ModelRow | RefitRow | CheckpointRow], ...] = (ModelRow, RefitRow, CheckpointRow)
 _STATE = cast(_TRIALS.c.state, String)  # PostgreSQL stores an enumeration
@@ -56,7 +53,8 @@ def read_lines(database: Database, name: str | None = None) -> list[StudyLine]:
             for state, optuna_state, attribute in (("PAUSED", "WAITING", PAUSED), ("REFUSED", "PRUNED", REFUSED)):
                 states[state] = session.scalar(_count_with(optuna_id, optuna_state, attribute)) or 0
                 states[optuna_state] = states.get(optuna_state, 0) - states[state]
-            ours = _own_results(session, optuna_id, row)
+            values = read_own_values(session, optuna_id, row.id, _objectives(row.recipe))
+            ours = [(number, first) for number, (first, *_) in values.items()]
             foreign = states.get("COMPLETE", 0) - len(ours)
             states = {**states, "COMPLETE": len(ours), "FAIL": states.get("FAIL", 0) + foreign}
             lines.append(
@@ -91,20 +89,9 @@ def _size(file: type[ModelRow | RefitRow | CheckpointRow], study_id: int) -> Sel
     return select(func.sum(file.size)).where(file.study_id == study_id)
 
 
-def _own_results(session: Session, optuna_id: int, row: StudyRow) -> list[tuple[int, float]]:
-    """Return number and value of each complete trial, except those whose result another program wrote.
-
-    The rule is that of :mod:`tuner.own_results`, for the first objective.
-    """
-    objective = row.recipe.get("objective")
-    metric = objective.get("metric") if isinstance(objective, Mapping) else None
-    of_trial = (AttemptRow.study_id == row.id, AttemptRow.trial_number == _TRIALS.c.number)
-    written = and_(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == str(metric))
-    query = (
-        select(_TRIALS.c.number, _VALUES.c.value, _ATTRIBUTES.c.value_json)
-        .join(_VALUES, and_(_VALUES.c.trial_id == _TRIALS.c.trial_id, _VALUES.c.objective == 0))
-        .join(_ATTRIBUTES, written)
-        .where(_TRIALS.c.study_id == optuna_id, _STATE == "COMPLETE")
-        .where(exists().where(*of_trial, AttemptRow.outcome == COMPLETE))
-    )
-    return [(number, value) for number, value, text in session.execute(query) if is_number(text, value)]
+def _objectives(recipe: Mapping[str, Any]) -> list[str]:
+    """Return the names of the objectives of a recipe as it is stored."""
+    objective = recipe.get("objective")
+    if not isinstance(objective, Mapping):
+        return []
+    return [str(name) for name in (objective.get("metric"), *objective.get("also", ()))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,16 +32,19 @@ from tuner_storage.inputs import (
     FinishedRefit,
 )
 from tuner_storage.lease import Lease
+from tuner_storage.live import read_confirms
 from tuner_storage.models import forget_model, read_model_evaluation, read_models, replace_model, write_model_test
 from tuner_storage.optuna_rows import add_report, replace_attributes, write_attribute
+from tuner_storage.own_values import read_own_values
 from tuner_storage.refits import read_refit, read_refit_evaluation, replace_refit, write_refit_test
 from tuner_storage.runs import Run, RunRecord, read_runs
-from tuner_storage.study_rows import read_study, write_recipe, write_study
+from tuner_storage.study_rows import read_named, read_study, write_recipe, write_study
 from tuner_storage.tables import AttemptRow
 from tuner_storage.trial_attributes import PAUSED, PROMOTED
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
     from sqlalchemy import Connection
 
     from tuner_storage.optuna_storage import PersistentRDBStorage
@@ -129,6 +132,11 @@ class Store:
         """Return the record of a study, or ``None`` if the study is one of Optuna alone."""
         with self.database.read() as session:
             return read_study(session, optuna_id)
+
+    def find_named(self, name: str) -> StudyRecord | None:
+        """Return the record of the study of this name, or ``None`` if there is none of ours."""
+        with self.database.read() as session:
+            return read_named(session, name)
 
     def change_recipe(self, study_id: int, recipe: Mapping[str, Any]) -> None:
         """Replace the stored recipe. A study that is continued may have a larger budget."""
@@ -238,10 +246,33 @@ class Store:
         with self.database.read() as session:
             return read_attempts(session, study_id, number)
 
-    def completed(self, study_id: int, number: int | None = None) -> set[int]:
-        """Return the numbers of the trials with a complete attempt, among all or only ``number``."""
+    def completed(self, study_id: int, numbers: Collection[int] | None = None) -> set[int]:
+        """Return the numbers of the trials with a complete attempt, among all or only ``numbers``."""
         with self.database.read() as session:
-            return read_completed(session, study_id, number)
+            return read_completed(session, study_id, numbers)
+
+    def trials(self, optuna_id: int, numbers: Collection[int] | None = None) -> list[FrozenTrial]:
+        """Return Optuna's trials of a study, all or those in ``numbers``, in order.
+
+        Those with a result of ours have no reported values: :meth:`epochs` returns the same.
+
+        Raises:
+            StorageError: If the database cannot be read, or a value in it is not JSON.
+        """
+        from tuner_storage.bulk_reads import json_errors, read_trials
+
+        with json_errors(), self.database.read() as session:
+            return read_trials(session, optuna_id, numbers, reports=False)
+
+    def own_values(self, record: StudyRecord, objectives: Sequence[str]) -> dict[int, tuple[float, ...]]:
+        """Return the objectives of each complete trial whose result a run wrote, by number."""
+        with self.database.read() as session:
+            return read_own_values(session, record.optuna_id, record.id, objectives)
+
+    def confirms(self, record: StudyRecord) -> dict[int, int]:
+        """Return the trial that each confirming trial trains again."""
+        with self.database.read() as session:
+            return read_confirms(session, record.optuna_id)
 
     def add_result(self, study_id: int, end: FinishedAttempt, trial_id: int, attributes: Mapping[str, Any]) -> None:
         """Record the result of an attempt, its model, and the attributes that Optuna's dashboard shows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from tuner_storage.copies import StudyRecord
@@ -40,8 +40,16 @@ def write_study(
 
 def read_study(session: Session, optuna_id: int) -> StudyRecord | None:
     """Return the record of Optuna's study, or ``None`` if the study is one of Optuna alone."""
-    linked = select(StudyRow).join(LINKS, LINKS.c.row_id == StudyRow.id)
-    row = session.scalar(linked.where(LINKS.c.study_id == optuna_id))
+    return _read(session, LINKS.c.study_id == optuna_id)
+
+
+def read_named(session: Session, name: str) -> StudyRecord | None:
+    """Return the record of the study of this name, or ``None`` if there is none of ours."""
+    return _read(session, LINKS.c.study_name == name)
+
+
+def _read(session: Session, condition: ColumnElement[bool]) -> StudyRecord | None:
+    row = session.scalar(select(StudyRow).join(LINKS, LINKS.c.row_id == StudyRow.id).where(condition))
     return None if row is None else StudyRecord.of(row)
 
 

@@ -49,7 +49,10 @@ def test_the_package_runs_as_a_module() -> None:
 
 
 def test_reading_commands_import_no_tensorflow(home: Path) -> None:
-    """Commands that show a study never import TensorFlow, and the list does not even import Optuna."""
+    """Commands that show a study never import TensorFlow, and the list does not even import Optuna.
+
+    Only the report imports scikit-learn, for the importances: that takes longer than all else.
+    """
     run_scripted(home, small_recipe())
     here = ["--home", str(home)]
     assert "optuna" not in loaded_by([["study", "list", *here]])["study list"]
@@ -57,5 +60,6 @@ def test_reading_commands_import_no_tensorflow(home: Path) -> None:
              ["storage", "check"], ["doctor", "--quick"],
              ["study", "export-archive", "small", str(home / "small.zip")]]  # fmt: skip
     loaded = loaded_by([*([*words, *here] for words in shown), ["space", "list"], ["data", "list"]])
+    assert not any("sklearn" in loaded[words] for words in ("study show", "study trials", "study best"))
     for words, modules in loaded.items():
         assert modules.isdisjoint({"tensorflow", "keras", "jax"}), words

@@ -17,6 +17,7 @@ from tuner import studies
 from tuner.dashboard.decorate import decorate
 from tuner.evaluation.evaluation import Evaluation
 from tuner.results.reader import StudyReader
+from tuner.results.study_trials import StudyTrials
 from tuner.study import load_study
 
 OF_WINNER, OF_REFIT, OF_ENSEMBLE = (evaluation_of_task("multiclass", rows) for rows in (60, 70, 80))
@@ -103,7 +104,7 @@ def figure_of(home: Path) -> str | None:
     from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
     with studies.existing(locate(home=home), "small") as stored:
-        decorate(stored, load_study("small", home=home).read_trials(stored))
+        decorate(stored, StudyTrials(stored).all())
         attributes = stored.study._storage.get_study_system_attrs(stored.study._study_id)
     figures: dict[str, str] = get_plotly_graph_objects(attributes)
     return figures.get("evaluation")

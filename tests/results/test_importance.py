@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,15 +15,16 @@ from optuna.trial import FrozenTrial
 
 from tests.hand_made import trial
 from tuner.results import importance
-from tuner.results.importance import MIN_FOR_IMPORTANCE, importances
+from tuner.results.importance import MIN_FOR_IMPORTANCE, Importances, importances
 
 Direction = Literal["maximize", "minimize"]
 
 
-def study_of(trials: Iterable[FrozenTrial], direction: Direction = "maximize") -> optuna.Study:
+def of(trials: Sequence[FrozenTrial], direction: Direction = "maximize") -> Importances:
+    """Return the importances in a study of these trials."""
     study = optuna.create_study(direction=direction)
-    study.add_trials(trials)
-    return study
+    study.add_trials(trials)  # which numbers them
+    return importances(study.trials, maximize=direction == "maximize")
 
 
 def drawn(count: int, value: Callable[[Any], float]) -> list[FrozenTrial]:
@@ -44,7 +45,7 @@ def accuracy(params: dict[str, float]) -> float:
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
 def test_ped_anova_explains_the_best_trials(direction: Direction, sign: int) -> None:
     """Dropout decides which trials are the best, the learning rate which are the worst. Both directions work."""
-    result = importances(study_of(drawn(120, lambda params: sign * accuracy(params)), direction))
+    result = of(drawn(120, lambda params: sign * accuracy(params)), direction)
 
     assert list(result.ped_anova) == ["dropout", "learning_rate"]
     assert result.ped_anova["dropout"] > 0.9
@@ -52,7 +53,8 @@ def test_ped_anova_explains_the_best_trials(direction: Direction, sign: int) -> 
 
 def test_the_worst_trials_would_give_another_ranking() -> None:
     """This shows that the test above can fail: PED-ANOVA minimises a target even if the study maximises."""
-    study = study_of(drawn(120, accuracy))
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(drawn(120, accuracy))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wrong = get_param_importances(
@@ -64,11 +66,11 @@ def test_the_worst_trials_would_give_another_ranking() -> None:
 
 def test_fanova_explains_all_trials_and_repeats_exactly() -> None:
     """The learning rate makes most of the difference. The trees have a fixed seed."""
-    study = study_of(drawn(60, accuracy))
-    result = importances(study)
+    trials = drawn(60, accuracy)
+    result = of(trials)
 
     assert next(iter(result.fanova)) == "learning_rate"
-    assert result == importances(study)
+    assert result == of(trials)
     for shares in (result.ped_anova, result.fanova):
         assert sum(shares.values()) == pytest.approx(1)
         assert list(shares.values()) == sorted(shares.values(), reverse=True)
@@ -88,7 +90,7 @@ def test_parameters_that_only_some_trials_have_are_listed_and_left_out() -> None
         )
         for i in range(12)
     ]
-    result = importances(study_of([*trials, trial(None, **trials[0].params)]))
+    result = of([*trials, trial(None, **trials[0].params)])
 
     assert set(result.ped_anova) == set(result.fanova) == {"layers", "units_0", "optimizer"}
     assert (result.partial, result.constant) == (("momentum", "units_1"), ("label_smoothing",))
@@ -98,21 +100,19 @@ def test_parameters_that_only_some_trials_have_are_listed_and_left_out() -> None
 def test_there_is_no_importance_with_too_few_trials() -> None:
     """The reason says how many are needed. Pruned trials count, but some complete ones are needed."""
     few, pruned = drawn(MIN_FOR_IMPORTANCE - 1, accuracy), trial(None, dropout=0.1, learning_rate=0.01)
-    result = importances(study_of(few))
+    result = of(few)
 
     assert result.ped_anova == result.fanova == {}
     assert result.missing == "it takes at least 8 complete or pruned trials, and there are 7"
-    assert importances(study_of([])).missing == "it takes at least 4 complete trials, and there are 0"
-    assert importances(study_of([*few[:3], *[pruned] * 9])).missing == (
-        "it takes at least 4 complete trials, and there are 3"
-    )
-    assert importances(study_of([*few, pruned])).missing is None
+    assert of([]).missing == "it takes at least 4 complete trials, and there are 0"
+    assert of([*few[:3], *[pruned] * 9]).missing == ("it takes at least 4 complete trials, and there are 3")
+    assert of([*few, pruned]).missing is None
 
 
 def test_there_is_no_importance_if_trials_do_not_differ() -> None:
     """Equal shares would look like a result."""
-    equal = importances(study_of(drawn(10, lambda _: 1.0)))
-    same = importances(study_of([trial(i / 10, dropout=0.25) for i in range(10)]))
+    equal = of(drawn(10, lambda _: 1.0))
+    same = of([trial(i / 10, dropout=0.25) for i in range(10)])
 
     assert (equal.ped_anova, equal.missing) == ({}, "all complete trials have the same value")
     assert same.missing == "no parameter that all trials have differs between them"
@@ -122,7 +122,7 @@ def test_a_few_good_trials_are_compared_with_many_equal_bad_ones() -> None:
     """The equal trials do not count as best, even if the share of the best would include them."""
     trials = [trial(0.9 if i < 3 else 0.1, dropout=0.4 if i < 3 else i / 100, layers=i % 3) for i in range(12)]
 
-    assert next(iter(importances(study_of(trials)).ped_anova)) == "dropout"
+    assert next(iter(of(trials).ped_anova)) == "dropout"
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
@@ -130,18 +130,18 @@ def test_pruned_trials_show_what_the_complete_ones_have_in_common(direction: Dir
     """All trials with two layers were pruned. PED-ANOVA uses that, fANOVA cannot: the complete ones have one layer."""
     complete = [trial(sign * (0.9 + i / 100), dropout=i / 20, layers=1) for i in range(MIN_FOR_IMPORTANCE)]
     pruned = [trial(None, dropout=i / 20, layers=2) for i in range(MIN_FOR_IMPORTANCE)]
-    result = importances(study_of([*complete, *pruned], direction))
-    fewer = importances(study_of([*complete[1:], *pruned], direction))
+    result = of([*complete, *pruned], direction)
+    fewer = of([*complete[1:], *pruned], direction)
 
     assert set(result.ped_anova) == {"dropout", "layers"}
-    assert result.ped_anova["layers"] > importances(study_of([*complete, *pruned[:1]], direction)).ped_anova["layers"]
+    assert result.ped_anova["layers"] > of([*complete, *pruned[:1]], direction).ped_anova["layers"]
     assert (list(result.fanova), result.constant) == (["dropout"], ())
     assert (set(fewer.ped_anova), fewer.fanova) == ({"dropout", "layers"}, {})
 
 
 def test_infinite_values_are_left_out() -> None:
     """Optuna stores such trials as complete."""
-    result = importances(study_of([*drawn(12, accuracy), trial(float("-inf"), dropout=0.1)]))
+    result = of([*drawn(12, accuracy), trial(float("-inf"), dropout=0.1)])
 
     assert set(result.ped_anova) == {"dropout", "learning_rate"}
 
@@ -149,9 +149,9 @@ def test_infinite_values_are_left_out() -> None:
 def test_of_many_trials_some_are_taken_for_fanova(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are spread over the study, say the same, and the result says how many they are."""
     trials = drawn(200, accuracy)
-    whole = importances(study_of(trials))
+    whole = of(trials)
     monkeypatch.setattr(importance, "MAX_FANOVA", 100)
-    sampled = importances(study_of(trials))
+    sampled = of(trials)
 
     assert (whole.sampled, sampled.sampled) == (None, 100)
     assert sampled.ped_anova == whole.ped_anova

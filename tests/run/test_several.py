@@ -208,8 +208,8 @@ def test_importances_are_those_of_the_first_objective(home: Path) -> None:
     """The accuracy depends on the learning rate alone, the size on the units."""
     recipe = several(trials=30)
     run_scripted(home, recipe)
-    with studies.existing(locate(home=home), "small") as (_, study, _record):
-        importance = importances(study)
+    with studies.existing(locate(home=home), "small") as stored:
+        importance = importances(stored.trials(), maximize=True)
 
     assert next(iter(importance.ped_anova)) == next(iter(importance.fanova)) == "learning_rate"
     assert importance.fanova["learning_rate"] > 0.8

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from tuner_storage import Location, open_store
+from tuner_storage import Location, locate, open_store
 
 DISTRIBUTIONS = {
     "x": FloatDistribution(0.1, 1.0, log=True),
@@ -35,6 +36,7 @@ def test_trials_are_those_that_optuna_reads(any_location: Location) -> None:
     store.close()
 
     again = open_store(any_location)
+    some = again.trials(study._study_id, [3, 1])
     ours = again.optuna.get_all_trials(study._study_id)
     optunas = RDBStorage._get_trials(again._rdb, study._study_id, None, set(), -1)  # type: ignore[arg-type]
     again.close()
@@ -42,3 +44,18 @@ def test_trials_are_those_that_optuna_reads(any_location: Location) -> None:
     assert [trial.state.name for trial in ours] == ["RUNNING", "COMPLETE", "FAIL", "PRUNED", "WAITING"]
     assert ours == optunas
     assert ours[1].values == [math.inf, 1.0]
+    assert some == [ours[1], ours[3]]
+
+
+def test_what_trials_with_a_result_reported_need_not_be_read(home: Path) -> None:
+    """It is in our table of epochs too. All else is the same."""
+    store = open_store(locate(home=home), create=True)
+    study = optuna.create_study(storage=store.optuna, study_name="a")
+    study.add_trial(create_trial(value=0.5, user_attrs={"epochs": 1}, intermediate_values={0: 0.5}))
+    study.add_trial(create_trial(state=TrialState.WAITING, intermediate_values={0: 0.5}))
+    without, with_reports = store.trials(study._study_id), study.trials
+    store.close()
+
+    assert [trial.intermediate_values for trial in without] == [{}, {0: 0.5}]
+    without[0].intermediate_values = {0: 0.5}
+    assert without == with_reports

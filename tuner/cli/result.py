@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 def print_result(study: Study) -> None:
     """Print the results at the end of a run."""
     from tuner.report.tables import trials_table
-    from tuner.results.trials import ranked
 
-    top = ranked(study.trials(), study.settings())[:5]
+    top = study.top(5)
     if not top:
         err("No trial is complete yet.")
         print_next((command("study trials", study.name, attempts=True), "how its trials ended"))
@@ -42,7 +41,8 @@ def print_standings(study: Study) -> None:
     from tuner.report.confirmation import describe_lead, standings_table
 
     if standings := study.standings():
-        print_rich(standings_table(standings, study.trials(), study.settings()))
+        trials = {standing.trial: study.trial(standing.trial) for standing in standings}
+        print_rich(standings_table(standings, trials, study.settings()))
         out(f"{describe_lead(standings, study.settings())}\n".lstrip())
 
 

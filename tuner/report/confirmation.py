@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tuner.results.trials import TrialResult
 
 
-def standings_table(standings: Sequence[Standing], trials: Sequence[TrialResult], recipe: Recipe) -> Table:
-    """Return one row per confirmed configuration, the best mean first."""
+def standings_table(standings: Sequence[Standing], trials: Mapping[int, TrialResult], recipe: Recipe) -> Table:
+    """Return one row per confirmed configuration, the best mean first. ``trials`` has the trials of the search."""
     table = new_table("The best configurations with further seeds")
     for name in ("trial", "seeds", f"mean {recipe.objective.metric}", "± standard error"):
         table.add_column(name, justify="right")

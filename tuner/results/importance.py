@@ -1,20 +1,23 @@
-"""Computes how important each parameter of a study is for its objective."""
+"""Computes how important each parameter of a study is for its objective.
+
+``optuna.importance`` imports scikit-learn, which takes longer than most commands, so it is imported where it is used.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import optuna
-from optuna.importance import (
-    BaseImportanceEvaluator,
-    FanovaImportanceEvaluator,
-    PedAnovaImportanceEvaluator,
-    get_param_importances,
-)
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 from tuner_storage.trial_attributes import REFUSED
+
+if TYPE_CHECKING:
+    from optuna.importance import BaseImportanceEvaluator
+    from optuna.storages import BaseStorage
 
 # In simulated studies with 10 parameters, the most important one was among the first three of a measure in 75 to 95 %
 # of the cases with 8 trials, and in 25 to 80 % with 5.
@@ -53,8 +56,8 @@ class Importances:
         return {"ped_anova": dict(self.ped_anova), "fanova": dict(self.fanova), "left_out": left_out}
 
 
-def importances(study: optuna.Study) -> Importances:
-    """Return the importance of each parameter for the first objective of ``study``.
+def importances(trials: Sequence[FrozenTrial], *, maximize: bool) -> Importances:
+    """Return the importance of each parameter of a study for its first objective.
 
     PED-ANOVA compares the best trials with all trials, so it gets the pruned trials too: a pruner leaves few complete
     trials, and these are similar. In simulated studies of 12 trials, 5 of them complete, the most important parameter
@@ -64,65 +67,50 @@ def importances(study: optuna.Study) -> Importances:
     in memory that has no other objective, and no ``target``: PED-ANOVA minimises a target even if the study maximises,
     but without one it follows the direction of the study.
 
+    Args:
+        trials: All trials.
+        maximize: Whether a larger value of the first objective is better.
+
     Source: Watanabe, Bansal, Hutter 2023, PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
     Subspaces. Hutter, Hoos, Leyton-Brown 2014, An Efficient Approach for Assessing Hyperparameter Importance (fANOVA).
     """
-    study = _by_first_objective(study)
-    with_pruned, complete = _with_pruned(study)
-    trials = with_pruned.get_trials(deepcopy=False)
-    names = sorted({name for trial in trials for name in trial.params})
-    partial = tuple(name for name in names if not all(name in trial.params for trial in trials))
+    finite = [trial for trial in trials if trial.state == TrialState.COMPLETE and math.isfinite(trial.values[0])]
+    complete = [_with_value(trial, trial.values[0]) for trial in finite]
+    judged = _with_pruned(trials, complete, maximize=maximize)
+    names = sorted({name for trial in judged for name in trial.params})
+    partial = tuple(name for name in names if not all(name in trial.params for trial in judged))
     common = [name for name in names if name not in partial]
-    varied = _varied(trials, common)
+    varied = _varied(judged, common)
     constant = tuple(name for name in common if name not in varied)
-    missing = _missing(trials, complete, varied)
+    missing = _missing(judged, len(complete), varied)
     if missing is not None:
         return Importances({}, {}, partial, constant, missing)
-    ped_anova = PedAnovaImportanceEvaluator(target_quantile=_top_share(with_pruned))
-    sampled = MAX_FANOVA if complete > MAX_FANOVA else None
     return Importances(
-        _shares(with_pruned, ped_anova, varied), _fanova(study, varied), partial, constant, sampled=sampled
+        _ped_anova(judged, varied, maximize=maximize),
+        _fanova(complete, varied, maximize=maximize),
+        partial,
+        constant,
+        sampled=MAX_FANOVA if len(complete) > MAX_FANOVA else None,
     )
 
 
-def _by_first_objective(study: optuna.Study) -> optuna.Study:
-    """Return a study in memory with only the first objective; ``study`` itself if it has no other."""
-    if len(study.directions) == 1:
-        return study
-    reduced = optuna.create_study(direction=study.directions[0])
-    reduced.add_trials(
-        create_trial(
-            state=trial.state,
-            value=trial.values[0] if trial.state == TrialState.COMPLETE else None,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs=trial.user_attrs,
-        )
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    )
-    return reduced
+def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:
+    """Return a copy of a trial that is complete with one value."""
+    changed = copy.copy(trial)
+    changed.state, changed.values = TrialState.COMPLETE, [value]
+    return changed
 
 
-def _with_pruned(study: optuna.Study) -> tuple[optuna.Study, int]:
-    """Return a study in memory with the complete and pruned trials, and the number of complete ones.
+def _with_pruned(
+    trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], *, maximize: bool
+) -> list[FrozenTrial]:
+    """Return the complete and the pruned trials. The pruned ones are complete, with a worse value than all others.
 
-    In it, pruned trials are complete and have a worse value than all others. Refused trials are left out.
+    Refused trials are left out.
     """
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = [trial for trial in study.get_trials(deepcopy=False, states=states) if REFUSED not in trial.user_attrs]
-    values = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and _finite(trial.value)]
-    worse = _worst(study, [value for value in values if value is not None]) + (-1 if _maximizes(study) else 1)
-    result = optuna.create_study(direction=study.direction)
-    result.add_trials(
-        create_trial(
-            value=trial.value if trial.state == TrialState.COMPLETE else worse,
-            params=trial.params,
-            distributions=trial.distributions,
-        )
-        for trial in trials
-        if trial.state == TrialState.PRUNED or _finite(trial.value)
-    )
-    return result, len(values)
+    worse = _worst(complete, maximize=maximize) + (-1 if maximize else 1)
+    pruned = (trial for trial in trials if trial.state == TrialState.PRUNED and REFUSED not in trial.user_attrs)
+    return [*complete, *(_with_value(trial, worse) for trial in pruned)]
 
 
 def _missing(trials: Sequence[FrozenTrial], complete: int, varied: Sequence[str]) -> str | None:
@@ -145,49 +133,72 @@ def _varied(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[str]:
     return [name for name in names if len({trial.params[name] for trial in trials}) > 1]
 
 
-def _top_share(study: optuna.Study) -> float:
+def _ped_anova(trials: Sequence[FrozenTrial], names: Sequence[str], *, maximize: bool) -> dict[str, float]:
+    """Return PED-ANOVA's shares."""
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=_top_share(trials, maximize=maximize))
+    return _shares(trials, evaluator, names, maximize=maximize)
+
+
+def _top_share(trials: Sequence[FrozenTrial], *, maximize: bool) -> float:
     """Return the share of the trials that counts as the best ones."""
-    values = [trial.value or 0.0 for trial in study.get_trials(deepcopy=False)]
-    worst = _worst(study, values)
-    count = max(math.ceil(len(values) / 10), min(PED_ANOVA_TOP, len(values) // 2))
+    worst = _worst(trials, maximize=maximize)
+    count = max(math.ceil(len(trials) / 10), min(PED_ANOVA_TOP, len(trials) // 2))
     # PED-ANOVA adds all trials that tie with the last of the best. Trials with the worst value must not be among them,
     # because then all trials would count as best and there would be nothing to compare.
-    count = min(count, sum(value != worst for value in values))
-    return (count - 0.5) / len(values)  # PED-ANOVA rounds up to `count` trials
+    count = min(count, sum(trial.value != worst for trial in trials))
+    return (count - 0.5) / len(trials)  # PED-ANOVA rounds up to `count` trials
 
 
-def _fanova(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
+def _fanova(complete: Sequence[FrozenTrial], names: Sequence[str], *, maximize: bool) -> dict[str, float]:
     """Return fANOVA's shares for the parameters that differ between complete trials; empty if these are too few.
 
     Of more than ``MAX_FANOVA`` trials, as many are taken, evenly over the study: its time grows with their square.
     """
-    complete = [
-        trial for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if _finite(trial.value)
-    ]
+    from optuna.importance import FanovaImportanceEvaluator
+
     varied = _varied(complete, names)
     if len(complete) < MIN_FOR_IMPORTANCE or not varied or _all_equal(complete):
         return {}
     if len(complete) > MAX_FANOVA:
         complete = [complete[i * len(complete) // MAX_FANOVA] for i in range(MAX_FANOVA)]
-        study = optuna.create_study(direction=study.direction)
-        study.add_trials(
-            create_trial(value=trial.value, params=trial.params, distributions=trial.distributions)
-            for trial in complete
-        )
-    return _shares(study, FanovaImportanceEvaluator(n_trees=_trees(len(complete)), seed=0), varied)
+    evaluator = FanovaImportanceEvaluator(n_trees=_trees(len(complete)), seed=0)
+    return _shares(complete, evaluator, varied, maximize=maximize)
 
 
-def _shares(study: optuna.Study, evaluator: BaseImportanceEvaluator, names: list[str]) -> dict[str, float]:
-    shares = get_param_importances(study, evaluator=evaluator, params=names)
+def _shares(
+    trials: Sequence[FrozenTrial], evaluator: BaseImportanceEvaluator, names: Sequence[str], *, maximize: bool
+) -> dict[str, float]:
+    from optuna.importance import get_param_importances
+
+    study = optuna.create_study(direction="maximize" if maximize else "minimize")
+    storage = cast("BaseStorage", _InMemory(study._storage, trials))  # noqa: SLF001 - Optuna has no public name for it
+    shares = get_param_importances(optuna.Study(study.study_name, storage), evaluator=evaluator, params=list(names))
     return {name: float(share) for name, share in shares.items()}
 
 
-def _maximizes(study: optuna.Study) -> bool:
-    return study.direction == optuna.study.StudyDirection.MAXIMIZE
+class _InMemory:
+    """A storage whose study has these trials. ``Study.add_trials`` would copy each: 10 s for 10,000."""
+
+    def __init__(self, storage: BaseStorage, trials: Sequence[FrozenTrial]) -> None:
+        self._storage = storage
+        self._trials = trials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get_all_trials(
+        self,
+        study_id: int,  # noqa: ARG002 - Optuna's signature
+        deepcopy: bool = True,  # noqa: ARG002 - likewise
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        return [trial for trial in self._trials if states is None or trial.state in states]
 
 
-def _worst(study: optuna.Study, values: Sequence[float]) -> float:
-    return (min if _maximizes(study) else max)(values, default=0.0)
+def _worst(trials: Sequence[FrozenTrial], *, maximize: bool) -> float:
+    return (min if maximize else max)((trial.values[0] for trial in trials), default=0.0)
 
 
 def _trees(trials: int) -> int:
@@ -197,7 +208,3 @@ def _trees(trials: int) -> int:
     seeds.
     """
     return max(8, min(64, 8_000 // trials))
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

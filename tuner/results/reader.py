@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,10 @@ from tuner.evaluation.evaluation import Evaluation
 from tuner.paths import user_path
 from tuner.results import overview
 from tuner.results.exported import evaluation_of_export, refit_of
-from tuner.results.importance import Importances, importances
 from tuner.results.overview import StudySummary
+from tuner.results.study_trials import StudyTrials
 from tuner.results.summary import study_json
-from tuner.results.trials import TrialResult, front_of, read_trial, standings_of, winner
+from tuner.results.trials import TrialResult
 from tuner.run.timing import total
 from tuner.search.confirmation import Standing
 from tuner.times import for_people
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
     from tuner.data.download import Progress
     from tuner.data.table_dataset import TableDataset
+    from tuner.results.importance import Importances
 
 
 class StudyReader:
@@ -68,8 +69,7 @@ class StudyReader:
         self.search = name if search is None else search
         self._data = data
         self._looked_for: str | None = None  # the fingerprint with which the data were looked for
-        self._open: studies.StoredStudy | None = None  # within `at_once`
-        self._read_once: list[TrialResult] | None = None  # likewise, the trials
+        self._open: StudyTrials | None = None  # within `at_once`
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -78,11 +78,11 @@ class StudyReader:
         So what a report says fits together while the study runs, and 10,000 trials are read once.
         """
         with studies.existing(self.location, self.name) as stored:
-            self._open = stored
+            self._open = StudyTrials(stored)
             try:
                 yield
             finally:
-                self._open = self._read_once = None
+                self._open = None
 
     def load_data(self, progress: Progress | None = None, *, fresh: bool = False) -> Dataset | TableDataset:
         """Return the data set. It is downloaded if necessary, and read only once.
@@ -132,12 +132,26 @@ class StudyReader:
 
     def trials(self) -> list[TrialResult]:
         """Return all trials, in the order of their numbers."""
-        with self._existing() as stored:
-            return self.read_trials(stored)
+        with self._reading() as trials:
+            return trials.all()
+
+    def pages(self) -> Iterator[list[TrialResult]]:
+        """Yield all trials, in the order of their numbers, some hundreds at a time: the first ones at once.
+
+        Each page has the trials as they are when it is read.
+        """
+        with self._reading() as trials:
+            yield from trials.pages()
+
+    def top(self, count: int) -> list[TrialResult]:
+        """Return the best complete trials, at most ``count``, the best first."""
+        with self._reading() as trials:
+            return trials.some(trials.ranking.numbers()[:count])
 
     def has_result(self) -> bool:
         """Return whether a trial is complete."""
-        return any(trial.state == "complete" for trial in self.trials())
+        with self._reading() as trials:
+            return trials.winner() is not None
 
     def best(self) -> TrialResult:
         """Return the winner: the best trial of the first standing, or the best complete trial if nothing was confirmed.
@@ -145,8 +159,8 @@ class StudyReader:
         Raises:
             UsageError: If no trial is complete.
         """
-        recipe, trials = self._read()
-        best = winner(trials, recipe)
+        with self._reading() as trials:
+            best = trials.winner()
         if best is None:
             raise UsageError(
                 f"study '{self.name}' has no complete trial yet",
@@ -156,13 +170,13 @@ class StudyReader:
 
     def standings(self) -> list[Standing]:
         """Return the standings of the confirmed configurations, the best mean first."""
-        recipe, trials = self._read()
-        return standings_of(trials, recipe)
+        with self._reading() as trials:
+            return trials.ranking.standings()
 
     def front(self) -> list[TrialResult]:
         """Return the Pareto front, sorted by the first objective; an empty list if there is only one objective."""
-        recipe, trials = self._read()
-        return front_of(trials, recipe)
+        with self._reading() as trials:
+            return trials.some(trials.ranking.front())
 
     def assessment(self) -> Assessment | None:
         """Return what was measured of the winner, of the ensemble and of simple models; ``None`` if nothing was yet."""
@@ -178,9 +192,8 @@ class StudyReader:
         Raises:
             RunError: If the stored evaluation is damaged.
         """
-        recipe, trials = self._read()
-        with self._existing() as stored:
-            return evaluation_of_export(stored, winner(trials, recipe))
+        with self._reading() as trials:
+            return evaluation_of_export(trials.stored, trials.winner())
 
     def schema(self) -> DataSchema | None:
         """Return the input and the target of the study's models; ``None`` if an older version stored none."""
@@ -190,8 +203,8 @@ class StudyReader:
 
     def refit(self) -> KeptRefit | None:
         """Return the refit of the winner, or ``None`` if there is none."""
-        recipe, trials = self._read()
-        return self._refit_of(winner(trials, recipe))
+        with self._reading() as trials:
+            return refit_of(trials.stored, trials.winner())
 
     def summary(self) -> StudySummary:
         """Return the study's counts, its best trial and the run that holds its lease."""
@@ -200,14 +213,24 @@ class StudyReader:
 
     def as_json(self) -> dict[str, Any]:
         """Return the winner and the counts for JSON, under stable keys. Values are ``None`` if no trial is complete."""
-        recipe, trials = self._read()
-        refit = self._refit_of(winner(trials, recipe))
-        return study_json(recipe, self.summary(), trials, refit, self.assessment())
+        with self.at_once() if self._open is None else nullcontext(), self._reading() as trials:
+            best, stored = trials.winner(), trials.stored
+            return study_json(
+                trials.recipe,
+                self.summary(),
+                best,
+                front=self.front(),
+                ranking=self.standings(),
+                refit=refit_of(stored, best),
+                assessment=stored.assessment,
+            )
 
     def importances(self) -> Importances:
         """Return the importance of each parameter, the highest first; empty if there are too few trials."""
-        with self._existing() as (_, study, _record):
-            return importances(study)
+        from tuner.results.importance import importances
+
+        with self._reading() as trials:
+            return importances(trials.frozen, maximize=trials.recipe.objective.maximize)
 
     def attempts(self, number: int | None = None) -> list[Attempt]:
         """Return all attempts, or those at trial ``number``, with process, device, times and outcome."""
@@ -277,41 +300,31 @@ class StudyReader:
         with self._existing() as stored:
             studies.delete(stored)
 
-    def read_trials(self, stored: studies.StoredStudy) -> list[TrialResult]:
-        """Return all trials of a study that is already open, in the order of their numbers."""
-        if self._read_once is not None:
-            return self._read_once
-        tests = {number: model.test for number, model in stored.store.models(stored.record.id).items()}
-        recipe = stored.recipe
-        trials = [read_trial(trial, recipe, tests) for trial in stored.study.get_trials(deepcopy=False)]
-        if self._open is not None:
-            self._read_once = trials
-        return trials
-
     def trial(self, number: int) -> TrialResult:
         """Return one trial.
 
         Raises:
             UsageError: If there is no trial of this number.
         """
-        trials = self.trials()
-        if not 0 <= number < len(trials):
-            raise UsageError(
-                f"study '{self.name}' has no trial {number}",
-                hint=f"number of trials: {len(trials)}, counted from 0",
-            )
-        return trials[number]
+        with self._reading() as trials:
+            for trial in trials.some([number]):
+                return trial
+            existing = len(trials.frozen)
+        raise UsageError(
+            f"study '{self.name}' has no trial {number}", hint=f"number of trials: {existing}, counted from 0"
+        )
 
-    def _existing(self) -> AbstractContextManager[studies.StoredStudy]:
+    @contextmanager
+    def _existing(self) -> Iterator[studies.StoredStudy]:
         """Open the study, or use the one that :meth:`at_once` holds open."""
-        return studies.existing(self.location, self.name) if self._open is None else nullcontext(self._open)
+        with self._reading() as trials:
+            yield trials.stored
 
-    def _read(self) -> tuple[Recipe, list[TrialResult]]:
-        """Return the settings of the study and its trials."""
-        with self._existing() as stored:
-            return stored.recipe, self.read_trials(stored)
-
-    def _refit_of(self, best: TrialResult | None) -> KeptRefit | None:
-        """Return the study's refit if it is a refit of trial ``best``, else ``None``."""
-        with self._existing() as stored:
-            return refit_of(stored, best)
+    @contextmanager
+    def _reading(self) -> Iterator[StudyTrials]:
+        """Open the study and read its trials, or use what :meth:`at_once` has read."""
+        if self._open is not None:
+            yield self._open
+            return
+        with studies.existing(self.location, self.name) as stored:
+            yield StudyTrials(stored)

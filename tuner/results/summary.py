@@ -11,7 +11,7 @@ from tuner_storage.copies import KeptRefit
 from tuner.config.recipe import Recipe
 from tuner.evaluation.assessment import Assessment
 from tuner.results.overview import StudySummary, trials_json
-from tuner.results.trials import TrialResult, front_of, standings_of, winner
+from tuner.results.trials import TrialResult
 from tuner.search.confirmation import Standing, lead
 
 _FIGURES = {"single": {"evaluation"}, "ensemble": {"evaluation"}}  # hundreds of numbers, for figures
@@ -20,25 +20,29 @@ _FIGURES = {"single": {"evaluation"}, "ensemble": {"evaluation"}}  # hundreds of
 def study_json(
     recipe: Recipe,
     summary: StudySummary,
-    trials: list[TrialResult],
+    best: TrialResult | None,
+    *,
+    front: Sequence[TrialResult],
+    ranking: Sequence[Standing],
     refit: KeptRefit | None,
-    assessment: Assessment | None = None,
+    assessment: Assessment | None,
 ) -> dict[str, Any]:
     """Return the winner, the standings, the refit and the counts. Values are ``None`` if no trial is complete.
 
     Args:
         recipe: The study's recipe.
         summary: Its counts.
-        trials: All trials, in the order of their numbers.
+        best: The winner, if there is one.
+        front: The Pareto front.
+        ranking: The standings of the confirmed configurations.
         refit: The refit of the winner, if there is one. Its test metrics replace those of the trial.
         assessment: What was measured of the winner and of the ensemble, if anything was.
     """
-    result = best_json(winner(trials, recipe), recipe, summary)
+    result = best_json(best, recipe, summary)
     if refit is not None:
         result["test"] = refit.test
     if recipe.objective.several:
-        result |= {"objectives": list(recipe.objective.names), "front": front_json(front_of(trials, recipe))}
-    ranking = standings_of(trials, recipe)
+        result |= {"objectives": list(recipe.objective.names), "front": front_json(front)}
     return {
         **result,
         "confirmed": standings_json(ranking),

@@ -13,8 +13,8 @@ from tuner.config.hyperparameters import DEFAULTS
 from tuner.config.recipe import Recipe
 from tuner.own_results import FOREIGN
 from tuner.records import ParamValue
-from tuner.search.confirmation import Standing, standings
-from tuner.search.pareto import pareto_front
+from tuner.results.ranking import Ranking
+from tuner.search.confirmation import Standing
 from tuner.tasks import METRICS
 
 # What a trainer may report after each epoch.
@@ -148,11 +148,20 @@ def _state(trial: FrozenTrial) -> str:
     return "refused" if trial.state == TrialState.PRUNED and REFUSED in trial.user_attrs else STATES[trial.state]
 
 
-def ranked(trials: list[TrialResult], recipe: Recipe) -> list[TrialResult]:
-    """Return the complete trials, sorted by value, the best first. Trials with equal values are sorted by number."""
-    sign = -1 if recipe.objective.maximize else 1
+def ranking_of(trials: Sequence[TrialResult], recipe: Recipe) -> Ranking:
+    """Return the order of the complete trials."""
     done = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
-    return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+    return Ranking(
+        recipe.objective,
+        {trial.number: tuple(trial.values.values()) or (trial.value or 0.0,) for trial in done},
+        {trial.number: trial.confirms for trial in trials if trial.confirms is not None},
+    )
+
+
+def ranked(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
+    """Return the complete trials, sorted by value, the best first. Trials with equal values are sorted by number."""
+    by_number = {trial.number: trial for trial in trials}
+    return [by_number[number] for number in ranking_of(trials, recipe).numbers()]
 
 
 def front_of(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]:
@@ -160,28 +169,22 @@ def front_of(trials: Sequence[TrialResult], recipe: Recipe) -> list[TrialResult]
 
     With one objective there is no front: the list is empty.
     """
-    if not recipe.objective.several:
-        return []
-    done = {trial.number: trial for trial in trials if trial.values}
-    values = {number: tuple(trial.values.values()) for number, trial in done.items()}
-    return [done[number] for number in pareto_front(values, recipe.objective.larger_is_better)]
+    by_number = {trial.number: trial for trial in trials}
+    return [by_number[number] for number in ranking_of(trials, recipe).front()]
 
 
-def standings_of(trials: list[TrialResult], recipe: Recipe) -> list[Standing]:
+def standings_of(trials: Sequence[TrialResult], recipe: Recipe) -> list[Standing]:
     """Return the standings of the confirmed configurations, the best mean first.
 
     See :mod:`tuner.search.confirmation`.
     """
-    values = {trial.number: trial.value for trial in ranked(trials, recipe) if trial.value is not None}
-    confirms = {trial.number: trial.confirms for trial in trials if trial.confirms is not None}
-    return standings(values, confirms, maximize=recipe.objective.maximize)
+    return ranking_of(trials, recipe).standings()
 
 
-def winner(trials: list[TrialResult], recipe: Recipe) -> TrialResult | None:
+def winner(trials: Sequence[TrialResult], recipe: Recipe) -> TrialResult | None:
     """Return the best trial of the first standing, or the best complete trial if nothing was confirmed.
 
     Returns ``None`` if no trial is complete.
     """
-    ranking = standings_of(trials, recipe)
-    complete = ranked(trials, recipe)
-    return trials[ranking[0].representative] if ranking else complete[0] if complete else None
+    number = ranking_of(trials, recipe).winner()
+    return next((trial for trial in trials if trial.number == number), None)
