@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,22 +75,22 @@ def trials(
     name: str, *, top: int | None, attempts: bool, as_json: bool, home: Path | None, storage: str | None
 ) -> None:
     """List the trials of a study."""
-    from tuner.results.trials import ranked
     from tuner.study import load_study
 
     study = load_study(name, storage=storage, home=home)
     if attempts:
         _print_attempts(study, as_json=as_json)
         return
-    results = study.trials()
-    if top is not None:
-        results = ranked(results, study.recipe)[:top]
-    if as_json:
-        print_json([trial.as_json() for trial in results])
-        return
-    from tuner.report.tables import trials_table
+    with study.at_once():
+        pages = study.pages() if top is None else iter([study.top(top)])
+        if as_json:
+            print_json([trial.as_json() for page in pages for trial in page])
+            return
+        from tuner.cli.long_table import print_long
+        from tuner.report.tables import trials_table
 
-    print_rich(trials_table(results, study.recipe))
+        first = next(pages, [])  # without a trial, only the header is printed
+        print_long(trials_table(page, study.recipe) for page in chain([first], pages))
     print_next((command("study best", name), "the best trial"), (command("report", name), "the report"))
 
 

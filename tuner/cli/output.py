@@ -128,8 +128,13 @@ def print_paragraph(text: str) -> None:
 
 def print_rich(renderable: RenderableType) -> None:
     """Print a rich table on stdout."""
+    result_console().print(renderable)
+
+
+def result_console() -> Console:
+    """Return a rich console on stdout."""
     # A pipe has no width, so use one that fits every table.
-    console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(renderable)
+    return console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def console(*, stderr: bool = False, width: int | None = None) -> Console:
