@@ -46,6 +46,17 @@ MNIST = Task(
     optimizers=("adam", "rmsprop"),
     batches=(64, 256),
 )
+DIGITS = Task(
+    title="digits",
+    data="digits",
+    training_rows=1137,
+    validation_rows=300,
+    features=64,
+    epochs=20,
+    units=(16, 32, 64, 128),
+    optimizers=("adam", "rmsprop"),
+    batches=(16, 32, 64),
+)
 SMALL = Task(  # only shows that a script works
     title="digits",
     data="digits",

@@ -36,20 +36,26 @@ PACKAGES = ("tensorflow", "keras", "optuna", "keras-tuner", "optuna-integration"
 DIGITS = {"search": 1, "whole": 1, "per_hour": 0, "accuracy": 4}  # decimals of the columns
 
 
-def main() -> None:
-    """Run the chosen contestants in turn; with ``--child``, run one of them in this process."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(script: str = __file__, description: str | None = __doc__, whole: Task = contestants.MNIST) -> None:
+    """Run the chosen contestants in turn; with ``--child``, run one of them in this process.
+
+    Args:
+        script: The script that was started.
+        description: What it does.
+        whole: What it measures without ``--small``.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1, help="[1]")
     parser.add_argument("--workers", type=int, default=None, help="of tuner [one per core]")
     parser.add_argument(
         "--precision", choices=PRECISIONS, nargs="*", default=["auto"], help="of tuner, one after the other [auto]"
     )
     parser.add_argument("--only", choices=CONTESTANTS, nargs="*", default=CONTESTANTS)
-    parser.add_argument("--output", type=Path, default=Path("throughput.json"), help="[throughput.json]")
+    parser.add_argument("--output", type=Path, default=None, help="[the name of the script].json")
     parser.add_argument("--small", action="store_true", help="only show that this script works")
     parser.add_argument("--child", choices=CONTESTANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    task = contestants.SMALL if options.small else contestants.MNIST
+    task = contestants.SMALL if options.small else whole
     if options.child:
         print(json.dumps(asdict(run_one(options.child, task, options.workers, options.precision[0]))))
         return
@@ -57,11 +63,12 @@ def main() -> None:
     rounds = []
     for _ in range(options.rounds):
         runs = [run for name in options.only for run in _runs(name, options.precision)]
-        rounds.append({label: measure(name, task, [*arguments, *more]) for label, name, more in runs})
+        rounds.append({label: measure(script, name, task, [*arguments, *more]) for label, name, more in runs})
         rounds[-1]["products"] = {"search": contestants.products_alone(task)}
         print("round done", file=sys.stderr)
     report = summarise(rounds)
-    options.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
+    output = options.output or Path(Path(script).stem).with_suffix(".json")
+    output.write_text(json.dumps(report, indent=2), encoding="utf-8")
     show(report["medians"], task)
 
 
@@ -82,9 +89,9 @@ def run_one(name: str, task: Task, workers: int | None, precision: Any) -> conte
     return run(task, data_folder())
 
 
-def measure(name: str, task: Task, arguments: Sequence[str]) -> dict[str, float]:
+def measure(script: str, name: str, task: Task, arguments: Sequence[str]) -> dict[str, float]:
     """Run one contestant in a process of its own; return its seconds with and without imports, and its accuracy."""
-    command = [sys.executable, __file__, "--child", name, *arguments]
+    command = [sys.executable, script, "--child", name, *arguments]
     began = time.perf_counter()
     process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     whole = time.perf_counter() - began

@@ -53,12 +53,14 @@ def test_study_prints_where_the_time_goes(run_script: RunScript, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("scripted_studies", "children_in_process")
-def test_throughput_runs_the_grid(run_script: RunScript) -> None:
+@pytest.mark.parametrize("script", ["throughput.py", "small.py"])
+def test_throughput_runs_the_grid(run_script: RunScript, script: str) -> None:
     """The table has our row and that of the matrix products, and the report is written as JSON."""
-    output = run_script("throughput.py", "--small", "--only", "tuner", "--workers", 1)
+    output = run_script(script, "--small", "--only", "tuner", "--workers", 1)
 
     assert "1 configurations x 1 epochs, digits 1137/300" in output
-    assert set(json.loads(Path("throughput.json").read_text())["medians"]) == {"tuner", "products"}
+    report = Path(script).with_suffix(".json").read_text()
+    assert set(json.loads(report)["medians"]) == {"tuner", "products"}
 
 
 def write_search(folder: Path, contestant: str, seed: int, accuracies: list[float]) -> None:
