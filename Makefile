@@ -51,9 +51,10 @@ slow: $(DEVELOPMENT) ## Run the other tests: those that train, and those of whol
 fuzz: $(DEVELOPMENT) ## Read thousands of damaged files of each kind; FUZZ_EXAMPLES=100 reads fewer.
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTEST) $(PARALLEL) tests/*/test_fuzz.py $(ARGS)
 
-# 20 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12 about an hour.
+# Two at a time, as most of them wait. 20 rounds take about 5 minutes on two cores; CHAOS_ROUNDS=25 CHAOS_STUDIES=12
+# about an hour.
 chaos: $(DEVELOPMENT) ## Kill trainers and runs at random moments, and look whether anything was lost.
-	$(PYTEST) -o addopts=-ra -s tests/chaos $(ARGS)
+	$(PYTEST) --numprocesses 2 --dist worksteal -o addopts=-raP tests/chaos $(ARGS)
 
 lint: $(DEVELOPMENT) ## Check style, format, types and the layers of the imports.
 	.venv/bin/ruff check

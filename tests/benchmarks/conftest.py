@@ -39,7 +39,7 @@ def run_script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 def scripted_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let studies train with the scripted trainer, in this process."""
 
-    def executor(setup: TrainerSetup, _workers: int, threads: int | None = None) -> InlineExecutor:
+    def executor(setup: TrainerSetup, _workers: int, **_options: object) -> InlineExecutor:
         return InlineExecutor(setup, ScriptedTrainer)
 
     monkeypatch.setattr("tuner.executors.registry.LocalExecutor", executor)

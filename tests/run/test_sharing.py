@@ -101,11 +101,11 @@ def team(postgres_location: Location, home: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_coordinators_divide_the_trials_of_a_study_among_themselves(team: Team) -> None:
     """Each has some, together they have exactly the number that was asked for, and one finishes the study."""
-    coordinators = team.run(small_recipe(budget={"trials": 24, "epochs": 2}, space=SLOW))
+    coordinators = team.run(small_recipe(budget={"trials": 12, "epochs": 2}, space=SLOW))
 
     assert [coordinator.stopped_by for coordinator in coordinators] == [None] * 4
-    assert [trial.state for trial in team.trials()] == ["complete"] * 24
-    assert team.trained_by().total() == 24
+    assert [trial.state for trial in team.trials()] == ["complete"] * 12
+    assert team.trained_by().total() == 12
     assert set(team.trained_by()) == set(NAMES)
     assert team.rows("SELECT count(*) FROM tuner_model WHERE test IS NOT NULL") == [(1,)]
     assert team.rows("SELECT count(*) FROM tuner_lease") == [(0,)]
@@ -114,19 +114,19 @@ def test_coordinators_divide_the_trials_of_a_study_among_themselves(team: Team) 
 def test_rungs_confirmations_and_the_refit_are_common(team: Team) -> None:
     """A third of all trials passes a rung, whoever trains them; the best are confirmed once, and refitted once."""
     recipe = small_recipe(
-        budget={"trials": 27, "epochs": 9},
+        budget={"trials": 18, "epochs": 9},
         search={"sampler": "random", "pruner": "asha"},
         winner={"confirm": 2, "seeds": 2, "refit": True},
     )
-    team.run(recipe)
+    team.run([recipe, recipe])
 
     search = [trial for trial in team.trials() if trial.confirms is None]
     confirming = [trial for trial in team.trials() if trial.confirms is not None]
     assert Counter(trial.state for trial in search).keys() <= {"complete", "pruned"}
-    assert len(search) == 27
+    assert len(search) == 18
     reached = sorted(search, key=lambda trial: trial.params["learning_rate"])
     complete = [trial for trial in search if trial.state == "complete"]
-    assert 2 <= len(complete) <= 9
+    assert 2 <= len(complete) <= 6
     assert {trial.number for trial in reached[:2]} <= {trial.number for trial in complete}, "the best were not promoted"
     assert Counter(trial.confirms for trial in confirming) == {trial.number: 2 for trial in reached[:2]}
     assert team.rows("SELECT count(*) FROM tuner_refit WHERE test IS NOT NULL") == [(1,)]
@@ -197,7 +197,7 @@ def test_a_run_whose_time_is_over_leaves_the_end_to_the_others(team: Team) -> No
 
 def test_a_target_that_one_reaches_ends_the_search_of_all(team: Team) -> None:
     """The others see the value without having trained that trial."""
-    recipe = small_recipe(budget={"trials": 400, "epochs": 2, "target": 0.7})
+    recipe = small_recipe(budget={"trials": 400, "epochs": 2, "target": 0.6})
     coordinators = team.run(recipe)
 
     assert {coordinator.stopped_by for coordinator in coordinators} == {"target"}
