@@ -36,7 +36,7 @@ from optuna.storages._rdb import models as optuna_rows
 from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy import insert
-from tuner_storage import locate
+from tuner_storage import Store, locate
 from tuner_storage.opening import has_database
 from tuner_storage.tables import AttemptRow, EpochRow, RunRow, utc_now
 
@@ -90,32 +90,31 @@ def recipe(trials: int, epochs: int) -> Recipe:
     )
 
 
-def build(home: Path, trials: int, epochs: int) -> None:
-    """Write the study into the database of a home folder."""
+def build(store: Store, trials: int, epochs: int) -> None:
+    """Write the study into a database."""
     search = recipe(trials, epochs)
-    with studies.opened(locate(home=home), create=True) as store:
-        stored = studies.create_or_resume(store, NAME, search, "0" * 64)
-        length = timedelta(seconds=trials * epochs * SECONDS / WORKERS)
-        began = utc_now() - length
-        rows: dict[Any, list[dict[str, Any]]] = {}
-        random = np.random.default_rng(0)
-        ids = stored.study._study_id, stored.record.id  # noqa: SLF001 - Optuna's rows are written directly
-        for number in range(trials):
-            started = began + number * length / trials
-            for table, row in rows_of(number, epochs, random, started, ids):
-                rows.setdefault(table, []).append(row)
-        timing = {
-            "wall": length.total_seconds(),
-            "slots": WORKERS,
-            "trainers": {"train": WORKERS * length.total_seconds()},
-            "coordinator": {"waiting": length.total_seconds()},
-            "programs": {"traced": trials, "reused": 0},
-        }
-        run = {"owner": "host:1:1", "workers": WORKERS, "device": "CPU", "started": began, "ended": began + length}
-        rows[RunRow] = [{"study_id": stored.record.id, "stopped_by": None, "timing": timing, **run}]
-        with store.database.write() as session:
-            for table, some in rows.items():
-                session.execute(insert(table), some)
+    stored = studies.create_or_resume(store, NAME, search, "0" * 64)
+    length = timedelta(seconds=trials * epochs * SECONDS / WORKERS)
+    began = utc_now() - length
+    rows: dict[Any, list[dict[str, Any]]] = {}
+    random = np.random.default_rng(0)
+    ids = stored.study._study_id, stored.record.id  # noqa: SLF001 - Optuna's rows are written directly
+    for number in range(trials):
+        started = began + number * length / trials
+        for table, row in rows_of(number, epochs, random, started, ids):
+            rows.setdefault(table, []).append(row)
+    timing = {
+        "wall": length.total_seconds(),
+        "slots": WORKERS,
+        "trainers": {"train": WORKERS * length.total_seconds()},
+        "coordinator": {"waiting": length.total_seconds()},
+        "programs": {"traced": trials, "reused": 0},
+    }
+    run = {"owner": "host:1:1", "workers": WORKERS, "device": "CPU", "started": began, "ended": began + length}
+    rows[RunRow] = [{"study_id": stored.record.id, "stopped_by": None, "timing": timing, **run}]
+    with store.database.write() as session:
+        for table, some in rows.items():
+            session.execute(insert(table), some)
 
 
 def rows_of(
@@ -272,7 +271,8 @@ def main() -> None:
         home = options.home or Path(temporary, "home")
         if not has_database(locate(home=home)):
             began = time.perf_counter()
-            build(home, options.trials, options.epochs)
+            with studies.opened(locate(home=home), create=True) as store:
+                build(store, options.trials, options.epochs)
             print(f"built {options.trials} trials of {options.epochs} epochs in {time.perf_counter() - began:.0f} s")
         page = Path(temporary, "report.html")
         measures: dict[str, Callable[[], tuple[float, float]]] = {

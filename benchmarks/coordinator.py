@@ -1,9 +1,9 @@
 """Measure the cost of the coordinator itself: ask + five reports + tell, with a trainer that returns at once.
 
-python benchmarks/coordinator.py [--sizes 100 1000 10000] [--trials 100]
+python benchmarks/coordinator.py [--sizes 100 1000 10000 50000] [--trials 50] [--sampler tpe] [--pruners asha]
 
-For each size, a study that already has so many trials gets ``--trials`` more. The table has the milliseconds per
-further trial, and the MiB by which the process grew.
+For each size, a study that already has so many trials gets ``--trials`` more. The table has the CPU seconds until the
+first of them begins, the CPU milliseconds per further trial, and the MiB by which the process grew meanwhile.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-import optuna
+from big_study import NAME, build, recipe
 from machine import resident
-from optuna.distributions import FloatDistribution
-from optuna.trial import create_trial
 from rich.console import Console
 from tuner_storage import locate
 
 from tuner import studies
-from tuner.config.recipe import Recipe, parse_recipe
 from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrialEnd
 from tuner.records import Outcome
 from tuner.report.tables import new_table
@@ -42,6 +39,7 @@ class InstantExecutor:
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._busy = True
+        self.first = (0.0, 0.0)  # CPU time and memory when the trials begin
 
     @property
     def free(self) -> int:
@@ -51,6 +49,7 @@ class InstantExecutor:
         pass
 
     def start(self) -> None:
+        self.first = time.process_time(), resident()
         self._events.append(TrainerReady("none"))
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -76,62 +75,35 @@ class InstantExecutor:
         pass
 
 
-def recipe(trials: int, pruner: str) -> Recipe:
-    """Return a recipe of twelve dimensions, as many as the search for MNIST has."""
-    names = ("learning_rate", "dropout", "input_dropout", "weight_decay", "label_smoothing")
-    space: dict[str, object] = {name: {"type": "float", "low": 1e-4, "high": 0.5} for name in names}
-    space |= {"layers": {"type": "int", "low": 3, "high": 3}, "units": {"type": "int", "low": 16, "high": 64}}
-    space |= {"optimizer": {"type": "choice", "choices": ["adam", "sgd"]}}
-    space |= {"batch_norm": {"type": "choice", "choices": [False, True]}}
-    space |= {"batch_size": {"type": "choice", "choices": [32, 64]}}
-    return parse_recipe(
-        {
-            "name": "cost",
-            "data": "digits",
-            "budget": {"trials": trials, "epochs": EPOCHS},
-            "search": {"sampler": "random", "pruner": pruner},
-            "space": space,
-        },
-        "benchmark",
-    )
-
-
-def measure(size: int, further: int, pruner: str) -> tuple[float, float]:
-    """Return the milliseconds per trial after the first ``size``, and the MiB by which the process grew meanwhile."""
-    search = recipe(size + further, pruner)
-    with tempfile.TemporaryDirectory() as home, studies.opened(locate(home=Path(home)), create=True) as store:
-        stored = studies.create_or_resume(store, "cost", search, "0" * 64)
-        stored.study.add_trials(finished(number) for number in range(size))
-        with store.lease(stored.record.id, "cost") as lease:
-            coordinator = build_coordinator(stored, search, lease, InstantExecutor(), Silent())
-            began, before = time.perf_counter(), resident()
+def measure(size: int, further: int, sampler: str, pruner: str) -> tuple[float, float, float]:
+    """Return the CPU seconds before the first trial, the CPU milliseconds of each, and the MiB the process grew by."""
+    search = recipe(size + further, EPOCHS).changed(search={"sampler": sampler, "pruner": pruner})
+    with tempfile.TemporaryDirectory() as folder, studies.opened(locate(home=Path(folder)), create=True) as store:
+        build(store, size, EPOCHS)
+        stored = studies.create_or_resume(store, NAME, search, "0" * 64)
+        with store.lease(stored.record.id, NAME) as lease:
+            began, executor = time.process_time(), InstantExecutor()
+            coordinator = build_coordinator(stored, search, lease, executor, Silent())
             coordinator.run()
-            return 1000 * (time.perf_counter() - began) / further, resident() - before
-
-
-def finished(number: int) -> optuna.trial.FrozenTrial:
-    """Return a complete trial of an earlier run."""
-    value = (number * 7919 % 1000) / 1000
-    return create_trial(
-        value=value,
-        params={"dropout": 0.1},
-        distributions={"dropout": FloatDistribution(1e-4, 0.5)},
-        intermediate_values=dict.fromkeys(range(EPOCHS), value),
-    )
+            ended, (first, before) = time.process_time(), executor.first
+            return first - began, 1000 * (ended - first) / further, resident() - before
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10_000], help="trials in the study before")
-    parser.add_argument("--trials", type=int, default=100, help="further trials that are measured [100]")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10_000, 50_000], help="trials before")
+    parser.add_argument("--trials", type=int, default=50, help="further trials that are measured [50]")
+    parser.add_argument("--sampler", default="random", help="the sampler [random]")
+    parser.add_argument("--pruners", nargs="*", default=["none", "median", "asha"], help="the pruners")
     options = parser.parse_args()
-    table = new_table("Milliseconds per trial with 5 reports, random sampler, training not counted")
-    for column in ("trials in the study", "pruner none", "grew by MiB", "pruner median", "grew by MiB"):
-        table.add_column(column, justify="right")
+    table = new_table(f"CPU time per trial with 5 reports, sampler {options.sampler}, training not counted")
+    for name in ("trials in the study", "pruner", "start, s", "per trial, ms", "grew by MiB"):
+        table.add_column(name, justify="right")
     for size in options.sizes:
-        figures = (measure(size, options.trials, pruner) for pruner in ("none", "median"))
-        table.add_row(str(size), *(f"{figure:.1f}" for pair in figures for figure in pair))
+        for pruner in options.pruners:
+            start, each, grew = measure(size, options.trials, options.sampler, pruner)
+            table.add_row(f"{size:,}", pruner, f"{start:.1f}", f"{each:.1f}", f"{grew:.1f}")
     Console(width=100).print(table)
 
 

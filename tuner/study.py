@@ -305,7 +305,8 @@ class Study(StudyReader):
         if stored.is_gone:
             return
         try:
-            decorate(stored, StudyTrials(stored).all())
+            # A run has most of the trials in Optuna's cache.
+            decorate(stored, StudyTrials(stored, stored.study.get_trials(deepcopy=False)).all())
         except Exception:  # noqa: BLE001 - must not hide an error of the run itself
             _log.warning("the dashboard's notes could not be written; the next run writes them")
             _log.debug("the dashboard's notes", exc_info=True)

@@ -173,11 +173,12 @@ def test_what_other_objects_read_cannot_be_written(state: StudyState, view: str)
     assert set(mapping) == set(getattr(state, view)) == {1}
 
 
-def test_a_change_to_the_paused_trials_that_were_read_has_no_effect(state: StudyState) -> None:
+def test_the_paused_trials_that_are_read_cannot_be_changed(state: StudyState) -> None:
     state.rungs.restore(0, [0.5], paused=True, complete=False)
-    cast("set[int]", state.paused).clear()
 
     assert state.paused == {0}
+    with pytest.raises(AttributeError):
+        cast("set[int]", state.paused).clear()
 
 
 # Why the run stops

@@ -138,7 +138,7 @@ def test_the_trial_closest_to_promotion_is_the_next_one_if_only_worse_ones_follo
         reach(rungs, number, value)
     while (promotable := rungs.promotable()) is not None:
         rungs.promote(promotable)
-    closest = rungs.closest_to_promotion()
+    closest = rungs.closest_to_promotion(len(values))
     assert sorted(closest) == sorted(rungs.paused)
 
     for number in range(len(values), len(values) + 200):

@@ -23,10 +23,13 @@ class StudyTrials:
 
     Args:
         stored: The study, in an open store.
+        frozen: All its trials of Optuna, if they were read already.
     """
 
-    def __init__(self, stored: StoredStudy) -> None:
+    def __init__(self, stored: StoredStudy, frozen: list[FrozenTrial] | None = None) -> None:
         self.stored = stored
+        if frozen is not None:
+            self.frozen = frozen
         self._all: list[TrialResult] | None = None
 
     @cached_property

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Iterable
+
+from optuna.trial import FrozenTrial, TrialState
 
 from tuner.config.recipe import Recipe
 from tuner.search.confirmation import Standing, standings
@@ -25,21 +28,22 @@ class Incumbents:
         self._values: dict[int, float] = {}  # the first objective
         self._seconds: dict[int, float] = {}
         self._front: dict[int, tuple[float, ...]] = {}  # empty with one objective
-        self._best: int | None = None
+        self._order: list[tuple[float, int]] = []  # the ranks of the trials, the best first
 
     def clear(self) -> None:
         """Remove all trials."""
         self._values.clear()
         self._seconds.clear()
         self._front.clear()
-        self._best = None
+        self._order.clear()
 
     def add(self, number: int, values: tuple[float, ...], seconds: float) -> None:
         """Add a complete trial with all its objectives and its training time in seconds."""
+        if number in self._values:
+            self._order.remove(self._rank(number))
         self._values[number] = values[0]
         self._seconds[number] = seconds
-        if self._best is None or self._rank(number) < self._rank(self._best):
-            self._best = number
+        insort(self._order, self._rank(number))
         objective = self._recipe.objective
         if objective.several:
             candidates = {**self._front, number: values}
@@ -47,18 +51,24 @@ class Incumbents:
                 candidate: candidates[candidate] for candidate in pareto_front(candidates, objective.larger_is_better)
             }
 
+    def add_complete(self, trials: Iterable[FrozenTrial]) -> None:
+        """Add those of Optuna's trials that are complete."""
+        for trial in trials:
+            if trial.state == TrialState.COMPLETE:
+                self.add(trial.number, tuple(trial.values), float(trial.user_attrs.get("seconds", 0.0)))
+
     def best(self) -> tuple[int, float] | None:
         """Return number and value of the incumbent: the best complete trial, the earlier one of equals."""
-        return None if self._best is None else (self._best, self._values[self._best])
+        return next(((number, self._values[number]) for _, number in self._order), None)
 
     def ranking(self) -> list[int]:
         """Return the complete trials, the best first."""
-        return sorted(self._values, key=self._rank)
+        return [number for _, number in self._order]
 
     def seconds_of_best(self) -> list[float]:
         """Return the training times of the best complete trials, as many as may be trained again."""
-        best = self.ranking()[: self._recipe.winner.confirm or 1]
-        return [self._seconds[number] for number in best]
+        best = self._order[: self._recipe.winner.confirm or 1]
+        return [self._seconds[number] for _, number in best]
 
     def winner(self) -> int | None:
         """Return the trial whose model is the best.
@@ -67,14 +77,14 @@ class Incumbents:
         :mod:`tuner.search.confirmation`.
         """
         ranking = self._standings()
-        return ranking[0].representative if ranking else self._best
+        return ranking[0].representative if ranking else next((number for _, number in self._order), None)
 
     def seeds_of_winner(self) -> list[int]:
         """Return the complete trials with the winner's configuration: the original and its confirmations."""
         ranking = self._standings()
         if ranking:
             return sorted({ranking[0].trial, *ranking[0].seeds})
-        return [] if self._best is None else [self._best]
+        return [number for _, number in self._order[:1]]
 
     def superfluous(self, models: Iterable[int]) -> list[int]:
         """Return the trials whose models need not be kept.

@@ -25,11 +25,10 @@ def recover(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, shar
     ended = state.trials_in(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     writer.drop_checkpoints([*ended, *ask_tell.queue.without_checkpoint()])
     take_over(ask_tell, writer, incumbents, sharing)
-    for number in state.trials_in(TrialState.FAIL):
-        if ask_tell.attributes(number).get("reason") == FOREIGN:
-            _log.warning("trial %d counts as failed: %s", number, FOREIGN)
-    for number, values in ask_tell.values().items():
-        incumbents.add(number, values, _seconds(ask_tell, number))
+    for trial in ask_tell.trials():
+        if trial.state == TrialState.FAIL and trial.user_attrs.get("reason") == FOREIGN:
+            _log.warning("trial %d counts as failed: %s", trial.number, FOREIGN)
+    incumbents.add_complete(ask_tell.trials())
 
 
 def take_over(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, sharing: Sharing) -> int:
@@ -41,9 +40,5 @@ def take_over(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, sh
     for number in numbers:
         values = ask_tell.recover(number, writer.last_outcome(number))
         if values is not None:
-            incumbents.add(number, values, _seconds(ask_tell, number))
+            incumbents.add(number, values, float(ask_tell.attributes(number).get("seconds", 0.0)))
     return len(numbers)
-
-
-def _seconds(ask_tell: AskTell, number: int) -> float:
-    return float(ask_tell.attributes(number).get("seconds", 0.0))

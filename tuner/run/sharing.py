@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from optuna.trial import FrozenTrial, TrialState
 from tuner_storage import Store
 from tuner_storage.turns import Turns
 
@@ -139,7 +138,7 @@ class Shared:
                 if self._stale:
                     self._reload()
                 else:
-                    self._rank(self._ask_tell.refresh(turn.changed))
+                    self._incumbents.add_complete(self._ask_tell.refresh(turn.changed))
                 self._state.touched.clear()
                 result = step()
                 turn.touched |= self._state.touched
@@ -155,10 +154,4 @@ class Shared:
     def _reload(self) -> None:
         self._ask_tell.reload()
         self._incumbents.clear()
-        self._rank(self._ask_tell.trials())
-
-    def _rank(self, trials: Iterable[FrozenTrial]) -> None:
-        for trial in trials:
-            if trial.state == TrialState.COMPLETE:
-                seconds = float(trial.user_attrs.get("seconds", 0.0))
-                self._incumbents.add(trial.number, tuple(trial.values), seconds)
+        self._incumbents.add_complete(self._ask_tell.trials())

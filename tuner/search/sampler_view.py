@@ -82,15 +82,19 @@ class SamplerView:
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Return the trials in one of the ``states``."""
-        paused = self._rungs.paused
-        own = [self._as_finished(trial, paused) for trial in self._storage.get_all_trials(study_id, deepcopy=deepcopy)]
+        own = list(self._storage.get_all_trials(study_id, deepcopy=deepcopy))
+        if self._as_complete:
+            own = [self._as_finished(trial) for trial in own]
+        else:  # only paused trials differ; a pruner looks after each epoch
+            for number in self._rungs.paused:
+                own[number] = self._as_finished(own[number])
         trials = [*(copy.deepcopy(self._foreign) if deepcopy else self._foreign), *own]
         if self._with_infeasible:
             trials = _with_worst_values(trials, self._storage.get_study_directions(study_id))
         return [trial for trial in trials if states is None or trial.state in states]
 
-    def _as_finished(self, trial: FrozenTrial, paused: Container[int]) -> FrozenTrial:
-        is_paused = trial.state == TrialState.WAITING and trial.number in paused
+    def _as_finished(self, trial: FrozenTrial) -> FrozenTrial:
+        is_paused = trial.state == TrialState.WAITING and trial.number in self._rungs.paused
         if not is_paused and not (trial.state == TrialState.PRUNED and self._as_complete):
             return trial
         standing = self._rungs.highest_rung(trial.number)

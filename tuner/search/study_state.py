@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -59,7 +58,7 @@ class StudyState:
     def __init__(self, rungs: Rungs) -> None:
         self.rungs = rungs
         self._states: dict[int, TrialState] = {}
-        self._tally: Counter[TrialState] = Counter()
+        self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         self._refused: set[int] = set()
         self._confirmations: dict[int, int] = {}
         self._starts: dict[int, Start] = {}
@@ -72,8 +71,10 @@ class StudyState:
     def forget_trials(self) -> None:
         """Forget all that was read from the database. What this run is busy with stays."""
         self.rungs.clear()
-        for known in (self._states, self._tally, self._refused, self._confirmations, self._starts, self._first_trials):
+        for known in (self._states, self._refused, self._confirmations, self._starts, self._first_trials):
             known.clear()
+        for numbers in self._numbers.values():
+            numbers.clear()
 
     # Trials by state
 
@@ -87,20 +88,18 @@ class StudyState:
 
     def count(self, state: TrialState) -> int:
         """Count the trials in a state."""
-        return self._tally[state]
+        return len(self._numbers[state])
 
     def trials_in(self, *states: TrialState) -> list[int]:
         """Return the trials in one of the states, in order."""
-        if not any(self._tally[state] for state in states):
-            return []
-        return [number for number, state in self._states.items() if state in states]
+        return sorted(number for state in states for number in self._numbers[state])
 
     def set_trial_state(self, number: int, state: TrialState) -> None:
         """Record the state of a trial, whether it is new or not."""
         if number in self._states:
-            self._tally[self._states[number]] -= 1
+            self._numbers[self._states[number]].remove(number)
         self._states[number] = state
-        self._tally[state] += 1
+        self._numbers[state].add(number)
         self.touched.add(number)
 
     @property
@@ -216,7 +215,7 @@ class StudyState:
 
     def trained_by_others(self) -> list[int]:
         """Return the trials that other coordinators train at the moment, in order."""
-        if self._tally[TrialState.RUNNING] <= len(self._running):
+        if self.count(TrialState.RUNNING) <= len(self._running):
             return []
         return [number for number in self.trials_in(TrialState.RUNNING) if number not in self._running]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
 
 REDUCTION = 3  # eta: one in so many trials of a rung is promoted
 HALVINGS = 2  # number of rungs: the first one comes after a ninth of the epochs
@@ -31,21 +35,46 @@ def rung_levels(epochs: int, *, cyclic: bool = False) -> tuple[int, ...]:
     return tuple(sorted(level for level in levels if 1 <= level < epochs))
 
 
+Key = tuple[float, int]  # orders the trials of a rung, the best first; of equals, the earlier one comes first
+
+
 @dataclass(slots=True)
 class _Rung:
-    """One rung: the values of the trials that reached it (larger is better), and the trials that are paused at it."""
+    """One rung: the values of the trials that reached it (larger is better), and the trials that are paused at it.
+
+    Both are kept in order: to sort 50,000 trials after each epoch would take longer than to train a small network.
+    """
 
     level: int  # epochs
     values: dict[int, float] = field(default_factory=dict)
-    paused: set[int] = field(default_factory=set)
+    order: list[Key] = field(default_factory=list)
+    paused: list[Key] = field(default_factory=list)
 
-    def ranking(self) -> list[int]:
-        """Return the trials, best first; of equals, the earlier one comes first."""
-        return sorted(self.values, key=lambda number: (-self.values[number], number))
+    def key(self, number: int) -> Key:
+        return -self.values[number], number
 
-    def top(self) -> list[int]:
-        """Return the best 1/eta of the trials."""
-        return self.ranking()[: len(self.values) // REDUCTION]
+    def add(self, number: int, value: float) -> None:
+        self.remove(number)
+        self.values[number] = value
+        insort(self.order, self.key(number))
+
+    def remove(self, number: int) -> None:
+        if number in self.values:
+            _remove(self.order, self.key(number))
+            del self.values[number]
+
+    def place(self, key: Key) -> int:
+        """Return the place of a trial, from 0."""
+        return bisect_left(self.order, key)
+
+    @property
+    def promoted(self) -> int:
+        """How many of the trials are promoted: the best 1/eta."""
+        return len(self.order) // REDUCTION
+
+    def clear(self) -> None:
+        for known in (self.values, self.order, self.paused):
+            known.clear()
 
 
 class Rungs:
@@ -89,18 +118,19 @@ class Rungs:
         self._limit = limit
         self._finalists = finalists
         self._exempt: set[int] = set()
+        self._paused_at: dict[int, _Rung] = {}
 
     def clear(self) -> None:
         """Remove all trials."""
         self._exempt.clear()
+        self._paused_at.clear()
         for rung in self._all():
-            rung.values.clear()
-            rung.paused.clear()
+            rung.clear()
 
     @property
-    def paused(self) -> set[int]:
+    def paused(self) -> AbstractSet[int]:
         """The trials that wait to be promoted."""
-        return {number for bracket in self._brackets for rung in bracket for number in rung.paused}
+        return self._paused_at.keys()
 
     def exempt(self, number: int) -> None:
         """Let a trial train without rungs."""
@@ -121,7 +151,7 @@ class Rungs:
         """
         reached = [rung for rung in self._rungs(number) if rung.level <= len(values) or (complete and values)]
         for rung in reached:
-            rung.values[number] = self._best(values[: rung.level])
+            rung.add(number, self._best(values[: rung.level]))
         if paused:
             self.pause(number)
 
@@ -135,14 +165,15 @@ class Rungs:
         rung = next((rung for rung in self._rungs(number) if rung.level == len(values)), None)
         if rung is None:
             return None
-        rung.values[number] = self._best(values)
-        return number in rung.top()
+        rung.add(number, self._best(values))
+        return rung.place(rung.key(number)) < rung.promoted
 
     def pause(self, number: int) -> None:
         """Pause a trial at the highest rung that it has reached."""
         reached = [rung for rung in self._rungs(number) if number in rung.values]
-        if reached:
-            reached[-1].paused.add(number)
+        if reached and number not in self._paused_at:
+            self._paused_at[number] = reached[-1]
+            insort(reached[-1].paused, reached[-1].key(number))
 
     def highest_rung(self, number: int) -> tuple[int, float] | None:
         """Return the highest rung that a trial has reached, in epochs, and the trial's best value up to it."""
@@ -151,51 +182,54 @@ class Rungs:
 
     def promotable(self) -> int | None:
         """Return the trial to promote next, from the highest rung that has one, or ``None``."""
-        return self._first_paused(_Rung.top)
+        rungs = (rung for rung in self._with_paused() if rung.place(rung.paused[0]) < rung.promoted)
+        return next((rung.paused[0][1] for rung in rungs), None)
 
     def best_paused(self) -> int | None:
         """Return the best paused trial of the highest rung that has one, or ``None``, even outside the top 1/eta."""
-        return self._first_paused(_Rung.ranking)
+        return next((rung.paused[0][1] for rung in self._with_paused()), None)
 
     def promote(self, number: int) -> int:
         """Continue a paused trial; returns the rung where it was paused, in epochs."""
-        rung = next(rung for rung in self._rungs(number) if number in rung.paused)
-        rung.paused.remove(number)
-        return rung.level
+        level = self._paused_at[number].level
+        self.give_up(number)
+        return level
 
-    def closest_to_promotion(self) -> list[int]:
-        """Return the paused trials, those first that need the fewest further trials to be promoted.
+    def closest_to_promotion(self, count: int) -> list[int]:
+        """Return at most ``count`` paused trials, those first that need the fewest further trials to be promoted.
 
         The trial at place ``i`` (from 0) of a rung with ``n`` trials is promoted once ``n // eta`` is above ``i``. That
         takes ``eta * (i + 1) - n`` further trials, if all of them are worse. Of equals, the one with more epochs is
         first.
         """
-        needed = {
-            number: (REDUCTION * (place + 1) - len(rung.values), -rung.level, number)
-            for rung in self._all()
-            for place, number in enumerate(rung.ranking())
-            if number in rung.paused
-        }
-        return sorted(needed, key=lambda number: needed[number])
+
+        def needed(rung: _Rung) -> Iterator[tuple[int, int, int]]:
+            for key in rung.paused:
+                yield REDUCTION * (rung.place(key) + 1) - len(rung.order), -rung.level, key[1]
+
+        return [number for *_, number in islice(merge(*map(needed, self._all())), count)]
 
     def unpromotable(self) -> list[int]:
         """Return the paused trials that can never be promoted, even if all further trials are worse."""
-        unpromotable = []
+        unpromotable: list[int] = []
         for rung in self._all():
-            places = max(self._finalists, max(self._limit, len(rung.values)) // REDUCTION)
-            unpromotable += [number for number in rung.ranking()[places:] if number in rung.paused]
+            places = max(self._finalists, max(self._limit, len(rung.order)) // REDUCTION)
+            if places < len(rung.order):
+                first = bisect_left(rung.paused, rung.order[places])
+                unpromotable += [number for _, number in rung.paused[first:]]
         return unpromotable
 
     def give_up(self, number: int) -> None:
         """End the pause of a trial that ends as it is. Other trials are still compared with it."""
-        for rung in self._rungs(number):
-            rung.paused.discard(number)
+        rung = self._paused_at.pop(number, None)
+        if rung is not None:
+            _remove(rung.paused, rung.key(number))
 
     def forget(self, number: int) -> None:
         """Remove a trial that failed or starts again from its first epoch."""
+        self.give_up(number)
         for rung in self._rungs(number):
-            rung.values.pop(number, None)
-            rung.paused.discard(number)
+            rung.remove(number)
 
     def _rungs(self, number: int) -> list[_Rung]:
         return [] if number in self._exempt else self._brackets[self._bracket_order[number % len(self._bracket_order)]]
@@ -203,13 +237,17 @@ class Rungs:
     def _all(self) -> list[_Rung]:
         return [rung for bracket in self._brackets for rung in bracket]
 
-    def _first_paused(self, of: Callable[[_Rung], list[int]]) -> int | None:
-        """Return the first paused trial among those that ``of`` selects from each rung, the highest rung first."""
-        rungs = sorted(self._all(), key=lambda rung: -rung.level)
-        return next((number for rung in rungs for number in of(rung) if number in rung.paused), None)
+    def _with_paused(self) -> list[_Rung]:
+        """Return the rungs with paused trials, the highest first."""
+        return sorted((rung for rung in self._all() if rung.paused), key=lambda rung: -rung.level)
 
     def _best(self, values: Sequence[float]) -> float:
         return max(self._sign * value for value in values)
+
+
+def _remove(keys: list[Key], key: Key) -> None:
+    """Remove a key from a sorted list."""
+    del keys[bisect_left(keys, key)]
 
 
 def _bracket_order(rungs: int) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from optuna.trial import TrialState
 
 from tuner.config.recipe import Recipe
@@ -53,8 +55,13 @@ class TrialQueue:
     def finished_after(self, number: int) -> int:
         """Count the complete, pruned and paused trials of the search with a higher number."""
         state = self._state
-        finished = {*state.trials_in(TrialState.COMPLETE, TrialState.PRUNED), *state.paused}
-        return sum(other > number for other in finished.difference(state.confirmations, state.refused))
+        others = (
+            other
+            for other in range(number + 1, len(state))
+            if other not in state.confirmations and other not in state.refused
+        )
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        return sum(state.trial_state(other) in ended or other in state.paused for other in others)
 
     def waiting(self, *, confirming: bool = False) -> list[int]:
         """Return the trials that wait to be run, in order: either those of the search, or the confirmations."""
@@ -79,9 +86,10 @@ class TrialQueue:
             return state.rungs.best_paused()
         return number
 
-    def without_checkpoint(self) -> list[int]:
+    def without_checkpoint(self) -> AbstractSet[int]:
         """Return the paused trials whose checkpoints are not kept: those that are furthest from being promoted."""
-        return self._state.rungs.closest_to_promotion()[self._recipe.budget.keep_checkpoints :]
+        rungs = self._state.rungs
+        return rungs.paused - set(rungs.closest_to_promotion(self._recipe.budget.keep_checkpoints))
 
     def unpromotable(self) -> list[int]:
         """Return the paused trials that cannot be promoted any more. Once the search is exhausted, these are all."""
