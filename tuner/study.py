@@ -177,6 +177,8 @@ class Study(StudyReader):
         recipe, schema = prepared.recipe, prepared.data.schema
         with encoded_rows(data, schema, recipe.validation, recipe.split_seed) as rows:
             setup = self._setup(recipe, data, device, schema, rows)
+            self.forget_data()
+            del data
             resources = Resources(workers, None, ray, gpus_per_worker)
             # A run that is refused before its trainers start leaves no connection to a cluster.
             with closing(make_executor("ray" if ray else executor, setup, resources)) as trainers:
@@ -184,7 +186,6 @@ class Study(StudyReader):
                     self.name,
                     self.location,
                     prepared,
-                    data,
                     trainers,
                     progress=progress or Silent(),
                     fresh=fresh,

@@ -63,6 +63,8 @@ def encoded_rows(
 ) -> Iterator[Path | None]:
     """Yield a temporary folder with the encoded rows of a table, for :func:`map_rows`; ``None`` for other data sets.
 
+    Within the block, no row is kept in memory.
+
     Args:
         dataset: The data set.
         schema: The schema of the study.
@@ -74,14 +76,11 @@ def encoded_rows(
         RunError: If the folder cannot be written.
     """
     if isinstance(dataset, Dataset):
+        del dataset  # the caller may let go of it while the block runs
         yield None
         return
-    train, chosen = dataset.split(validation, seed)
-    arrays = dataset.arrays(schema)
-    x = arrays.x_train
-    assert schema.table is not None  # noqa: S101 - the schema of a table
-    prepared = prepare(x, schema.table)
-    rows = TrainingRows(x, prepared, arrays.y_train, arrays.x_test, arrays.y_test, train, chosen)
+    rows = _encoded(dataset, schema, validation, seed)
+    del dataset
     with tempfile.TemporaryDirectory(prefix="tuner-rows-", ignore_cleanup_errors=True) as folder:
         try:
             for part in fields(rows):
@@ -91,7 +90,16 @@ def encoded_rows(
                 f"cannot write the encoded rows to {folder}: {error.strerror or error}",
                 hint="make room there, or name another folder for temporary files with TMPDIR",
             ) from error
+        del rows
         yield Path(folder)
+
+
+def _encoded(dataset: TableDataset, schema: DataSchema, validation: float, seed: int | Literal["last"]) -> TrainingRows:
+    train, chosen = dataset.split(validation, seed)
+    arrays = dataset.arrays(schema)
+    assert schema.table is not None  # noqa: S101 - the schema of a table
+    prepared = prepare(arrays.x_train, schema.table)
+    return TrainingRows(arrays.x_train, prepared, arrays.y_train, arrays.x_test, arrays.y_test, train, chosen)
 
 
 def map_rows(folder: Path) -> TrainingRows:

@@ -120,6 +120,13 @@ class StudyReader:
             self._looked_for = fingerprint
         return self._data
 
+    def forget_data(self) -> None:
+        """Let go of the data set, which may be large. The next call of :meth:`load_data` reads it again."""
+        from tuner.data.lookup import FRAME
+
+        if self.recipe.data != FRAME:  # else it is nowhere else
+            self._data = None
+
     def has_trials(self) -> bool:
         """Return whether the study exists and has a trial."""
         return studies.known_data(self.location, self.name) is not None

@@ -43,12 +43,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """What a run does: its complete recipe, what it learns from earlier studies, and what is stored of its data."""
+    """What a run does: its complete recipe, what it learns from earlier studies, and what is stored of its data.
+
+    It refers to no rows: the trainers read them, and a run keeps none in memory.
+    """
 
     recipe: Recipe
     weights: Weights
     warm_start: warm_start.WarmStart
     data: SettledData
+    fingerprint: str  # of the data set
+    train_rows: int  # for training and validation
 
 
 def prepare(
@@ -105,7 +110,7 @@ def prepare(
     check_sampler(recipe)
     precision = possible_precision(recipe.precision, settled.schema)
     recipe = recipe.model_copy(update={"data": path_of(recipe.data, data), "precision": precision})
-    return PreparedRun(recipe, weights, warm, settled)
+    return PreparedRun(recipe, weights, warm, settled, data.fingerprint, data.train_rows)
 
 
 def _continued(stored: studies.StoredStudy, recipe: Recipe, overrides: Overrides) -> Recipe:
@@ -121,7 +126,6 @@ def run_search(
     name: str,
     location: Location,
     prepared: PreparedRun,
-    data: Dataset | TableDataset,
     executor: Executor,
     *,
     progress: Progress,
@@ -136,7 +140,6 @@ def run_search(
         name: The study.
         location: Its database.
         prepared: What the run does.
-        data: The data set, for the estimate and the fingerprint. The trainers read it themselves.
         executor: Runs the jobs; not started yet.
         progress: Shows the run.
         fresh: Delete the study first, if it exists.
@@ -157,9 +160,9 @@ def run_search(
         old = studies.find(store, name)
         if old is not None and fresh:
             _log.warning("--fresh deletes study '%s' with %s", name, studies.contents(old))
-        if old is not None and (fresh or studies.is_obsolete(old, recipe, data.fingerprint)):
+        if old is not None and (fresh or studies.is_obsolete(old, recipe, prepared.fingerprint)):
             studies.delete(old)
-        stored = studies.create_or_resume(store, name, recipe, data.fingerprint, prepared.data)
+        stored = studies.create_or_resume(store, name, recipe, prepared.fingerprint, prepared.data)
         record = stored.record
         with held(store, record.id, name, wait=take_over) as (lease, others), stop_on_signals() as stop_requested:
             keep_starts(stored.study, stored.recipe)
@@ -189,7 +192,7 @@ def run_search(
                 name,
                 recipe,
                 coordinator.queue.counts(),
-                rows=data.train_rows,
+                rows=prepared.train_rows,
                 schema=schema,
                 workers=executor.slots,
                 disk=disk,
