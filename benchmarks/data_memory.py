@@ -13,11 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
 from machine import resident
+
+from tuner.errors import TunerError
+from tuner.study import load_study
 
 COLUMNS = 100  # of a row
 
@@ -62,13 +66,11 @@ def main() -> None:
 
 
 def wait_for_training(home: Path) -> None:
-    """Wait until the first epoch of a trial was recorded."""
-    from tuner.study import load_study
-
-    while not (home / "studies.db").is_file():
-        time.sleep(0.5)
-    name = "rows"
-    while not any(load_study(name, home=home).curves().values()):
+    """Wait until the first epoch of a trial is recorded."""
+    while True:
+        with suppress(TunerError):  # there is no study yet
+            if load_study("rows", home=home).curves():
+                return
         time.sleep(2)
 
 
