@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DatabaseError, DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InvalidRequestError, PendingRollbackError
 
 from tuner.errors import StorageError
 from tuner_storage.location import Location
@@ -51,7 +51,7 @@ def is_transient(error: BaseException) -> bool:
             return True
         if isinstance(cause, CommitUnknownError):
             return False
-        if isinstance(cause, PendingRollbackError):
+        if isinstance(cause, PendingRollbackError) or _is_after_loss(cause):
             return True  # Optuna continued with a session whose connection was lost
         if isinstance(cause, DBAPIError) and cause.orig is not None:
             return cause.connection_invalidated or _is_transient_original(cause.orig)
@@ -96,6 +96,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None:
         yield link
         link = link.__cause__
+
+
+def _is_after_loss(error: BaseException) -> bool:
+    """Return whether an error says that the transaction of a turn was rolled back before: the connection was lost."""
+    return isinstance(error, InvalidRequestError) and "closed transaction" in str(error)
 
 
 def _is_transient_original(original: BaseException) -> bool:

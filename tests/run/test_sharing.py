@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from tuner_storage import Location
+from tuner_storage import Location, Store
 from tuner_storage.common_folder import check_common, marked
 from tuner_storage.local_artifacts import LocalArtifacts
 
@@ -25,11 +25,13 @@ from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
 from tuner.executors import InlineExecutor
+from tuner.jobs import TrialJob
 from tuner.results.trials import TrialResult
 from tuner.run.build import build_coordinator
 from tuner.run.coordinator import Coordinator
 from tuner.run.joining import joining
 from tuner.run.progress import RunView, Silent
+from tuner.run.trial_loop import TrialLoop
 from tuner.study import Study
 
 NAMES = ("ann", "ben", "cleo", "dan")
@@ -58,21 +60,22 @@ class Team:
 
     def begin_and_die(self, recipe: Recipe, name: str) -> int:
         """Begin a trial as a coordinator that dies then; returns its number. Its lease has expired."""
-        with studies.opened(self.location, create=True) as store:
-            stored = studies.create_or_resume(store, "small", recipe, "0" * 64)
-            lease = store.lease(stored.record.id, "small", shared=True)
-            lease.owner = f"{name}:1:1"
-            lease.acquire()
-            loop = self._coordinator(stored, recipe, lease)._loop
+        with self.leased(recipe, name) as (_, loop):
             job = loop._turn(lambda: loop._begin_next(loop._ask_tell.ask))
             assert job is not None
         self.rows("UPDATE tuner_lease SET expires = now() AT TIME ZONE 'UTC' - interval '1 s' RETURNING owner")
         return job.number
 
-    @staticmethod
-    def _coordinator(stored: studies.StoredStudy, recipe: Recipe, lease: Any) -> Coordinator:
-
-        return build_coordinator(stored, recipe, lease, InlineExecutor(SETUP, ScriptedTrainer), Silent())
+    @contextmanager
+    def leased(self, recipe: Recipe, name: str) -> Iterator[tuple[Store, TrialLoop]]:
+        """The loop of a coordinator that has taken its lease, which is neither renewed nor given back."""
+        with studies.opened(self.location, create=True) as store:
+            stored = studies.create_or_resume(store, "small", recipe, "0" * 64)
+            lease = store.lease(stored.record.id, "small", shared=True)
+            lease.owner = f"{name}:1:1"
+            lease.acquire()
+            executor = InlineExecutor(SETUP, ScriptedTrainer)
+            yield store, build_coordinator(stored, recipe, lease, executor, Silent())._loop
 
     def rows(self, query: str) -> list[Any]:
         """Return the rows of a query, read without any code of tuner."""
@@ -141,6 +144,33 @@ def test_the_trial_of_a_coordinator_that_died_goes_on_elsewhere(team: Team) -> N
     assert [trial.state for trial in team.trials()] == ["complete"] * 6
     attempts = team.rows(f"SELECT owner, outcome FROM tuner_attempt WHERE trial_number = {number} ORDER BY attempt")
     assert attempts == [("ben:1:1", "interrupted"), ("ann:1:1", "complete")]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_turn_whose_connection_is_lost_is_taken_again(team: Team, moment: str) -> None:
+    """Nothing of the first try was written, and nothing of it is left in memory, also if Optuna tries again itself."""
+    close = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = '{}'"
+    close = close.format(team.location.url.database)
+    lost: list[Any] = []
+
+    with team.leased(small_recipe(), "ann") as (store, loop):
+        store.database.retry.max_wait = 30.0
+
+        def step() -> TrialJob | None:
+            if not lost and moment == "before":
+                lost.extend(team.rows(close))
+            job = loop._begin_next(loop._ask_tell.ask)
+            if not lost:
+                lost.extend(team.rows(close))
+            return job
+
+        job = loop._turn(step)
+        assert job is not None
+        assert (job.number, job.attempt, len(loop._state), list(loop._state.attempts)) == (0, 0, 1, [0])
+
+    assert lost == [(True,)]
+    assert team.rows("SELECT number, state FROM trials") == [(0, "RUNNING")]
+    assert team.rows("SELECT trial_number, attempt FROM tuner_attempt") == [(0, 0)]
 
 
 def test_a_trial_is_left_to_the_coordinator_that_trains_it_as_long_as_its_lease_holds(team: Team) -> None:
