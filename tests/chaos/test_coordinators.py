@@ -8,17 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 from tuner_storage import Location
-from tuner_storage.engine import engine_arguments
 
 from tests.chaos.audit import FINISHED, Audit
 from tests.postgres import Server
@@ -55,15 +50,6 @@ class Team:
     def ends(self) -> dict[int, tuple[int, str]]:
         """Wait for all; return exit code and error output of each."""
         return {index: (process.wait(timeout=240), process.communicate()[1]) for index, process in self.running.items()}
-
-
-@pytest.fixture
-def audit(postgres_location: Location) -> Iterator[Audit]:
-    # Without a pool, because pooled connections break when the server restarts.
-    arguments = engine_arguments(postgres_location) | {"pool_pre_ping": False, "poolclass": NullPool}
-    engine = create_engine(postgres_location.url, **arguments)
-    yield Audit(engine, postgres_location.artifacts)
-    engine.dispose()
 
 
 def test_whatever_dies_every_trial_of_a_shared_study_ends_once(

@@ -14,10 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 from tuner_storage import Location, locate
-from tuner_storage.engine import engine_arguments
 
 from tests.chaos.audit import FINISHED, Audit
 from tests.chaos.monkey import TRIALS, Monkey
@@ -114,15 +111,6 @@ def pooler(postgres: Server) -> Iterator[PgBouncer | None]:
         postgres, {"server_login_retry": "0.2"}
     ) as pooler:  # by default, it refuses for 15 s after a restart
         yield pooler
-
-
-@pytest.fixture
-def audit(postgres_location: Location) -> Iterator[Audit]:
-    # Without a pool, because pooled connections break when the server restarts.
-    arguments = engine_arguments(postgres_location) | {"pool_pre_ping": False, "poolclass": NullPool}
-    engine = create_engine(postgres_location.url, **arguments)
-    yield Audit(engine, postgres_location.artifacts)
-    engine.dispose()
 
 
 def test_whatever_dies_no_result_is_lost_on_a_server(

@@ -31,14 +31,12 @@ def recover(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, shar
     incumbents.add_complete(ask_tell.trials())
 
 
-def take_over(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, sharing: Sharing) -> int:
-    """Queue the trials that a dead run left running again; returns how many. Called within a turn.
+def take_over(ask_tell: AskTell, writer: TrialWriter, incumbents: Incumbents, sharing: Sharing) -> None:
+    """Queue the trials that a dead run left running again. Called within a turn.
 
     If the result of such a trial was written and Optuna did not get it, the result counts.
     """
-    numbers = list(sharing.abandoned(ask_tell.state.trials_in(TrialState.RUNNING)))
-    for number in numbers:
+    for number in sharing.abandoned(ask_tell.state.trials_in(TrialState.RUNNING)):
         values = ask_tell.recover(number, writer.last_outcome(number))
         if values is not None:
             incumbents.add(number, values, float(ask_tell.attributes(number).get("seconds", 0.0)))
-    return len(numbers)

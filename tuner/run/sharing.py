@@ -11,7 +11,7 @@ On SQLite there is one coordinator, and each step is taken as it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
 from tuner_storage import Store
@@ -27,9 +27,6 @@ LOOK = 5.0  # seconds between two looks at the other coordinators
 
 class Sharing(Protocol):
     """How a coordinator changes the study."""
-
-    others: Sequence[str]
-    """The other coordinators, as they were at the last look."""
 
     leads: bool
     """Whether this coordinator does what is to be done only once: it has been there for longest."""
@@ -53,7 +50,6 @@ class Sharing(Protocol):
 class Alone:
     """The only coordinator of a study."""
 
-    others: Sequence[str] = ()
     leads = True
 
     def turn(self, step: Callable[[], Result]) -> Result:
@@ -98,7 +94,6 @@ class Shared:
         self._in_turn = False
         self._stale = False  # whether the memory may differ from what was written
         self._next_look = 0.0
-        self.others: Sequence[str] = ()
         self.leads = True
 
     def turn(self, step: Callable[[], Result]) -> Result:
@@ -112,9 +107,8 @@ class Shared:
             return False
         self._next_look = now + LOOK
         leases = self._retry(self._turns.leases)
-        self.others = [owner for owner in leases.live if owner != self._owner]
         self.leads = leases.live[0] == self._owner
-        if self.others:
+        if any(owner != self._owner for owner in leases.live):
             self.turn(lambda: None)
         return bool(leases.dead)
 
