@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from tuner.data.schema import DataSchema
 from tuner.data.settle import undescribed
 from tuner.data.training_rows import encoded_rows
 from tuner.environment import check_backend
-from tuner.errors import UsageError
+from tuner.errors import StorageError, UsageError
 from tuner.jobs import TrainerSetup
 from tuner.paths import StrPath, user_path
 from tuner.results import overview
@@ -309,6 +309,9 @@ class Study(StudyReader):
             # A run has most of the trials in Optuna's cache.
             decorate(stored, StudyTrials(stored, stored.study.get_trials(deepcopy=False)).all())
         except Exception:  # noqa: BLE001 - must not hide an error of the run itself
+            with suppress(StorageError):
+                if stored.is_gone:  # deleted meanwhile: the run says so itself
+                    return
             _log.warning("the dashboard's notes could not be written; the next run writes them")
             _log.debug("the dashboard's notes", exc_info=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import optuna
@@ -16,7 +16,9 @@ from tests.recipes import always, small_recipe
 from tests.runs import Recorder, rows, run_scripted, trials_of
 from tests.storage.test_identity import rename
 from tuner import studies
+from tuner.dashboard.decorate import decorate
 from tuner.errors import RunError
+from tuner.results.trials import TrialResult
 from tuner.run.progress import RunView
 from tuner.study import open_study
 
@@ -148,6 +150,28 @@ def test_a_trial_that_another_program_changes_ends_the_run(
 
 
 @pytest.mark.slow
+def test_a_study_that_is_deleted_while_its_notes_are_written_is_one_message(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That of the run. That the notes for the dashboard could not be written is no news then."""
+    runs = []
+
+    def interrupted(stored: studies.StoredStudy, trials: Sequence[TrialResult]) -> None:
+        if runs:
+            with studies.opened(locate(home=home)) as store:
+                delete(optuna.load_study(study_name="digits", storage=store.optuna))
+        runs.append(stored)
+        decorate(stored, trials)
+
+    monkeypatch.setattr("tuner.dashboard.decorate.decorate", interrupted)
+    monkeypatch.setattr("tuner.run.upkeep.EVERY", 0.0)
+    with caplog.at_level(logging.WARNING), pytest.raises(RunError, match="study 'digits' was deleted while it ran"):
+        open_study("digits", home=home).run(trials=30, epochs=1, executor="inline", device="cpu")
+
+    assert len(runs) == 2
+    assert caplog.messages == []
+
+
 def test_the_command_says_in_one_line_that_its_study_was_deleted(tuner: Command) -> None:
     """Exit code 1 and no traceback. No process and no file of the study is left."""
     process = tuner.start("--trials", "500", "--workers", "2", "--quiet")
