@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.command import Command
 from tests.executors.jobs import job, until
 from tests.ray_cluster import MISSING, ray_cluster
 from tests.runs import SETUP
@@ -283,19 +284,26 @@ class Liar(ScriptedTrainer):
 @needs_ray
 @pytest.mark.usefixtures("cluster")
 def test_the_same_study_gives_the_same_trials_inline_in_processes_and_on_ray(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tuner: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one trainer and the same seed: parameters, epochs and metrics of all trials, and the winner's test."""
-    # Another number of threads adds up the losses in another order, which can change their last digits.
-    monkeypatch.setattr("tuner.executors.ray.THREADS", min(2, threads_each(1)))  # the cluster has two CPUs
-    results = {}
-    for name in ("inline", "local", "ray"):
-        study = open_study("digits", name=name, home=tmp_path)
+    home = tuner.folder / ".tuner"
+    # Another number of threads adds up the losses in another order, which can change their last digits. TensorFlow in
+    # this process may have the threads of an earlier test. The cluster has two CPUs.
+    settings = ("--trials", "5", "--epochs", "4", "--seed", "3", "--timeout", "none", "--device", "cpu")
+    inline = tuner("study", "start", "digits", "--name", "inline", "--executor", "inline", *settings)
+    assert inline.returncode == 0, inline.stderr
+    monkeypatch.setattr("tuner.executors.ray.THREADS", min(2, threads_each(1)))
+    for name in ("local", "ray"):
+        study = open_study("digits", name=name, home=home)
         study.run(trials=5, epochs=4, seed=3, timeout="none", workers=1, executor=name, device="cpu")
-        results[name] = [
+    results = {
+        name: [
             (trial.number, trial.state, trial.all_params, trial.epochs, trial.metrics, trial.value, trial.test)
-            for trial in load_study(name, home=tmp_path).trials()
+            for trial in load_study(name, home=home).trials()
         ]
+        for name in ("inline", "local", "ray")
+    }
 
     assert results["inline"] == results["local"]
     assert results["local"] == results["ray"]
