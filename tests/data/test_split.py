@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tuner.data.split import split_rows
+from tuner.data.stratified import split_randomly
 from tuner.errors import DataError
 
 
@@ -92,3 +93,27 @@ def test_an_impossible_share_is_refused(validation: float, message: str) -> None
     """Both parts need at least one row of each class."""
     with pytest.raises(DataError, match=message):
         split_rows(np.arange(100) % 5, validation, 0)
+
+
+@given(
+    sizes=st.lists(st.integers(2, 40), min_size=1, max_size=8),
+    share=st.floats(0.05, 0.95),
+    seed=st.integers(0, 2**32 - 1),
+    divided=st.booleans(),
+)
+def test_the_rows_are_those_that_scikit_learn_would_choose(
+    sizes: list[int], share: float, seed: int, divided: bool
+) -> None:
+    """Studies that began with its split keep their rows, whatever version is installed now."""
+    from sklearn.model_selection import train_test_split
+
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    count = round(share * len(y))
+    assume(len(sizes) <= count <= len(y) - len(sizes))
+    expected = train_test_split(
+        np.arange(len(y)), test_size=count, stratify=y if divided else None, random_state=seed
+    )
+
+    parts = split_randomly(y if divided else None, len(y), count, seed)
+
+    assert [part.tolist() for part in parts] == [sorted(part) for part in expected]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.data.catalog import CatalogEntry
 from tuner.data.dataset import Dataset
 from tuner.data.readers import Arrays
+from tuner.data.stratified import split_randomly
+from tuner.distribution import REINSTALL
+from tuner.errors import DataError
 
 SOURCE = "scikit-learn"
 SPLIT_SEED = 0  # fixed: the test rows must be the same in every study
@@ -18,15 +25,19 @@ def load_digits(entry: CatalogEntry) -> Dataset:
     Pixels are ``uint8`` from 0 to 16, as in the original.
 
     Raises:
-        DataError: If the digits of the installed scikit-learn have other shapes.
+        DataError: If the installed scikit-learn has no digits, or digits of other shapes.
     """
-    from sklearn import datasets
-    from sklearn.model_selection import train_test_split
-
-    digits = datasets.load_digits()
-    x = digits.images.astype(np.uint8)
-    y = digits.target.astype(np.uint8)
-    train, test = train_test_split(np.arange(len(y)), test_size=entry.test_rows, stratify=y, random_state=SPLIT_SEED)
-    train.sort()
-    test.sort()
+    table = _table()
+    x, y = table[:, :-1].reshape(-1, 8, 8), table[:, -1]
+    train, test = split_randomly(y, len(y), entry.test_rows, SPLIT_SEED)
     return entry.dataset(Arrays(x[train], y[train], x[test], y[test]), SOURCE)
+
+
+def _table() -> NDArray[np.uint8]:
+    """Return the 64 pixels and the class of each digit. scikit-learn is not imported, which would take a second."""
+    package = find_spec("sklearn")
+    file = Path(package.origin if package and package.origin else "").parent / "datasets/data/digits.csv.gz"
+    try:
+        return np.loadtxt(file, np.uint8, delimiter=",")
+    except (OSError, ValueError) as error:
+        raise DataError(f"the digits of scikit-learn cannot be read: {error}", hint=REINSTALL) from None

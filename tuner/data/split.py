@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.stratified import split_randomly
 from tuner.errors import DataError
 from tuner.tasks import MULTICLASS, Task
 
@@ -49,17 +50,14 @@ def split_rows(
     rarest = sizes.argmin()
     if sizes[rarest] < 2:  # noqa: PLR2004 - one row to train on, one to validate on
         raise _too_rare(_name(classes[rarest], names), sizes[rarest], validation)
-    rows = np.arange(len(y), dtype=np.int32)
     if seed == "last":
-        train, chosen = np.split(rows, [len(y) - count])
+        train, chosen = np.split(np.arange(len(y)), [len(y) - count])
     else:
-        from sklearn.model_selection import train_test_split
-
-        train, chosen = train_test_split(rows, test_size=count, stratify=task.strata(y), random_state=seed)
+        train, chosen = split_randomly(task.strata(y), len(y), count, seed)
     missing = ~np.isin(classes, labels[train])
     if missing.any():
         raise _too_rare(_name(classes[missing][0], names), sizes[missing][0], validation)
-    return np.sort(train), np.sort(chosen)
+    return train.astype(np.int32), chosen.astype(np.int32)
 
 
 def split_groups(groups: NDArray[np.int64], validation: float, seed: int | Literal["last"]) -> tuple[Rows, Rows]:
