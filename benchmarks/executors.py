@@ -26,7 +26,7 @@ from machine import data_folder
 from rich.console import Console
 
 from tuner.config.hyperparameters import Hyperparameters
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.executors.resources import Resources
 from tuner.jobs import (
     EpochEnd,
@@ -49,11 +49,11 @@ EXECUTORS = ("inline", "local", "ray")
 def executor_of(name: str) -> Executor:
     """Return an executor with one idle trainer."""
     if name == "inline":
-        from tuner.executors import InlineExecutor
+        from tuner.executors.inline import InlineExecutor
 
         return InlineExecutor(SETUP, IdleTrainer)
     if name == "local":
-        from tuner.executors import LocalExecutor
+        from tuner.executors.local import LocalExecutor
 
         return LocalExecutor(SETUP, 1, IdleTrainer)
     from tuner.executors.ray import RayExecutor

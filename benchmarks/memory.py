@@ -17,7 +17,7 @@ from machine import data_folder, resident
 
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe_files import load_recipe
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.jobs import TrainerSetup, TrialEnd, TrialJob
 from tuner.search.ask_tell import AskTell
 from tuner.training.trainer import Trainer

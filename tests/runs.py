@@ -15,7 +15,9 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError
-from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.executors.base import Executor
+from tuner.executors.inline import InlineExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.jobs import TrainerSetup
 from tuner.results.trials import TrialResult
 from tuner.run.build import build_coordinator

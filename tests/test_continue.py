@@ -14,7 +14,7 @@ from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.cli.main import main
 from tuner.config.kept import KEPT
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.study import list_studies, load_study, open_study
 
 pytestmark = pytest.mark.slow

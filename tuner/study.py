@@ -160,9 +160,7 @@ class Study(StudyReader):
                 proposes only configurations that are too large.
             StorageError: If the database cannot be used.
         """
-        from tuner.executors.registry import make_executor
-        from tuner.executors.resources import Resources
-        from tuner.run.session import prepare, run_search
+        from tuner.executors.fork_server import started_early
 
         check_backend()
         overrides = by_table(
@@ -172,27 +170,33 @@ class Study(StudyReader):
             validation=validation, precision=precision, objectives=objectives,
         )  # fmt: skip
         recipe = self.recipe.changed(**overrides)  # raises if a setting is wrong, before anything is created
-        data = self.load_data(fresh=fresh)
-        prepared = prepare(self.name, self.location, recipe, overrides, data, search=self.search, fresh=fresh)
-        recipe, schema = prepared.recipe, prepared.data.schema
-        with encoded_rows(data, schema, recipe.validation, recipe.split_seed) as rows:
-            setup = self._setup(recipe, data, device, schema, rows)
-            self.forget_data()
-            del data
-            resources = Resources(workers, None, ray, gpus_per_worker)
-            # A run that is refused before its trainers start leaves no connection to a cluster.
-            with closing(make_executor("ray" if ray else executor, setup, resources)) as trainers:
-                stopped_by = run_search(
-                    self.name,
-                    self.location,
-                    prepared,
-                    trainers,
-                    progress=progress or Silent(),
-                    fresh=fresh,
-                    take_over=take_over,
-                    test_all=test_all,
-                    decorate=self._decorate,
-                )
+        with started_early(wanted=executor == "local" and ray is None):
+            from tuner.executors.registry import make_executor
+            from tuner.executors.resources import Resources
+            from tuner.run.session import prepare, run_search
+
+            data = self.load_data(fresh=fresh)
+            _log.debug("the data are loaded")
+            prepared = prepare(self.name, self.location, recipe, overrides, data, search=self.search, fresh=fresh)
+            recipe, schema = prepared.recipe, prepared.data.schema
+            with encoded_rows(data, schema, recipe.validation, recipe.split_seed) as rows:
+                setup = self._setup(recipe, data, device, schema, rows)
+                self.forget_data()
+                del data
+                resources = Resources(workers, None, ray, gpus_per_worker)
+                # A run that is refused before its trainers start leaves no connection to a cluster.
+                with closing(make_executor("ray" if ray else executor, setup, resources)) as trainers:
+                    stopped_by = run_search(
+                        self.name,
+                        self.location,
+                        prepared,
+                        trainers,
+                        progress=progress or Silent(),
+                        fresh=fresh,
+                        take_over=take_over,
+                        test_all=test_all,
+                        decorate=self._decorate,
+                    )
         return RunResult(stopped_by)
 
     def export(

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.scripted import ScriptedTrainer
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.jobs import TrainerSetup
 
 BENCHMARKS = ROOT / "benchmarks"

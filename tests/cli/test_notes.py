@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.cli.main import main
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 
 START = ("study", "start", "my.toml", "--executor", "inline")
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from typing import Any
 
+import optuna
 import pytest
-from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
+from optuna_dashboard import get_note, save_note
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects, save_graph_object_json
 from tuner_storage import locate
 
 from tests.dashboard.conftest import Finished
 from tuner import studies
 from tuner.dashboard.decorate import decorate
+from tuner.dashboard.pieces import FIGURE, NOTE, NOTE_VERSION, joined, pieces
 
 
 def test_the_objective_has_its_name(finished: Finished) -> None:
@@ -40,8 +44,16 @@ def test_a_run_that_was_killed_does_not_count_until_today(finished: Finished) ->
     assert 5 <= figure["data"][0]["x"][-1] < 10
 
 
-def test_decorating_gives_no_warnings(finished: Finished, recwarn: pytest.WarningsRecorder) -> None:
-    """Warnings about experimental functions are suppressed."""
-    finished.run(12)
+@pytest.mark.parametrize("texts", [["ä" * 5000, "short"], ["short", "", "x" * 2045, "x" * 2046]])
+def test_texts_are_stored_as_by_the_functions_of_the_dashboard(texts: list[str]) -> None:
+    """It reads them, and a run reads what a user wrote in it."""
+    study = optuna.create_study()
+    prefix = FIGURE.format("curves")
+    ours: dict[str, Any] = {}
+    for text in texts:
+        save_note(study, text)
+        save_graph_object_json(study._storage, study._study_id, prefix, text)
+        ours |= {NOTE_VERSION: ours.get(NOTE_VERSION, 0) + 1, **pieces(text, NOTE, ours), **pieces(text, prefix, ours)}
 
-    assert [str(warning.message) for warning in recwarn] == []
+    assert ours == study._storage.get_study_system_attrs(study._study_id)
+    assert joined(ours, NOTE) == get_note(study) == texts[-1]

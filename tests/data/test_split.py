@@ -110,9 +110,7 @@ def test_the_rows_are_those_that_scikit_learn_would_choose(
     y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
     count = round(share * len(y))
     assume(len(sizes) <= count <= len(y) - len(sizes))
-    expected = train_test_split(
-        np.arange(len(y)), test_size=count, stratify=y if divided else None, random_state=seed
-    )
+    expected = train_test_split(np.arange(len(y)), test_size=count, stratify=y if divided else None, random_state=seed)
 
     parts = split_randomly(y if divided else None, len(y), count, seed)
 

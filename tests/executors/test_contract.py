@@ -12,7 +12,9 @@ import pytest
 from tests.executors.jobs import DEADLINE, job, refit_job, refuse, until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors import Executor, InlineExecutor, LocalExecutor
+from tuner.executors.base import Executor
+from tuner.executors.inline import InlineExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.executors.resources import Resources
 from tuner.jobs import (
     ASKED_TO_STOP,

@@ -10,7 +10,7 @@ from tests.executors.jobs import until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.doctor import Examination, machine
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.jobs import TrainerReady
 
 SECRET = "s3cret"  # noqa: S105

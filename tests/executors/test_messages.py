@@ -16,7 +16,7 @@ from tests.evaluations import evaluation_of_task
 from tests.executors.jobs import job, refit_job, until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.executors.messages import LARGEST, MessageError, read_event, write_event
 from tuner.jobs import (
     CheckpointFile,

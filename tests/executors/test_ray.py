@@ -21,7 +21,7 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.cli.main import main
 from tuner.errors import RunError, UsageError
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.executors.local import threads_each
 from tuner.executors.registry import make_executor
 from tuner.executors.resources import Resources

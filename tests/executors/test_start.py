@@ -18,8 +18,9 @@ from tests.recipes import small_recipe
 from tests.runs import SETUP, run_scripted
 from tests.scripted import ScriptedTrainer
 from tuner.errors import RunError
-from tuner.executors import Executor, InlineExecutor, LocalExecutor
-from tuner.executors.base import MakeTrainer, unavailable
+from tuner.executors.base import Executor, MakeTrainer, unavailable
+from tuner.executors.inline import InlineExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.jobs import TrainerReady, TrainerUnavailable, WorkerLost
 
 LOCAL = pytest.param(lambda make: LocalExecutor(SETUP, 2, make), id="local", marks=pytest.mark.slow)
@@ -145,7 +146,7 @@ sys.path.append({str(Path(__file__).parents[2])!r})
 from tests.executors.jobs import until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.jobs import TrainerReady
 executor = LocalExecutor(SETUP, 1, ScriptedTrainer)
 executor.start()
@@ -184,7 +185,7 @@ sys.path.append({str(Path(__file__).parents[2])!r})
 from tests.executors.jobs import until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 executor = LocalExecutor(SETUP, 1, ScriptedTrainer)
 executor.start()
 pathlib.Path({str(result)!r}).write_text(str(until(executor, lambda event: True)))
@@ -206,7 +207,7 @@ sys.path.append({str(Path(__file__).parents[2])!r})
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.errors import RunError
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 executor = LocalExecutor(SETUP, 32, ScriptedTrainer)
 try:

@@ -12,8 +12,8 @@ from tests.runs import SETUP, rows, run_scripted
 from tests.scripted import ScriptedTrainer
 from tuner.environment import available_cores
 from tuner.errors import UsageError
-from tuner.executors import LocalExecutor
 from tuner.executors.devices import Gpu, default_workers, find_gpus, kind_of, placed, shared_out
+from tuner.executors.local import LocalExecutor
 from tuner.executors.registry import make_executor
 from tuner.executors.resources import Resources
 from tuner.jobs import TrainerSetup

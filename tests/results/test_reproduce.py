@@ -17,7 +17,8 @@ from tests.scripted import ScriptedTrainer
 from tuner import open_study, studies
 from tuner.environment import available_cores
 from tuner.errors import DataError, RunError, UsageError
-from tuner.executors import InlineExecutor, LocalExecutor
+from tuner.executors.inline import InlineExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.jobs import EpochEnd, Job, TrialEnd, TrialJob
 from tuner.records import Outcome
 from tuner.results.reproduce import Reproduction, compare

@@ -16,7 +16,7 @@ from tests.recipes import always, small_recipe
 from tests.runs import SETUP, Recorder, epochs_of, rows, run_in_vain, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner.cli.main import main
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.run.progress import RunView
 
 

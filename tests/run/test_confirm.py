@@ -13,7 +13,7 @@ from tests.runs import SETUP, Recorder, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError
-from tuner.executors import LocalExecutor
+from tuner.executors.local import LocalExecutor
 from tuner.files import is_whole
 from tuner.jobs import Job, RefitJob, TestJob, TrialJob
 from tuner.records import Outcome

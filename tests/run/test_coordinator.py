@@ -13,7 +13,7 @@ from tests.runs import SETUP, Recorder, rows, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.errors import RunError, StorageError
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.jobs import TrainerSetup
 from tuner.records import Outcome
 from tuner.run.progress import RunView

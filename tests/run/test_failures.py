@@ -15,7 +15,7 @@ from tests.scripted import ScriptedTrainer
 from tuner.cli.main import main
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.run.failures import FAILED_AT_FIRST, FAILED_OF_WINDOW, WINDOW
 
 GOOD, BAD = 64, 1  # batch sizes with which the scripted trainer succeeds and fails

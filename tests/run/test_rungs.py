@@ -16,7 +16,7 @@ from tests.runs import SETUP, Recorder, epochs_of, rows, run_scripted, trials_of
 from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.jobs import Instruction
 from tuner.records import Outcome
 from tuner.run import trial_loop

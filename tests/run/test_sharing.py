@@ -24,7 +24,7 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.jobs import TrialJob
 from tuner.results.trials import TrialResult
 from tuner.run.build import build_coordinator

@@ -18,7 +18,7 @@ from tuner_storage.engine import Database
 from tests.recipes import small_recipe
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.results.overview import list_studies
 from tuner.search.cma_es import RepeatedCmaEs
 from tuner.study import Study

@@ -20,7 +20,7 @@ from tuner.config.kept import continuing
 from tuner.config.recipe import Recipe
 from tuner.config.recipe_files import load_recipe
 from tuner.errors import RecipeError
-from tuner.executors import InlineExecutor
+from tuner.executors.inline import InlineExecutor
 from tuner.search.samplers import good_trials, make_sampler, sobol_point
 from tuner.study import Study
 

@@ -67,26 +67,29 @@ def start(  # noqa: PLR0917 - one parameter per option
     tuner study start houses.csv --target price
     tuner study start my.toml --timeout 15m --workers 2
     """
-    from tuner.study import open_study
+    from tuner.executors.fork_server import started_early
 
     settings["plateau"] = _plateau(settings["plateau"], patience)
     settings["target"] = settings.pop("stop_at")
     if target is not None and not is_table(search):
         settings["target"], target = _stop_at(settings["target"], target), None
-    study = open_study(
-        search, name=name, storage=storage, home=home, artifacts=artifacts, data_dir=data_dir, target=target,
-        columns=kinds or None, drop=drop or None, header=header, task=task, test=test, group=group, time=time,
-    )  # fmt: skip
-    load_data(study, fresh=settings["fresh"])
-    with ExitStack() as stack:
-        display = open_display(stack, quiet=quiet)
-        if dashboard:
-            from tuner.dashboard.beside import DashboardBeside
+    with started_early(wanted=executor == "local" and ray is None):
+        from tuner.study import open_study
 
-            stack.enter_context(DashboardBeside(study.location, err))
-        result = study.run(
-            progress=display, device=device, executor=executor, ray=ray, gpus_per_worker=gpus_per_worker, **settings
-        )
+        study = open_study(
+            search, name=name, storage=storage, home=home, artifacts=artifacts, data_dir=data_dir, target=target,
+            columns=kinds or None, drop=drop or None, header=header, task=task, test=test, group=group, time=time,
+        )  # fmt: skip
+        load_data(study, fresh=settings["fresh"])
+        with ExitStack() as stack:
+            display = open_display(stack, quiet=quiet)
+            if dashboard:
+                from tuner.dashboard.beside import DashboardBeside
+
+                stack.enter_context(DashboardBeside(study.location, err))
+            result = study.run(
+                progress=display, device=device, executor=executor, ray=ray, gpus_per_worker=gpus_per_worker, **settings
+            )
     if result.stopped_by == "hangup":  # the terminal is closed, so nobody can read any output
         raise SystemExit(EXIT_CODES["hangup"])
     if as_json:

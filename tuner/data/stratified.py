@@ -27,7 +27,7 @@ def split_randomly(strata: NDArray[Any] | None, rows: int, chosen: int, seed: in
     Returns:
         Positions of the other rows and of the chosen ones, each ascending.
     """
-    rng = np.random.RandomState(seed)  # noqa: NPY002 - the generator of scikit-learn
+    rng = np.random.RandomState(seed)
     if strata is None:
         order = rng.permutation(rows)
         return np.sort(order[chosen:]), np.sort(order[:chosen])

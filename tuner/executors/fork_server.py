@@ -10,18 +10,20 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
 from multiprocessing.connection import Pipe, wait
 
 from tuner.environment import backend
 from tuner.errors import RunError
+from tuner.executors.fork_protocol import FORK
 from tuner.executors.interpreter import child_environment, python_command
 from tuner.executors.process import GRACE, Output, Process
-from tuner.executors.serve import FORK
 from tuner.signals import stop_signals
 
 _log = logging.getLogger(__name__)
 
 _STDERR = 2
+TRAINERS = "tuner.executors.preload"  # the module that a server of trainers imports
 _START = "from tuner.executors.serve import serve; serve(int(sys.argv[1]), sys.argv[2] or None)"
 
 
@@ -35,6 +37,7 @@ class ForkServer:
     def __init__(self, preload: str | None = None) -> None:
         self._preload = preload
         self._owner = os.getpid()
+        self._has_forked = False
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
         self._control: socket.socket
@@ -46,6 +49,7 @@ class ForkServer:
         Raises:
             RunError: If the system refuses to start a process.
         """
+        _log.debug("the fork server is started")
         _fill_standard_streams()
         self._control, theirs = socket.socketpair()
         self.output = Output("fork server")
@@ -66,6 +70,11 @@ class ForkServer:
             theirs.close()
             self.output.close_writer()
         atexit.register(self.kill)
+
+    @property
+    def has_forked(self) -> bool:
+        """Whether a worker was requested."""
+        return self._has_forked
 
     @property
     def is_running(self) -> bool:
@@ -102,6 +111,7 @@ class ForkServer:
         Raises:
             RunError: If this process may open no more files.
         """
+        self._has_forked = True
         try:
             connection, theirs = Pipe()
             output = Output(name)
@@ -164,3 +174,26 @@ def shared_server(preload: str | None) -> ForkServer:
             server.start()
             _shared[key] = server
         return server
+
+
+@contextlib.contextmanager
+def started_early(*, wanted: bool) -> Iterator[None]:
+    """Let the shared fork server import TensorFlow while the block prepares a run.
+
+    The server ends if the block requests no worker, for example because the run is refused.
+
+    Args:
+        wanted: Whether the run will train in local workers; if not, nothing is started.
+
+    Raises:
+        RunError: If the system refuses to start a process.
+    """
+    if not wanted:
+        yield
+        return
+    server = shared_server(TRAINERS)
+    try:
+        yield
+    finally:
+        if not server.has_forked:
+            server.kill()

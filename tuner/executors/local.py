@@ -17,7 +17,7 @@ from tuner.errors import UsageError
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.choice import idle, training
 from tuner.executors.devices import Gpu, find_gpus, shared_out
-from tuner.executors.fork_server import ForkServer, shared_server
+from tuner.executors.fork_server import TRAINERS, ForkServer, shared_server
 from tuner.executors.inbox import Message
 from tuner.executors.memory import out_of_memory_kills
 from tuner.executors.messages import LARGEST, MessageError, read_event
@@ -41,7 +41,6 @@ _log = logging.getLogger(__name__)
 
 MAX_WORKERS = 64
 TRIALS_PER_PROCESS = 50  # TensorFlow never frees some memory for each new shape: see benchmarks/memory.py
-_PRELOAD = "tuner.executors.preload"
 
 
 @dataclass(eq=False)
@@ -88,7 +87,7 @@ class LocalExecutor:
         self._make_trainer = make_trainer
         self._threads = threads or default_threads
         self._gpus = () if setup.device == "cpu" else gpus
-        self._preload = _PRELOAD if make_trainer is keras_trainer else None
+        self._preload = TRAINERS if make_trainer is keras_trainer else None
         self._trials_per_process = trials_per_process
         self._workers: list[_Worker] = []
         self._retired: list[Process] = []

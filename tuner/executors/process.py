@@ -9,7 +9,7 @@ import signal
 import time
 from multiprocessing.connection import Connection, wait
 
-from tuner.executors.serve import ENDED, STATUS
+from tuner.executors.fork_protocol import ENDED, STATUS
 
 _log = logging.getLogger(__name__)
 

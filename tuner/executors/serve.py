@@ -12,7 +12,6 @@ import select
 import selectors
 import signal
 import socket
-import struct
 import sys
 import threading
 import traceback
@@ -21,13 +20,9 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
+from tuner.executors.fork_protocol import BEGUN, ENDED, FORK, READY, STATUS
 from tuner.executors.worker import work
 from tuner.signals import ignore_signals
-
-READY = b"r"  # sent to the coordinator after the imports
-FORK = b"f"  # a request for a worker; three file descriptors come with it: connection, status and output
-STATUS = struct.Struct("<Bi")  # written to a worker's status pipe
-BEGUN, ENDED = 0, 1  # what it says: BEGUN and the process id, later ENDED and the exit code
 
 
 def serve(control: int, preload: str | None) -> None:

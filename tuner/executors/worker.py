@@ -17,6 +17,8 @@ from tuner.executors.messages import write_event
 from tuner.jobs import Event, TrainerReady, TrainerSetup
 from tuner.training.runtime import restrict_gpu, restrict_process
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -50,6 +52,7 @@ def work(connection: Connection) -> None:
         if start.debug:
             logging.basicConfig(format="%(name)s: %(message)s")
             logging.getLogger("tuner").setLevel(logging.DEBUG)
+        _log.debug("the worker is forked")
         restrict_process(start.setup.device, start.threads)
         if start.gpu is not None:
             restrict_gpu(start.gpu.id, start.gpu.workers)

@@ -17,7 +17,7 @@ from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Objective
 from tuner.config.tables import Precision
 from tuner.errors import DataError, RunError, UsageError
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.executors.devices import kind_of
 from tuner.executors.local import threads_each
 from tuner.jobs import (

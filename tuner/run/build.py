@@ -10,7 +10,7 @@ from tuner_storage.turns import Turns
 
 from tuner.config.recipe import Recipe, parse_recipe
 from tuner.config.tables import Precision
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.run.coordinator import Coordinator
 from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents

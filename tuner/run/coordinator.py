@@ -11,7 +11,7 @@ from tuner_storage.runs import Run
 
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.jobs import AssessEnd, EpochEnd, FinalJob, RefitEnd, TestEnd, TrialSpec, WorkerLost
 from tuner.run.attempts import AttemptLimits
 from tuner.run.failures import Failures
@@ -146,7 +146,9 @@ class Coordinator:
                 return
         self._run = self._writer.begin_run(self._executor.slots)
         self._executor.start()
+        _log.debug("the trainers are started")
         try:
+            self._upkeep.update()  # the trainers import meanwhile
             if reason is None:
                 self._search()
             if self._state.may_run_final_jobs and not self._leaves():

@@ -19,7 +19,7 @@ from tuner.config.recipe import Recipe
 from tuner.data.lookup import path_of
 from tuner.data.settle import SettledData, settle
 from tuner.errors import StorageError
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.run.build import build_coordinator
 from tuner.run.check import check_metric
 from tuner.run.disk_space import disk_space
@@ -145,7 +145,7 @@ def run_search(
         fresh: Delete the study first, if it exists.
         take_over: Wait until the lease of another run expires.
         test_all: Evaluate every kept model on the test split at the end.
-        decorate: Updates what the dashboard shows; called at the beginning, now and then, and at the end.
+        decorate: Updates what the dashboard shows; called when the trainers start, now and then, and at the end.
 
     Returns:
         Why the run ended early, or ``None``.
@@ -198,7 +198,6 @@ def run_search(
                 disk=disk,
             )
             progress.planned(plan)
-            decorate(stored)
             try:
                 coordinator.run(test_all=test_all)
             finally:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ from dataclasses import replace
 from tuner.clock import Clock
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError, StudyChangedError
-from tuner.executors import Executor
+from tuner.executors.base import Executor
 from tuner.jobs import (
     DISK_FULL,
     OUT_OF_MEMORY,
@@ -44,6 +45,8 @@ from tuner.run.timing import Timing
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
 from tuner.search.stopping import TIMEOUT
+
+_log = logging.getLogger(__name__)
 
 TURN = 0.25  # seconds that one turn of the loop waits for events
 
@@ -149,6 +152,7 @@ class TrialLoop:
         elif isinstance(event, TrialEnd):
             self._attempt_ended(event)
         elif isinstance(event, TrainerReady):
+            _log.debug("a trainer is ready")
             self.device = event.device
             self._precision.trainer_ready(event)
             self._timing.ready()
@@ -179,6 +183,7 @@ class TrialLoop:
             job = self._turn(lambda: self._begin_next(next_trial))
             if job is None:
                 return
+            _log.debug("trial %d starts", job.number)
             self._executor.submit([job])
 
     def _begin_next(self, next_trial: Callable[[], TrialSpec | None]) -> TrialJob | None:
@@ -223,6 +228,7 @@ class TrialLoop:
             self._finish(trial.spec, self._writer.pruned(event.number))
 
     def _attempt_ended(self, end: TrialEnd) -> None:
+        _log.debug("trial %d: %s", end.number, end.outcome.value)
         attempt = self._state.end_attempt(end.number)
         trial = self._state.running.get(end.number)
         self._timing.trial(end)

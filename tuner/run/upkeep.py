@@ -18,7 +18,7 @@ class Upkeep:
     """
 
     def __init__(self, update: Callable[[], None], state: Callable[[], Hashable]) -> None:
-        self._update = update
+        self.update = update
         self._state = state
         self._seen = state()
         self._next = time.monotonic() + EVERY
@@ -30,5 +30,5 @@ class Upkeep:
         began, state = time.monotonic(), self._state()
         if state != self._seen:
             self._seen = state
-            self._update()
+            self.update()
         self._next = began + max(EVERY, (time.monotonic() - began) / SHARE)

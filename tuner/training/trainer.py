@@ -68,7 +68,9 @@ class Trainer:
     ) -> None:
         self.device = prepare(setup.device, threads)
         self._setup = setup
+        _log.debug("the device is ready")
         self._rows, self._schema = load_rows(setup) if given is None else given
+        _log.debug("the rows are loaded")
         rows = self._rows
         from tuner.training.precision import bfloat16_is_faster
         from tuner.training.rows import place
