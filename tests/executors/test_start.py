@@ -19,6 +19,7 @@ from tests.runs import SETUP, run_scripted
 from tests.scripted import ScriptedTrainer
 from tuner.errors import RunError
 from tuner.executors.base import Executor, MakeTrainer, unavailable
+from tuner.executors.fork_server import TRAINERS, shared_server, started_early
 from tuner.executors.inline import InlineExecutor
 from tuner.executors.local import LocalExecutor
 from tuner.jobs import TrainerReady, TrainerUnavailable, WorkerLost
@@ -221,6 +222,30 @@ executor.close()
 
     assert done.stdout.startswith("no worker can be started: Too many open files - use fewer --workers")
     assert done.stderr == ""
+
+
+def test_a_run_that_is_refused_leaves_no_fork_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is started before anything is checked, so that it imports meanwhile."""
+    monkeypatch.setattr("tuner.executors.fork_server._shared", {})
+    with started_early(wanted=True):
+        server = shared_server(TRAINERS)
+        is_running = server.is_running
+
+    assert (is_running, server.is_running) == (True, False)
+
+
+@pytest.mark.slow
+def test_packages_that_no_trainer_needs_are_not_imported_with_tensorflow() -> None:
+    """They take half of the time. Whoever needs one later, as the baselines of a table, can import it."""
+    code = """
+import gc, sys
+import tuner.executors.preload
+print(*{"IPython", "jax", "matplotlib", "pandas", "scipy", "sklearn"}.intersection(sys.modules), gc.isenabled())
+import sklearn.model_selection
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 def test_a_trainer_that_cannot_start_is_no_worker_any_more() -> None:

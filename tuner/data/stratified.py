@@ -57,4 +57,5 @@ def _shares(sizes: Positions, total: int, rng: np.random.RandomState) -> Positio
         rounded_up = rng.choice(tied, size=min(len(tied), missing), replace=False)
         counts[rounded_up] += 1
         missing -= len(rounded_up)
-    return counts.astype(np.int64)
+    rounded: Positions = counts.astype(np.int64)
+    return rounded

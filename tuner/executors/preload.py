@@ -16,7 +16,8 @@ _NOT_NEEDED = ["IPython", "matplotlib", "pandas", "sklearn", *(["jax", "scipy"] 
 
 ignore_signals()  # the server must be able to replace a worker until the coordinator ends
 hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
-sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] - with None, Python cannot import it
+for name in hidden:
+    sys.modules[name] = None  # type: ignore[assignment]  # Python refuses to import it
 gc.disable()  # each collection would look at a million new objects, and find nothing to free
 try:
     import_backend()

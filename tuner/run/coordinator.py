@@ -150,6 +150,7 @@ class Coordinator:
         try:
             self._upkeep.update()  # the trainers import meanwhile
             if reason is None:
+                self._ask_tell.warm_up()
                 self._search()
             if self._state.may_run_final_jobs and not self._leaves():
                 self._finish_study(test_all=test_all)

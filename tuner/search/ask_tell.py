@@ -137,6 +137,11 @@ class AskTell:
             self._size_limit.check()
         return None
 
+    def warm_up(self) -> None:
+        """Import what the first proposals need, which can take a second. Nothing is proposed."""
+        if not self.queue.full:
+            self._initial_params.params(len(self.state))
+
     def begin_attempt(self, number: int, values: Sequence[float] = ()) -> None:
         """Begin an attempt at a running trial: forget earlier reports, except the ``values`` it continues from."""
         trial = self._reported[number]
