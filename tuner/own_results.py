@@ -46,6 +46,11 @@ class OwnResults:
         trial = self._storage.get_trial(trial_id)
         return self._checked([trial], [trial.number])[0]
 
+    def get_trials(self, study_id: int, trial_ids: Collection[int]) -> list[FrozenTrial]:
+        """Return some trials of the study, in order."""
+        trials = self._store.uncached.get_trials(study_id, trial_ids)
+        return self._checked(trials, [trial.number for trial in trials])
+
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:

@@ -19,8 +19,8 @@ from tuner_storage.engine import Database, engine_arguments, part_of, storage_er
 from tuner_storage.faults import explain
 from tuner_storage.retry import Retry
 
-# Optuna's cache calls these beside the public methods. Each method is one transaction.
-_PRIVATE = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param")
+# Beside the public methods of Optuna's storages: those that Optuna's cache calls, and ours. Each is one transaction.
+_FURTHER = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "get_trials")
 _WITHOUT_DATABASE = {"remove_session", "check_trial_is_updatable"}
 
 
@@ -61,7 +61,7 @@ def _repeated(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_PRIVATE):
+for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_FURTHER):
     if _name not in _WITHOUT_DATABASE and callable(getattr(BulkReadingStorage, _name)):
         setattr(PersistentRDBStorage, _name, _repeated(_name))
 

@@ -77,10 +77,15 @@ class Store:
         self._remove(superseded)
 
     def share(self) -> PersistentRDBStorage:
-        """Return Optuna's storage without its cache from now on, which knows only what this process has written."""
+        """Use Optuna's storage without its cache from now on, which knows only what this process has written."""
+        self.optuna = self.uncached
+        return self.uncached
+
+    @property
+    def uncached(self) -> PersistentRDBStorage:
+        """Optuna's own storage without its cache of trials that have ended."""
         _ = self.optuna
         assert self._rdb is not None  # noqa: S101 - opened with it
-        self.optuna = self._rdb
         return self._rdb
 
     @cached_property

@@ -154,7 +154,7 @@ def test_a_study_that_is_deleted_while_its_notes_are_written_is_one_message(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That of the run. That the notes for the dashboard could not be written is no news then."""
-    runs = []
+    runs: list[studies.StoredStudy] = []
 
     def interrupted(stored: studies.StoredStudy, trials: Sequence[TrialResult]) -> None:
         if runs:

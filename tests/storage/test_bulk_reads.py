@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import optuna
+import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
@@ -38,13 +39,17 @@ def test_trials_are_those_that_optuna_reads(any_location: Location) -> None:
     again = open_store(any_location)
     some = again.trials(study._study_id, [3, 1])
     ours = again.optuna.get_all_trials(study._study_id)
-    optunas = RDBStorage._get_trials(again._rdb, study._study_id, None, set(), -1)  # type: ignore[arg-type]
+    optunas = RDBStorage._get_trials(again.uncached, study._study_id, None, set(), -1)
+    by_id = again.uncached.get_trials(study._study_id, [ours[4]._trial_id, ours[2]._trial_id])
+    with pytest.raises(KeyError):
+        again.uncached.get_trials(study._study_id, [ours[2]._trial_id, 1000])
     again.close()
 
     assert [trial.state.name for trial in ours] == ["RUNNING", "COMPLETE", "FAIL", "PRUNED", "WAITING"]
     assert ours == optunas
     assert ours[1].values == [math.inf, 1.0]
     assert some == [ours[1], ours[3]]
+    assert by_id == [ours[2], ours[4]]
 
 
 def test_what_trials_with_a_result_reported_need_not_be_read(home: Path) -> None:

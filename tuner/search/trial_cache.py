@@ -111,13 +111,18 @@ class TrialCache:
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Return the trials of the study in one of the ``states``, in order."""
-        for trial_id in sorted(self._written):  # row ids grow, so new trials are appended in order
-            with self._changes_by_others():
-                trial = self._storage.get_trial(trial_id)
+        for trial in self._read(sorted(self._written)):  # row ids grow, so new trials are appended in order
             self._trials[trial.number] = trial
         self._written.clear()
         trials = [trial for trial in self._trials.values() if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
+
+    def _read(self, trial_ids: Sequence[int]) -> list[FrozenTrial]:
+        several = getattr(self._storage, "get_trials", None)  # of our storage: one query per table
+        with self._changes_by_others():
+            if trial_ids and several is not None:
+                return list(several(self._study_id, trial_ids))
+            return [self._storage.get_trial(trial_id) for trial_id in trial_ids]
 
     def _invalidating(self, write: Callable[..., Any]) -> Callable[..., Any]:
         def write_and_invalidate(trial_id: int, *args: Any, **kwargs: Any) -> Any:
