@@ -52,6 +52,14 @@ def test_epochs_compares_both_trainings(run_script: RunScript) -> None:
     assert [line.split()[:3] for line in output.splitlines() if "adam" in line] == [["16", "adam", "256"]]
 
 
+def test_epochs_compares_augmentations(run_script: RunScript) -> None:
+    """Each augmentation has a row with its ratio to an epoch without."""
+    output = run_script("epochs.py", "--small", "--epochs", 2, "--augment")
+
+    rows = [line.split() for line in output.splitlines()]
+    assert [row[0] for row in rows if len(row) == 3][1:] == ["none", "shift", "affine", "elastic", "noise"]
+
+
 def test_memory_prints_growth_and_replacement(run_script: RunScript) -> None:
     """The worker's memory is printed after the trials, and once for a process that replaced another."""
     output = run_script("memory.py", "--trials", 2, "--epochs", 1, "--replacements", 1)

@@ -96,6 +96,14 @@ class Hyperparameters(BaseModel):
         embedding_width: Values that replace a number, unless ``numeric_embedding`` is ``none``.
         category_width: Values that replace a category with many values.
         target_transform: ``log`` learns the logarithm of a numeric target. All targets must be positive.
+        shift: Largest number of pixels by which training moves an image, along each axis. This and what follows is
+            drawn anew for each image and epoch: see :mod:`tuner.images`. Data that are not images ignore it.
+        rotation: Largest angle by which an image is turned, in degrees.
+        zoom: Largest share by which an image grows, along each axis; ``1 / (1 + zoom)`` is the most that it shrinks to.
+        elastic: Deviation of smooth random displacements of the pixels of an image, in pixels.
+        flip: Whether half of the images are mirrored, left to right.
+        noise: Deviation of noise that is added to the inputs, as a share of the largest pixel; for images that are no
+            pixels, in deviations of each feature.
 
     Source of ``coslog``, ``flat_cos`` and of what stands below ``ema_momentum``: Holzmüller et al. 2024, Better by
     Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data, section 3 and appendix A.
@@ -137,6 +145,12 @@ class Hyperparameters(BaseModel):
     embedding_width: int = Field(default=4, ge=2, le=1024)
     category_width: int = Field(default=8, ge=1, le=1024)
     target_transform: TargetTransform = "none"
+    shift: int = Field(default=0, ge=0, le=1024)
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    zoom: float = Field(default=0.0, ge=0, le=1)
+    elastic: float = Field(default=0.0, ge=0, le=1024)
+    flip: bool = False
+    noise: float = Field(default=0.0, ge=0, le=1024)
 
     @model_validator(mode="before")
     @classmethod

@@ -22,11 +22,15 @@ from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.tables import Precision
 from tuner.data.schema import DataSchema
 from tuner.errors import RunError
+from tuner.images.augmentation import Augmentation
+from tuner.images.draws import POOLS, draw
+from tuner.images.resample import augmented
 from tuner.records import Metrics
 from tuner.tables.features import prepare
 from tuner.training.checkpoint import Arrays, State
+from tuner.training.ops import jax_ops
 from tuner.training.parts import Parts
-from tuner.training.rows import EVALUATION_BATCH, Rows, converted, order_of, orders
+from tuner.training.rows import EVALUATION_BATCH, Rows, converted, order_of
 from tuner.training.scaling import Scaling
 from tuner.training.schedules import flat_cos
 from tuner.training.structure import Settings, Structure, in_bfloat16
@@ -71,7 +75,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
                 :func:`~tuner.training.rows.place`. Of a table, prepared rows; a numeric target is in its units.
             validation: The same for the validation rows. If ``None``, there are no validation metrics.
             epochs: Total number of epochs, including those of ``state``.
-            seed: Seed of the order of the rows and of the dropout masks.
+            seed: Seed of the order of the rows, of the dropout masks and of the augmentation of images.
             callbacks: Keras callbacks. Their methods for single batches are not called.
             clock: Measures the time of each phase.
             state: State to continue from; ``None`` starts with the model's own weights.
@@ -98,7 +102,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         with clock("trace"):
             self.traced = program.trace()
         with clock("compile"):
-            program.optimize(train, parts.preprocessing, settings)
+            program.optimize(train, parts.preprocessing, settings, draw(hp, parts.schema, 0, seed=seed, epoch=0))
         self._program = program
         rows = train[0].shape[0]
         steps = math.ceil(rows / hp.batch_size)
@@ -116,6 +120,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
                     first=epoch * steps,
                     preprocessing=parts.preprocessing,
                     settings=settings,
+                    draws=draw(hp, parts.schema, rows, seed=seed, epoch=epoch),
                 )
             for variable, trained in zip(parts.variables, program.weights, strict=True):
                 variable.assign(trained)
@@ -197,11 +202,13 @@ class JaxFused(keras.Model):  # type: ignore[misc]
 
     Attributes:
         short_layers: The layers that are trained in bfloat16.
+        augmentation: What training does to images, if anything.
     """
 
     parts: Parts
     steps: int
     short_layers: Sequence[keras.layers.Dense] = ()
+    augmentation: Augmentation | None = None
     traced = True
 
     def fit_rows(
@@ -227,19 +234,24 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         self.train_batch = hp.batch_size
         shorts = in_bfloat16(hp, self.parts.schema, precision)
         self.short_layers = [dense for (dense, _), short in zip(self.parts.dense, shorts, strict=False) if short]
-        first = 0
+        self.augmentation = Augmentation.of(hp, self.parts.schema)
+        first, rows = 0, len(train[0])
         if state is not None:
             first = state.epochs
             for variable, value in zip(self._state_variables(), [*state.weights, *state.optimizer], strict=True):
                 variable.assign(value)
-        all_rows = np.arange(len(validation[0]) if validation else 0, dtype=np.int32)
+        in_order = {"order": np.arange(len(validation[0]) if validation else 0, dtype=np.int32)}
+        shuffled = (
+            {"order": order_of(rows, seed, epoch), **draw(hp, self.parts.schema, rows, seed=seed, epoch=epoch)}
+            for epoch in itertools.count(first)
+        )
         with (clock or Clock())("train"):
             return self.fit(
-                ((*train, order) for order in orders(len(train[0]), seed, first)),
+                ((*train, epoch) for epoch in shuffled),
                 steps_per_epoch=1,
                 initial_epoch=first,
                 epochs=epochs,
-                validation_data=((*validation, all_rows) for _ in itertools.repeat(None)) if validation else None,
+                validation_data=((*validation, in_order) for _ in itertools.repeat(None)) if validation else None,
                 validation_steps=1 if validation else None,
                 callbacks=list(callbacks),
                 shuffle=False,  # the orders are shuffled already
@@ -269,31 +281,39 @@ class JaxFused(keras.Model):  # type: ignore[misc]
         self.reset_metrics()
 
     def train_step(self, state: Any, data: Any) -> Any:
-        """Train one epoch; ``data`` holds inputs, labels and the order of the rows."""
+        """Train one epoch; ``data`` holds inputs, labels, and a dictionary with the order of the rows and the draws."""
         with _in_bfloat16(self.short_layers):
             return self._loop(super().train_step, state, data, self.train_batch)
 
     def test_step(self, state: Any, data: Any) -> Any:
-        """Evaluate all rows; ``data`` holds inputs, labels and the order of the rows."""
+        """Evaluate all rows; ``data`` holds inputs, labels, and a dictionary with the order of the rows."""
         return self._loop(super().test_step, state, data, EVALUATION_BATCH)
 
     def _loop(self, step: Any, state: Any, data: Any, batch: int) -> Any:
         import jax
 
-        x, y, order = data
+        x, y, epoch = data
+        pools = {name: values for name, values in epoch.items() if name in POOLS}
+        each = {name: values for name, values in epoch.items() if name not in POOLS}
 
-        def body(state: Any, chosen: Any) -> tuple[Any, Any]:
-            logs, state = step(state, (x[chosen], y[chosen]))
+        def body(state: Any, part: Any) -> tuple[Any, Any]:
+            chosen = x[part["order"]]
+            if self.augmentation is not None and len(part) > 1:  # in training
+                flat = chosen.reshape(len(chosen), -1)
+                chosen = augmented(jax_ops(), flat, {**pools, **part}, self.augmentation).reshape(chosen.shape)
+            logs, state = step(state, (chosen, y[part["order"]]))
             return tuple(tuple(part) for part in state), logs  # scan requires equal containers
 
         state = tuple(tuple(part) for part in state)
-        whole = order.size - order.size % batch
+        rows = each["order"].size
+        whole = rows - rows % batch
         logs: Any = {}
         if whole:
-            state, history = jax.lax.scan(body, state, order[:whole].reshape(-1, batch))
+            batches = {name: v[:whole].reshape(-1, batch, *v.shape[1:]) for name, v in each.items()}
+            state, history = jax.lax.scan(body, state, batches)
             logs = {name: values[-1] for name, values in history.items()}  # metrics accumulate
-        if whole < order.size:
-            state, logs = body(state, order[whole:])
+        if whole < rows:
+            state, logs = body(state, {name: values[whole:] for name, values in each.items()})
         return logs, state
 
 

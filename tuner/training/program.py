@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tuner.images.draws import POOLS, Draws
+from tuner.images.resample import augmented
 from tuner.tables.features import Bins
 from tuner.training.checkpoint import Arrays
 from tuner.training.network import Network
+from tuner.training.ops import tensorflow_ops
 from tuner.training.rows import EVALUATION_BATCH
 from tuner.training.scaling import Scaling
 from tuner.training.structure import Settings, Structure
@@ -92,16 +95,25 @@ class Program:
         self._evaluation.get_concrete_function()
         return needed
 
-    def optimize(self, rows: Any, preprocessing: Preprocessing, settings: Settings) -> None:
+    def optimize(self, rows: Any, preprocessing: Preprocessing, settings: Settings, draws: Draws) -> None:
         """Run the programs on zero rows, so that TensorFlow optimizes them. The second time has no effect."""
         x, y = rows[0][:0], rows[1][:0]
         order, zeros = np.zeros(0, np.int32), np.zeros(0, np.float32)
         course = Course(zeros, zeros, zeros)
-        self._train(x, y, asdict(preprocessing), order, asdict(course), 0, self._updates.factors, asdict(settings))
+        arguments = asdict(preprocessing), order, draws, asdict(course), 0, self._updates.factors, asdict(settings)
+        self._train(x, y, *arguments)
         self._evaluation(x, *(() if self._structure.table else (y,)), asdict(preprocessing))
 
     def train(
-        self, rows: Any, order: Any, course: Course, *, first: int, preprocessing: Preprocessing, settings: Settings
+        self,
+        rows: Any,
+        order: Any,
+        course: Course,
+        *,
+        first: int,
+        preprocessing: Preprocessing,
+        settings: Settings,
+        draws: Draws,
     ) -> dict[str, float]:
         """Train one epoch.
 
@@ -113,13 +125,14 @@ class Program:
             first: Number of steps before this epoch.
             preprocessing: The preprocessing of the inputs.
             settings: The other settings of the trial.
+            draws: What happens to images in this epoch, from :func:`tuner.images.draws.draw`.
 
         Returns:
             ``loss`` and, for classes, ``accuracy``: means over the rows, each computed before the update of its step.
         """
         self._updates.begin()
         sums = self._train(
-            *rows, asdict(preprocessing), order, asdict(course), first, self._updates.factors, asdict(settings)
+            *rows, asdict(preprocessing), order, draws, asdict(course), first, self._updates.factors, asdict(settings)
         )
         self._updates.end()
         return self._metrics(*sums)
@@ -156,7 +169,7 @@ class Program:
         settings["class_weights"] = vector
         order, first = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int64)
         course = {field.name: vector for field in fields(Course)}
-        signature = [*self._rows, order, course, first, (vector, vector), settings]
+        signature = [*self._rows, order, self._draws, course, first, (vector, vector), settings]
         return tf.function(self._train_steps, input_signature=signature, autograph=False)
 
     @cached_property
@@ -177,21 +190,34 @@ class Program:
         return [tf.TensorSpec([None, width]), target, bins]
 
     @property
+    def _draws(self) -> dict[str, Any]:
+        kind = self._structure.augmentation
+        if kind is None:
+            return {}
+        choice = tf.TensorSpec([None], tf.int32)
+        draws = {"moves": tf.TensorSpec([None, 2, 3])} if kind.moves else {}
+        draws |= {"fields": tf.TensorSpec([None, 2, kind.pixels]), "field": choice} if kind.elastic else {}
+        return draws | ({"noises": tf.TensorSpec([None, kind.features]), "noise": choice} if kind.noise else {})
+
+    @property
     def _classifies(self) -> bool:
         return self._structure.loss == "cross_entropy"
 
     def _train_steps(self, x: Any, y: Any, preprocessing: Any, order: Any, *arguments: Any) -> Any:
-        course, first, factors, settings = arguments
+        draws, course, first, factors, settings = arguments
         batch, rows = settings["batch_size"], tf.size(order)
 
         def step(start: Any, i: Any, loss: Any, right: Any) -> tuple[Any, ...]:
             chosen = order[start : start + batch]
-            targets = tf.gather(y, chosen)
+            inputs, targets = tf.gather(x, chosen), tf.gather(y, chosen)
+            if self._structure.augmentation is not None:
+                drawn = {name: v if name in POOLS else v[start : start + batch] for name, v in draws.items()}
+                inputs = augmented(tensorflow_ops(), inputs, drawn, self._structure.augmentation)
             done = first + tf.cast(i, tf.int64)
             now = self._settings_of_step(settings, course, i)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(self._trainable)
-                outputs = self._network(tf.gather(x, chosen), preprocessing, now, done)
+                outputs = self._network(inputs, preprocessing, now, done)
             losses, gradient = self._loss(outputs, targets, settings)
             gradients = tape.gradient(outputs, self._trainable, output_gradients=gradient)
             self._updates.apply(gradients, course["rate"][i], tf.cast(done + 1, tf.float32), factors, now)

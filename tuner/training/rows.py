@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -43,11 +42,3 @@ def converted(rows: Rows, dtype: str) -> Rows:
 def order_of(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
     """Return the order of the rows in one epoch, shape ``(rows,)``. It differs for each seed and epoch."""
     return np.random.default_rng((seed, epoch)).permutation(rows).astype(np.int32)
-
-
-def orders(rows: int, seed: int, first: int = 0) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield the order of epoch ``first`` and of all later epochs, without end."""
-    epoch = first
-    while True:
-        yield order_of(rows, seed, epoch)
-        epoch += 1

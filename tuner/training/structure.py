@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.tables import Precision
 from tuner.data.schema import DataSchema
+from tuner.images.augmentation import Augmentation
 from tuner.tables.inputs import TableInput
 from tuner.tasks.base import Loss
 from tuner.training.rows import row_type
@@ -47,9 +48,9 @@ class TableStructure:
 class Structure:
     """The part of a configuration that decides which operations a training step has.
 
-    Trials of the same structure share a program. Their widths, rates, batch sizes and seeds can differ. If a dropout
-    rate or the weight decay is 0, the program has no operations for it. ``bfloat16`` says of each hidden layer whether
-    training multiplies in bfloat16; the outputs, whose products are small, never do.
+    Trials of the same structure share a program. Their widths, rates, amounts, batch sizes and seeds can differ. If a
+    dropout rate, the weight decay or an augmentation is 0, the program has no operations for it. ``bfloat16`` says of
+    each hidden layer whether training multiplies in bfloat16; the outputs, whose products are small, never do.
     """
 
     dtype: str
@@ -76,6 +77,7 @@ class Structure:
     clip_norm: bool
     class_weight: bool
     bfloat16: tuple[bool, ...]
+    augmentation: Augmentation | None
 
     @classmethod
     def of(cls, hp: Hyperparameters, schema: DataSchema, precision: Precision = "float32") -> Self:
@@ -105,6 +107,7 @@ class Structure:
             clip_norm=hp.clip_norm > 0,
             class_weight=hp.class_weight != "none" and schema.numeric is None,
             bfloat16=in_bfloat16(hp, schema, precision),
+            augmentation=Augmentation.of(hp, schema),
         )
 
     @property

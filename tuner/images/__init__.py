@@ -1,0 +1,1 @@
+"""Moves, distorts and blurs images at random for training. Works on arrays of NumPy, TensorFlow and JAX."""
