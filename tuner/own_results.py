@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from functools import cached_property
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 from tuner_storage import Store
@@ -50,6 +51,10 @@ class OwnResults:
         """Return some trials of the study, in order."""
         trials = self._store.uncached.get_trials(study_id, trial_ids)
         return self._checked(trials, [trial.number for trial in trials])
+
+    def set_trial_params(self, trial_id: int, params: Mapping[str, tuple[float, BaseDistribution]]) -> None:
+        """Add parameters to a trial."""
+        self._store.uncached.set_trial_params(trial_id, params)
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

@@ -26,6 +26,9 @@ _DIRECTIONS = table(
 )
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"))
 _ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
+_PARAMS = table(
+    "trial_params", column("trial_id"), column("param_name"), column("param_value", Double), column("distribution_json")
+)
 _REPORTS = table(
     "trial_intermediate_values",
     column("trial_id"),
@@ -73,6 +76,15 @@ def replace_attributes(session: Session, trial_id: int, attributes: Mapping[str,
     session.execute(delete(_ATTRIBUTES).where(_ATTRIBUTES.c.trial_id == trial_id))
     if rows:
         session.execute(insert(_ATTRIBUTES), rows)
+
+
+def add_params(session: Session, trial_id: int, params: Mapping[str, tuple[float, str]]) -> None:
+    """Add parameters of a trial: their values, as Optuna writes them, and their distributions as JSON."""
+    rows = [
+        {"trial_id": trial_id, "param_name": name, "param_value": value, "distribution_json": distribution}
+        for name, (value, distribution) in params.items()
+    ]
+    session.execute(insert(_PARAMS), rows)
 
 
 def add_report(session: Session, trial_id: int, epoch: int, value: float) -> None:

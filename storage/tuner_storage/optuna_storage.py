@@ -14,17 +14,19 @@ from sqlalchemy.orm import scoped_session
 
 from tuner.command_line import command
 from tuner.errors import StorageError
-from tuner_storage.bulk_reads import BulkReadingStorage, json_errors
+from tuner_storage.bulk_reads import BulkStorage, json_errors
 from tuner_storage.engine import Database, engine_arguments, part_of, storage_errors
 from tuner_storage.faults import explain
 from tuner_storage.retry import Retry
 
 # Beside the public methods of Optuna's storages: those that Optuna's cache calls, and ours. Each is one transaction.
-_FURTHER = ("_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "get_trials")
+_FURTHER = (
+    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "get_trials", "set_trial_params",
+)  # fmt: skip
 _WITHOUT_DATABASE = {"remove_session", "check_trial_is_updatable"}
 
 
-class PersistentRDBStorage(BulkReadingStorage):
+class PersistentRDBStorage(BulkStorage):
     """Optuna's storage, but a run survives a restart of the server.
 
     Args:
@@ -51,7 +53,7 @@ class PersistentRDBStorage(BulkReadingStorage):
 
 def _repeated(name: str) -> Callable[..., Any]:
     """Return a method that calls Optuna's method ``name`` through the retry."""
-    method = getattr(BulkReadingStorage, name)
+    method = getattr(BulkStorage, name)
 
     @functools.wraps(method)
     def call(self: PersistentRDBStorage, *args: Any, **kwargs: Any) -> Any:
@@ -62,7 +64,7 @@ def _repeated(name: str) -> Callable[..., Any]:
 
 
 for _name in (*(name for name in dir(BaseStorage) if not name.startswith("_")), *_FURTHER):
-    if _name not in _WITHOUT_DATABASE and callable(getattr(BulkReadingStorage, _name)):
+    if _name not in _WITHOUT_DATABASE and callable(getattr(BulkStorage, _name)):
         setattr(PersistentRDBStorage, _name, _repeated(_name))
 
 

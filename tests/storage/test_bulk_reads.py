@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from tuner_storage import Location, locate, open_store
@@ -50,6 +51,25 @@ def test_trials_are_those_that_optuna_reads(any_location: Location) -> None:
     assert ours[1].values == [math.inf, 1.0]
     assert some == [ours[1], ours[3]]
     assert by_id == [ours[2], ours[4]]
+
+
+def test_parameters_that_are_written_at_once_are_those_that_optuna_writes(any_location: Location) -> None:
+    """A trial that has ended gets none, as with Optuna."""
+    store = open_store(any_location, create=True)
+    study = optuna.create_study(storage=store.optuna, study_name="a")
+    params = {"x": (0.3, DISTRIBUTIONS["x"]), "n": (4.0, DISTRIBUTIONS["n"]), "c": (3.0, DISTRIBUTIONS["c"])}
+    at_once, one_by_one = study.ask()._trial_id, study.ask()._trial_id
+    store.uncached.set_trial_params(at_once, params)
+    for name, (value, distribution) in params.items():
+        store.optuna.set_trial_param(one_by_one, name, value, distribution)
+    first, second = study.get_trials(deepcopy=False)
+    study.tell(1, 0.5)
+    with pytest.raises(UpdateFinishedTrialError):
+        store.uncached.set_trial_params(one_by_one, params)
+    store.close()
+
+    assert first.params == second.params == {"x": 0.3, "n": 4, "c": 2}
+    assert first.distributions == second.distributions
 
 
 def test_what_trials_with_a_result_reported_need_not_be_read(home: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -37,6 +38,9 @@ class TrialCache:
 
     What the store writes to a running trial past this cache appears once the state of the trial changes.
 
+    A new trial gets about twenty parameters, one after the other. They are written at once, before the next call of any
+    other method.
+
     Args:
         storage: Optuna's storage; every method that is not defined here is the storage's own.
         study_id: Optuna's row id of the study.
@@ -50,6 +54,7 @@ class TrialCache:
         self._ids: dict[int, int] = {}
         self._count = 0
         self._written: set[int] = set()
+        self._params: dict[int, dict[str, tuple[float, BaseDistribution]]] = {}  # of trials, not written yet
         self.read_all()
 
     def read_all(self) -> None:
@@ -58,6 +63,7 @@ class TrialCache:
         self._ids = {number: trial._trial_id for number, trial in self._trials.items()}  # noqa: SLF001 - its only name
         self._count = len(self._trials)
         self._written.clear()
+        self._params.clear()
 
     def read_again(self, numbers: Sequence[int]) -> None:
         """Read trials again that another coordinator of the study has changed, or added.
@@ -71,6 +77,7 @@ class TrialCache:
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the storage; if it writes a trial, the trial is read again later."""
+        self._write_params()
         attribute = getattr(self._storage, name)
         if name.startswith("set_trial_"):
             return self._invalidating(attribute)
@@ -85,6 +92,7 @@ class TrialCache:
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial and return its row id."""
+        self._write_params()
         with self._changes_by_others():
             trial_id = self._storage.create_new_trial(study_id, template_trial=template_trial)
             number = self._storage.get_trial_number_from_id(trial_id)
@@ -95,8 +103,16 @@ class TrialCache:
         self._written.add(trial_id)
         return trial_id
 
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Add a parameter to a trial; see above when it is written."""
+        self._written.add(trial_id)
+        self._params.setdefault(trial_id, {})[param_name] = (param_value_internal, distribution)
+
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Change the state of a trial; a trial that is to run must be waiting."""
+        self._write_params()
         self._written.add(trial_id)
         with self._changes_by_others():
             if not self._storage.set_trial_state_values(trial_id, state, values):
@@ -111,11 +127,23 @@ class TrialCache:
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Return the trials of the study in one of the ``states``, in order."""
+        self._write_params()
         for trial in self._read(sorted(self._written)):  # row ids grow, so new trials are appended in order
             self._trials[trial.number] = trial
         self._written.clear()
         trials = [trial for trial in self._trials.values() if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
+
+    def _write_params(self) -> None:
+        at_once = getattr(self._storage, "set_trial_params", None)  # of our storage
+        with self._changes_by_others():
+            for trial_id, params in self._params.items():
+                if at_once is not None:
+                    at_once(trial_id, params)
+                    continue
+                for name, (value, distribution) in params.items():
+                    self._storage.set_trial_param(trial_id, name, value, distribution)
+        self._params.clear()
 
     def _read(self, trial_ids: Sequence[int]) -> list[FrozenTrial]:
         several = getattr(self._storage, "get_trials", None)  # of our storage: one query per table
