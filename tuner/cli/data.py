@@ -1,4 +1,4 @@
-"""The commands ``tuner data list`` and ``fetch``, and the progress bar of a download; ``inspect`` is added here."""
+"""The commands ``tuner data list`` and ``fetch``, and the progress bar of a download; the others are added here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from tuner.cli import common, output
 from tuner.cli.data_inspect import inspect_command
+from tuner.cli.data_show import show_command
 from tuner.command_line import command
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """List and download data sets, and look into tables."""
+    """List and download data sets, and look into tables and images."""
 
 
 data.add_command(inspect_command)
+data.add_command(show_command)
 
 
 @data.command("list")

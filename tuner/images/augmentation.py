@@ -8,6 +8,7 @@ from typing import Self
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.schema import DataSchema
 
+AMOUNTS = ("shift", "rotation", "zoom", "elastic", "flip", "noise")
 _IMAGE_AXES = (2, 3)
 _SMALLEST = 2  # pixels of a side: interpolation needs two
 

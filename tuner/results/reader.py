@@ -17,6 +17,7 @@ from tuner import studies
 from tuner.command_line import command
 from tuner.config.recipe import Recipe
 from tuner.data.schema import DataSchema
+from tuner.data.settle import SettledData
 from tuner.environment import Change, changes
 from tuner.errors import UsageError
 from tuner.evaluation.assessment import Assessment
@@ -204,9 +205,13 @@ class StudyReader:
 
     def schema(self) -> DataSchema | None:
         """Return the input and the target of the study's models; ``None`` if an older version stored none."""
-        with self._existing() as stored:
-            data = studies.data_of(stored)
+        data = self.data()
         return None if data is None else data.schema
+
+    def data(self) -> SettledData | None:
+        """Return what the study stores of its data: schema and sample; ``None`` if an older version stored none."""
+        with self._existing() as stored:
+            return studies.data_of(stored)
 
     def refit(self) -> KeptRefit | None:
         """Return the refit of the winner, or ``None`` if there is none."""

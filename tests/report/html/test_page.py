@@ -15,6 +15,9 @@ from tests.recipes import small_recipe
 from tests.report.html.conftest import SPACE, invoke, page_of
 from tests.runs import run_in_vain, run_scripted
 from tuner import open_study, studies
+from tuner.data.lookup import load_dataset
+from tuner.data.schema import schema_of
+from tuner.data.settle import SettledData
 
 LIMIT = 3_000_000  # bytes
 
@@ -195,3 +198,16 @@ def test_without_a_browser_pdf_is_refused_before_the_work(
     assert result.exit_code == 2
     assert "--pdf needs Chromium or Chrome, and none is on the PATH" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_the_augmentation_of_the_winner_is_shown_on_images(home: Path, shift: int) -> None:
+    """The picture is part of the page; without augmentation, there is none."""
+    recipe, rows = small_recipe(space={**small_recipe().space, "shift": shift}), load_dataset("digits")
+    settled = SettledData(schema_of(rows, None), rows.x_train[:8])
+    with studies.opened(locate(home=home), create=True) as store:
+        studies.create_or_resume(store, "small", recipe, "0" * 64, settled)
+    run_scripted(home, recipe)
+    page = invoke(home, "report", "small", "--html", "-").stdout
+
+    assert ('src="data:image/png;base64,' in page) == bool(shift)

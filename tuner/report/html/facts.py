@@ -12,6 +12,7 @@ from tuner_storage.runs import RunRecord
 
 from tuner.config.recipe import Recipe
 from tuner.data.schema import DataSchema
+from tuner.data.settle import SettledData
 from tuner.evaluation.assessment import Assessment
 from tuner.evaluation.evaluation import Evaluation
 from tuner.report.figures.evaluation import Panel, panels
@@ -43,7 +44,7 @@ class StudyFacts:
         refit: The refit of the winner.
         assessment: What was measured of the winner, the ensemble and the baselines.
         evaluation: How the model that is exported predicts the test rows.
-        schema: Input and target of the models; ``None`` if an older version stored none.
+        data: What the study stores of its data; ``None`` if an older version stored nothing.
         attempts: All attempts at its trials.
         runs: Its runs, the first one first.
         curves: The epochs of the best trials.
@@ -62,12 +63,17 @@ class StudyFacts:
     refit: KeptRefit | None
     assessment: Assessment | None
     evaluation: Evaluation | None
-    schema: DataSchema | None
+    data: SettledData | None
     attempts: Sequence[Attempt]
     runs: Sequence[RunRecord]
     curves: Curves
     timing: Mapping[str, Any]
     learned_from: Mapping[str, str]
+
+    @property
+    def schema(self) -> DataSchema | None:
+        """Input and target of the models."""
+        return None if self.data is None else self.data.schema
 
     @property
     def panels(self) -> list[Panel]:
@@ -122,7 +128,7 @@ def gather(study: StudyReader) -> StudyFacts:
         refit=study.refit(),
         assessment=study.assessment(),
         evaluation=study.evaluation(),
-        schema=study.schema(),
+        data=study.data(),
         attempts=study.attempts(),
         runs=study.runs(),
         curves=study.curves(numbers) if numbers else {},

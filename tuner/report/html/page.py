@@ -19,6 +19,7 @@ from tuner.report.figures.style import MAX_POINTS, ORANGE, useful_range
 from tuner.report.html import details, summary
 from tuner.report.html.embed import render
 from tuner.report.html.facts import MAX_CURVES, Findings, StudyFacts, find, gather
+from tuner.report.html.images import augmented_images
 from tuner.results.reader import StudyReader
 from tuner.times import for_people
 
@@ -51,6 +52,7 @@ def study_page(study: StudyReader) -> str:
             reproduce=_reproduce(facts),
             evaluate=_evaluate(facts),
             panels=facts.panels,
+            augmented=augmented_images(facts),
             objective=facts.recipe.objective.metric,
             sections=_sections(facts),
             regions=regions,
