@@ -89,8 +89,10 @@ class Dense:
             return tf.nn.bias_add(x, self.offset)
         if not training:
             return tf.nn.batch_normalization(x, self.mean, self.variance, self.offset, self.scale, BATCH_NORM_EPSILON)
+        shape = tf.shape(x)
         normal, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=x[:, None, None, :],
+            # The gradient of a slice would copy the rows, that of another shape does not.
+            x=tf.reshape(x, [shape[0], 1, 1, shape[1]]),
             scale=self.scale,
             offset=self.offset,
             mean=tf.zeros([0]),
@@ -98,11 +100,11 @@ class Dense:
             epsilon=BATCH_NORM_EPSILON,
             is_training=True,
         )
-        rows = tf.cast(tf.shape(x)[0], tf.float32)
+        rows = tf.cast(shape[0], tf.float32)
         biased = variance * (rows - 1) / rows  # the kernel returns the unbiased variance, Keras uses the biased one
         for running, new in ((self.mean, mean), (self.variance, biased)):
             running.assign(running * BATCH_NORM_MOMENTUM + new * (1 - BATCH_NORM_MOMENTUM))
-        return normal[:, 0, 0, :]
+        return tf.reshape(normal, shape)
 
 
 class InputScale:
