@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from peers_images import augmentation
 
 from tuner.config.dimensions import AnyDimension, Choice, Float
 from tuner.config.hyperparameters import Hyperparameters
@@ -69,7 +70,7 @@ class Task:
 
     def build(self, hp: Hyperparameters, epochs: int) -> keras.Model:
         """Build and compile the network; a cosine schedule, if there is one, falls to 0 over ``epochs``."""
-        model = keras.Sequential([keras.Input((self.x.shape[1],))])
+        model = keras.Sequential([keras.Input((self.x.shape[1],)), *augmentation(hp, self.x.shape[1])])
         if hp.input_dropout:
             model.add(keras.layers.Dropout(hp.input_dropout))
         for width in hp.hidden:

@@ -27,6 +27,12 @@ layers = 1
 units = 16
 batch_size = 256
 learning_rate = { type = "float", low = 1e-3, high = 1e-2 }
+shift = 1
+rotation = 10.0
+zoom = 0.1
+elastic = 0.5
+flip = true
+noise = 0.1
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner")]
@@ -109,7 +115,7 @@ def test_throughput_compares_all_contestants(run_script: RunScript) -> None:
 def test_a_peer_searches_and_records_its_epochs(run_script: RunScript, tmp_path: Path, peer: str) -> None:
     """A trial of a peer over the space of a recipe leaves a line for each epoch."""
     rng = np.random.default_rng(0)
-    x, y = rng.random((64, 8), dtype=np.float32), np.arange(64) % 10
+    x, y = rng.random((64, 36), dtype=np.float32), np.arange(64) % 10
     np.savez(tmp_path / "rows.npz", x=x, y=y, x_val=x, y_val=y)
     (tmp_path / "tiny.toml").write_text(TINY)
 

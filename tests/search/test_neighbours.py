@@ -44,9 +44,9 @@ def test_a_neighbour_differs_in_one_choice_and_in_the_parameters_that_depend_on_
 
 
 @given(seed=st.integers(0, 2**31 - 1), u=st.floats(0, 1, exclude_max=True))
-def test_neighbours_in_the_search_space_of_mnist_are_valid_draws(seed: int, u: float) -> None:
+def test_neighbours_in_the_search_space_of_fashion_mnist_are_valid_draws(seed: int, u: float) -> None:
     """They have exactly the parameters that exist with their choices, and all values are in range."""
-    space = load_recipe("mnist").search_space
+    space = load_recipe("fashion_mnist").search_space
 
     def check(name: str, dim: AnyDimension) -> ParamValue:
         value = neighbour[name]

@@ -86,7 +86,7 @@ def test_a_point_follows_from_seed_and_number_alone() -> None:
 
 def test_a_fixed_parameter_changes_no_other_coordinate() -> None:
     """A start configuration gets its open parameters from the point, the widths of all its layers included."""
-    recipe = load_recipe("mnist")
+    recipe = load_recipe("fashion_mnist")
     free, fixed = sobol_point(recipe, 3, {}), sobol_point(recipe, 3, {"layers": 3, "optimizer": "sgd"})
 
     assert {"units_0", "units_1", "units_2", "momentum"} <= set(fixed)
