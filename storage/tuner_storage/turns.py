@@ -1,8 +1,9 @@
 """Turns: on a server, several coordinators share a study, and one at a time changes the states of its trials.
 
-A turn is one transaction. Whoever takes it locks a row of the study, reads which trials the others have changed since
-its last turn, decides, and writes. Everything that is written in a turn, by us and by Optuna, is in this transaction:
-if it fails, nothing of it was written, and the turn can be taken again.
+A turn is one transaction. On SQLite, where a study has one coordinator, that is all. On a server, whoever takes a turn
+locks a row of the study, reads which trials the others have changed since its last turn, decides, and writes.
+Everything that is written in a turn, by us and by Optuna, is in this transaction: if it fails, nothing of it was
+written, and the turn can be taken again.
 """
 
 from __future__ import annotations
@@ -43,8 +44,26 @@ class Leases:
     dead: Sequence[str]
 
 
+class OwnTurns:
+    """The turns of the only coordinator of a study: each is one transaction.
+
+    Args:
+        store: The store of the study.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.share()
+
+    @contextmanager
+    def take(self, *, everything: bool = False) -> Iterator[Turn]:  # noqa: ARG002 - nobody else changes anything
+        """Write all that the block writes at its end. Arguments and errors are those of :meth:`Turns.take`."""
+        with storage_errors(self._store.database.location), self._store.joined():
+            yield Turn([])
+
+
 class Turns:
-    """The turns of one coordinator.
+    """The turns of one of several coordinators.
 
     Args:
         store: The store of the study, on a server.

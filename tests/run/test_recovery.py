@@ -74,7 +74,7 @@ def test_a_new_run_ranks_earlier_trials_and_knows_how_long_they_took(home: Path)
         ask_tell = AskTell(stored.study, recipe)
         incumbents = Incumbents(recipe, ask_tell.state)
         writer = TrialWriter(stored.store, stored.record, lease, recipe, StudyPrecision("float32"))
-        recover(ask_tell, writer, incumbents, Alone())
+        recover(ask_tell, writer, incumbents, Alone(stored.store, ask_tell, incumbents))
 
     assert incumbents.best() == (best.number, best.value)
     assert incumbents.seconds_of_best() == [best.seconds]

@@ -16,7 +16,7 @@ from tuner.run.final_jobs import FinalJobs
 from tuner.run.incumbents import Incumbents
 from tuner.run.precision import StudyPrecision
 from tuner.run.progress import Progress
-from tuner.run.sharing import Alone, Shared
+from tuner.run.sharing import Alone, Shared, Sharing
 from tuner.run.trial_writer import TrialWriter
 from tuner.search.ask_tell import AskTell
 from tuner.search.size_limit import Weights
@@ -51,7 +51,11 @@ def build_coordinator(
     turns = Turns(stored.store, stored.record.id, lease.owner) if lease.shared else None  # before the trials are read
     ask_tell = AskTell(stored.study, recipe, weights=weights, foreign=foreign)
     incumbents = Incumbents(recipe, ask_tell.state)
-    sharing = Shared(stored.store, turns, ask_tell, incumbents, lease.owner) if turns else Alone()
+    sharing: Sharing = (
+        Shared(stored.store, turns, ask_tell, incumbents, lease.owner)
+        if turns
+        else Alone(stored.store, ask_tell, incumbents)
+    )
 
     def settle(chosen: Precision) -> Precision:
         record = stored.store.find_study(stored.record.optuna_id)

@@ -5,7 +5,7 @@ step that changes the state of a trial is taken in a turn: see :mod:`tuner_stora
 is brought up to date with what the others have changed. If the turn fails, for example because the server was
 restarted, nothing of the step was written; the memory is read again, and the step is repeated.
 
-On SQLite there is one coordinator, and each step is taken as it is.
+On SQLite there is one coordinator, and a turn is only a transaction: the fewer there are, the faster is a short trial.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
 from tuner_storage import Store
-from tuner_storage.turns import Turns
+from tuner_storage.turns import OwnTurns, Turns
 
 from tuner.run.incumbents import Incumbents
 from tuner.search.ask_tell import AskTell
@@ -47,14 +47,63 @@ class Sharing(Protocol):
         """Return whether another coordinator goes on with the study. Called within a turn."""
 
 
-class Alone:
-    """The only coordinator of a study."""
+class _InTurns:
+    """Takes steps in turns.
+
+    Args:
+        store: The store of the study.
+        turns: The turns of this coordinator.
+        ask_tell: The trials in memory.
+        incumbents: The complete trials in memory.
+    """
+
+    def __init__(self, store: Store, turns: OwnTurns | Turns, ask_tell: AskTell, incumbents: Incumbents) -> None:
+        self._retry = store.database.retry
+        self._take_turn = turns.take
+        self._ask_tell = ask_tell
+        self._state = ask_tell.state
+        self._incumbents = incumbents
+        self._in_turn = False
+        self._stale = False  # whether the memory may differ from what was written
+
+    def turn(self, step: Callable[[], Result]) -> Result:
+        """Take the step in a turn, or as a part of the turn that it is called in."""
+        return step() if self._in_turn else self._retry(lambda: self._take(step))
+
+    def _take(self, step: Callable[[], Result]) -> Result:
+        busy = self._state.busy_with()
+        self._in_turn = True
+        try:
+            with self._take_turn(everything=self._stale) as turn:
+                if self._stale:
+                    self._reload()
+                else:
+                    self._incumbents.add_complete(self._ask_tell.refresh(turn.changed))
+                self._state.touched.clear()
+                result = step()
+                turn.touched |= self._state.touched
+        except BaseException:
+            self._stale = True
+            self._state.restore(busy)
+            raise
+        finally:
+            self._in_turn = False
+        self._stale = False
+        return result
+
+    def _reload(self) -> None:
+        self._ask_tell.reload()
+        self._incumbents.clear()
+        self._incumbents.add_complete(self._ask_tell.trials())
+
+
+class Alone(_InTurns):
+    """The only coordinator of a study. The arguments are those of :class:`Shared`."""
 
     leads = True
 
-    def turn(self, step: Callable[[], Result]) -> Result:
-        """Take the step."""
-        return step()
+    def __init__(self, store: Store, ask_tell: AskTell, incumbents: Incumbents) -> None:
+        super().__init__(store, OwnTurns(store), ask_tell, incumbents)
 
     def look(self) -> bool:
         """See nobody."""
@@ -73,7 +122,7 @@ class Alone:
         return False
 
 
-class Shared:
+class Shared(_InTurns):
     """One of several coordinators of a study.
 
     Args:
@@ -85,20 +134,11 @@ class Shared:
     """
 
     def __init__(self, store: Store, turns: Turns, ask_tell: AskTell, incumbents: Incumbents, owner: str) -> None:
-        self._retry = store.database.retry
+        super().__init__(store, turns, ask_tell, incumbents)
         self._turns = turns
-        self._ask_tell = ask_tell
-        self._state = ask_tell.state
-        self._incumbents = incumbents
         self._owner = owner
-        self._in_turn = False
-        self._stale = False  # whether the memory may differ from what was written
         self._next_look = 0.0
         self.leads = True
-
-    def turn(self, step: Callable[[], Result]) -> Result:
-        """Take the step in a turn, or as a part of the turn that it is called in."""
-        return step() if self._in_turn else self._retry(lambda: self._take(step))
 
     def look(self) -> bool:
         """Read the leases every few seconds. If there are others, take over what they have changed."""
@@ -123,29 +163,3 @@ class Shared:
     def may_leave(self) -> bool:
         """Return whether there is another one that does not leave, too."""
         return self._turns.may_leave()
-
-    def _take(self, step: Callable[[], Result]) -> Result:
-        busy = self._state.busy_with()
-        self._in_turn = True
-        try:
-            with self._turns.take(everything=self._stale) as turn:
-                if self._stale:
-                    self._reload()
-                else:
-                    self._incumbents.add_complete(self._ask_tell.refresh(turn.changed))
-                self._state.touched.clear()
-                result = step()
-                turn.touched |= self._state.touched
-        except BaseException:
-            self._stale = True
-            self._state.restore(busy)
-            raise
-        finally:
-            self._in_turn = False
-        self._stale = False
-        return result
-
-    def _reload(self) -> None:
-        self._ask_tell.reload()
-        self._incumbents.clear()
-        self._incumbents.add_complete(self._ask_tell.trials())
