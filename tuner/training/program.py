@@ -135,11 +135,16 @@ class Program:
             *rows, asdict(preprocessing), order, draws, asdict(course), first, self._updates.factors, asdict(settings)
         )
         self._updates.end()
-        return self._metrics(*sums)
+        return self._metrics(*(value.numpy() for value in sums))
 
     def evaluate(self, rows: Any, scaling: Scaling) -> dict[str, float]:
         """Return ``loss`` (without label smoothing) and ``accuracy`` of the current weights. Not for tables."""
-        return self._metrics(*self._evaluation(*rows, asdict(scaling)))
+        x, y = rows
+        starts, arguments = range(0, len(x), EVALUATION_BATCH), asdict(scaling)
+        parts = [slice(start, start + EVALUATION_BATCH) for start in starts]
+        sums = [self._evaluation(x[part], y[part], arguments) for part in parts]
+        loss, right = (sum(value.numpy() for value in column) for column in zip(*sums, strict=True))
+        return self._metrics(loss, right, np.int32(len(x)))
 
     def raw_outputs(self, x: Any, bins: Bins) -> npt.NDArray[np.float32]:
         """Return what the last layer returns for the prepared rows of a table, shape ``(rows, outputs)``."""
@@ -177,7 +182,7 @@ class Program:
         x, y, preprocessing = self._rows
         if self._structure.table:
             return tf.function(self._network.__call__, input_signature=[x, preprocessing], autograph=False)
-        return tf.function(self._evaluate_steps, input_signature=[x, y, preprocessing], autograph=False)
+        return tf.function(self._evaluate_part, input_signature=[x, y, preprocessing], autograph=False)
 
     @property
     def _rows(self) -> list[Any]:
@@ -228,18 +233,10 @@ class Program:
         _, _, loss, right = tf.while_loop(lambda start, *_: start < rows, step, begin, parallel_iterations=1)
         return loss, right, rows
 
-    def _evaluate_steps(self, x: Any, y: Any, scaling: Any) -> Any:
-        rows = tf.size(y)
-
-        def step(start: Any, loss: Any, right: Any) -> tuple[Any, ...]:
-            labels = y[start : start + EVALUATION_BATCH]
-            logits = self._network(x[start : start + EVALUATION_BATCH], scaling)
-            losses, _ = _cross_entropy(logits, labels, tf.constant(0.0))
-            return start + EVALUATION_BATCH, loss + tf.reduce_sum(losses), right + _right(logits, labels)
-
-        begin = (tf.constant(0), tf.constant(0.0), tf.constant(0))
-        _, loss, right = tf.while_loop(lambda start, *_: start < rows, step, begin, parallel_iterations=1)
-        return loss, right, rows
+    def _evaluate_part(self, x: Any, y: Any, scaling: Any) -> Any:
+        logits = self._network(x, scaling)
+        losses, _ = _cross_entropy(logits, y, tf.constant(0.0))
+        return tf.reduce_sum(losses), _right(logits, y)
 
     def _settings_of_step(self, settings: dict[str, Any], course: dict[str, Any], i: Any) -> dict[str, Any]:
         """Return the settings with the dropout rates and the weight decay of one step."""
@@ -262,9 +259,8 @@ class Program:
         return losses, gradient
 
     def _metrics(self, loss: Any, right: Any, rows: Any) -> dict[str, float]:
-        count = rows.numpy()
-        metrics = {"loss": float(loss.numpy() / count)}
-        return metrics | {"accuracy": float(right.numpy() / count)} if self._classifies else metrics
+        metrics = {"loss": float(loss / rows)}
+        return metrics | {"accuracy": float(right / rows)} if self._classifies else metrics
 
 
 def _cross_entropy(logits: Any, labels: Any, smoothing: Any) -> tuple[Any, Any]:

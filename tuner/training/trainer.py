@@ -115,6 +115,8 @@ class Trainer:
             reason = _describe(error)
             end = TrialEnd(job.number, Outcome.FAILED, reason, traceback=text, infeasible=reason == OUT_OF_MEMORY)
         gc.collect()  # a model is a cycle of objects, so only the collector frees it
+        if end.traced:
+            gc.freeze()  # the program stays, with a hundred thousand objects
         return replace(end, seconds=time.monotonic() - began, phases=dict(clock.seconds))
 
     def refit(self, job: RefitJob, on_epoch: Callable[[EpochEnd], None], instruction: AskInstruction) -> RefitEnd:
