@@ -126,3 +126,11 @@ def test_a_peer_searches_and_records_its_epochs(run_script: RunScript, tmp_path:
     points = [json.loads(line) for line in Path("lines").read_text().splitlines()]
 
     assert [(point["trial"], point["epoch"]) for point in points] == [(0, 0)]
+
+
+def test_start_prints_when_each_phase_is_reached(run_script: RunScript) -> None:
+    """The phases are the lines of the log of the real command."""
+    output = run_script("start.py", "--rounds", 1)
+
+    phases = ("the fork server is started", "a trainer is ready", "trial 0 starts", "the process has ended")
+    assert [phase in output for phase in phases] == [True] * 4
