@@ -67,20 +67,23 @@ def rounded(values: Any) -> Any:
     return tf.cast(tf.cast(values, tf.bfloat16), tf.float32)
 
 
+def short_product(x: Any, kernel: Any) -> Any:
+    """Return the product as this processor computes it in bfloat16: some add up in float32, others round between."""
+    return tf.cast(tf.cast(x, tf.bfloat16) @ tf.cast(kernel, tf.bfloat16), tf.float32)
+
+
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def reference_product(x: Any, kernel: Any) -> tuple[Any, Any]:
-    """Return the product of rounded factors, computed in float32 and rounded."""
-    x, kernel = rounded(x), rounded(kernel)
+    """Return the product of rounded factors, with the gradients written out."""
 
     def backward(upstream: Any) -> tuple[Any, Any]:
-        upstream = rounded(upstream)
-        return rounded(upstream @ tf.transpose(kernel)), rounded(tf.transpose(x) @ upstream)
+        return short_product(upstream, tf.transpose(kernel)), short_product(tf.transpose(x), upstream)
 
-    return rounded(x @ kernel), backward
+    return short_product(x, kernel), backward
 
 
 def reference(rows: Rows) -> list[npt.NDArray[np.float32]]:
-    """Return the weights after a training that is written out with float32 arithmetic."""
+    """Return the weights after a training that is written out, with nothing but the products in bfloat16."""
     weights = [tf.Variable(value) for value in made()[0].get_weights()]
     for epoch in range(EPOCHS):
         order = order_of(len(rows[0]), 4, epoch)
