@@ -124,7 +124,7 @@ def restart(server: Server, mode: str, times: int) -> None:
 
 @pytest.mark.slow
 def test_closed_sessions_cost_nothing(postgres: Server, postgres_location: Location, home: Path) -> None:
-    """The server closes them every 0.1 s, so that it also happens in transactions and during commits."""
+    """The server closes them several times a second, so that it also happens in transactions and during commits."""
     ended = threading.Event()
     admin = locate(postgres.url("postgres"))
     thread = threading.Thread(target=close_sessions, args=(admin, str(postgres_location.url.database), ended))
@@ -149,7 +149,7 @@ def close_sessions(admin: Location, name: str, ended: threading.Event) -> None:
     close = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name")
     moments = random.Random(0)  # noqa: S311 - no secret
     with closing(Database(admin)) as database:
-        while not ended.wait(moments.uniform(0.05, 0.15)):
+        while not ended.wait(moments.uniform(0.05, 0.5)):  # at times long enough for a step on a busy machine
             with database.read() as session:
                 session.execute(close, {"name": name})
 

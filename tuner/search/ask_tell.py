@@ -119,6 +119,7 @@ class AskTell:
         Raises:
             RunError: If every configuration that is drawn is too large.
         """
+        self._size_limit.check()
         for _ in range(REFUSALS_PER_CALL):
             started = self._start_next(late=late, confirming=confirming)
             if started is None:
@@ -134,7 +135,8 @@ class AskTell:
                 self.state.add_running(spec, _in_order(frozen))
                 return spec
             self._trials.finish(trial.number, TrialState.PRUNED)
-            self._size_limit.check()
+            if self._size_limit.gives_up:  # the next call says so: an error would undo what this one has written
+                break
         return None
 
     def warm_up(self) -> None:

@@ -85,13 +85,18 @@ class SizeLimit:
         self._in_a_row += 1
         return True
 
+    @property
+    def gives_up(self) -> bool:
+        """Whether ``MOST`` configurations in a row were refused. A grid ends by itself."""
+        return self._in_a_row >= MOST and not self._finite
+
     def check(self) -> None:
-        """End a search that draws nothing but configurations that are too large. A grid ends by itself.
+        """End a search that draws nothing but configurations that are too large.
 
         Raises:
-            RunError: After ``MOST`` refusals in a row.
+            RunError: If it gives up.
         """
-        if self._in_a_row >= MOST and not self._finite:
+        if self.gives_up:
             raise RunError(
                 f"{self._in_a_row} configurations in a row have more than {self._most:,} weights",
                 hint=_HINT,
