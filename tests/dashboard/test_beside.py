@@ -15,6 +15,7 @@ from tuner_storage import locate
 
 from tests.dashboard.client import send
 from tests.dashboard.conftest import Finished
+from tuner.dashboard import beside as module
 from tuner.dashboard.beside import DashboardBeside
 
 SECONDS = 60.0
@@ -28,6 +29,12 @@ with DashboardBeside(locate(home=Path(sys.argv[1])), lambda line: print(line, fl
     print(beside.pid, flush=True)
     time.sleep(600)
 """
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the process time to start and to end by itself on a machine with much other work."""
+    monkeypatch.setattr(module, "_END", SECONDS)
 
 
 @pytest.mark.slow
