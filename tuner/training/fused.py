@@ -1,8 +1,8 @@
 """Keras models that train a whole epoch in one compiled program and call Keras' callbacks between epochs.
 
 On TensorFlow, the epoch is a :class:`~tuner.training.program.Program`, which trials of the same structure share.
-On JAX, it is a scan over Keras' own ``train_step``. On both, callbacks see an ordinary Keras model: its weights after
-the last epoch, its optimizer with the learning rate, and ``stop_training``.
+On JAX, it is a scan over Keras' own ``train_step``. On both, callbacks can use the model's ``get_weights``, its
+optimizer with the learning rate, and ``stop_training``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -37,11 +38,11 @@ from tuner.training.structure import Settings, Structure, in_bfloat16
 from tuner.training.targets import class_weights
 
 if TYPE_CHECKING:
-    from tuner.training.program import Course
+    from tuner.training.program import Course, Program
 
 
 class TensorFlowFused(keras.Model):  # type: ignore[misc]
-    """An MLP that a shared program trains. Its own weights are updated after each epoch.
+    """An MLP that a shared program trains. Its layers get the weights at the end of the training.
 
     Attributes:
         parts: What training needs to know of the model.
@@ -53,6 +54,8 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
     parts: Parts
     steps: int
     traced = False
+    _program: Program
+    _trains = False
 
     def fit_rows(
         self,
@@ -94,42 +97,46 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         program = program_of(structure, train[0].device)
         y = train[1].numpy()
         if parts.target is not None:
-            train = train[0], program.targets(parts.target.standardise(y))
-        settings = Settings.of(hp, seed=seed, class_weights=class_weights(hp, y, len(parts.schema.classes)))
+            train = train[0], program.place(parts.target.standardise(y))
+        weights = class_weights(hp, y, len(parts.schema.classes))
+        settings = program.place(asdict(Settings.of(hp, seed=seed, class_weights=weights)))
+        self._preprocessing = program.place(asdict(parts.preprocessing))
         if state is not None:
             self.set_weights(state.weights)
         program.load([variable.numpy() for variable in parts.variables], state.optimizer if state else None)
         with clock("trace"):
             self.traced = program.trace()
         with clock("compile"):
-            program.optimize(train, parts.preprocessing, settings, draw(hp, parts.schema, 0, seed=seed, epoch=0))
+            program.optimize(train, self._preprocessing, settings, draw(hp, parts.schema, 0, seed=seed, epoch=0))
         self._program = program
         rows = train[0].shape[0]
         steps = math.ceil(rows / hp.batch_size)
-        self.stop_training = False
+        rates = None if self.schedule is None else keras.ops.convert_to_numpy(self.schedule(np.arange(epochs * steps)))
+        self.stop_training, self._trains = False, True
         calls = keras.callbacks.CallbackList(callbacks, add_history=True, model=self, epochs=epochs, steps=1)
         calls.on_train_begin()
         for epoch in range(state.epochs if state else 0, epochs):
             calls.on_epoch_begin(epoch)
             with clock("train"):
-                course = self._course(hp, epoch * steps, steps)
+                course = self._course(hp, epoch * steps, steps, rates)
                 logs = program.train(
                     train,
                     order_of(rows, seed, epoch),
                     course,
                     first=epoch * steps,
-                    preprocessing=parts.preprocessing,
+                    preprocessing=self._preprocessing,
                     settings=settings,
                     draws=draw(hp, parts.schema, rows, seed=seed, epoch=epoch),
                 )
-            for variable, trained in zip(parts.variables, program.weights, strict=True):
-                variable.assign(trained)
             if validation is not None:
                 with clock("validate"):
                     logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
             calls.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
+        self._trains = False
+        for variable, value in zip(parts.variables, program.values(), strict=True):
+            variable.assign(value)
         calls.on_train_end()
         return self.history
 
@@ -145,8 +152,16 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         parts = self.parts
         self._program.load([variable.numpy() for variable in parts.variables])
         read = prepare(x, parts.schema.table) if parts.schema.table else x.reshape(len(x), -1)
-        outputs = self._program.exact_outputs(read, parts.preprocessing)
+        outputs = self._program.exact_outputs(read, self._preprocessing)
         return parts.target.restore(outputs) if parts.target else _softmax(outputs)
+
+    def get_weights(self) -> list[npt.NDArray[np.float32]]:
+        """Return the weights in Keras' order; in callbacks, those of the program."""
+        if not self._trains:
+            weights: list[npt.NDArray[np.float32]] = super().get_weights()
+            return weights
+        current = {id(v): value for v, value in zip(self.parts.variables, self._program.values(), strict=True)}
+        return [current[id(variable)] for variable in self.weights]
 
     def state(self) -> tuple[Arrays, Arrays]:
         """Return the state that training needs to continue after this epoch: weights and what the optimizer keeps."""
@@ -156,28 +171,31 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         """Return the metrics of the current weights; for a table, those of its task."""
         parts, program = self.parts, self._program
         if isinstance(parts.preprocessing, Scaling):
-            return program.evaluate(rows, parts.preprocessing)
-        raw = program.raw_outputs(rows[0], parts.preprocessing)
+            return program.evaluate(rows, self._preprocessing)
+        raw = program.raw_outputs(rows[0], self._preprocessing)
         task, numeric = parts.schema.task, parts.schema.numeric
         if not np.isfinite(raw).all():
             return dict.fromkeys(("loss", *task.metrics), math.nan)
         raw = parts.target.restore(raw) if parts.target else raw
         return task.measure(rows[1].numpy(), raw, variance=numeric.variance if numeric else 1.0)
 
-    def _course(self, hp: Hyperparameters, first: int, steps: int) -> Course:
-        """Return what changes from step to step in an epoch; set the optimizer to its last step."""
+    def _course(self, hp: Hyperparameters, first: int, steps: int, rates: npt.NDArray[np.float32] | None) -> Course:
+        """Return what changes from step to step in an epoch; set the optimizer's schedule to the last step.
+
+        ``rates`` are the learning rates of all steps of the trial; ``None`` if they follow no schedule.
+        """
         from tuner.training.program import Course
 
-        self.optimizer.iterations.assign(first + steps)
-        if self.schedule is None:  # a callback can change the rate
+        if rates is None:  # a callback can change the rate
             rate = np.full(steps, keras.ops.convert_to_numpy(self.optimizer.learning_rate), np.float32)
         else:
-            rate = keras.ops.convert_to_numpy(self.schedule(np.arange(first, first + steps)))
-        relaxed, constant = flat_cos(first, steps, self.steps), np.ones(steps, np.float32)
+            rate = rates[first : first + steps]
+            self.optimizer.iterations.assign(first + steps)
+        constant = np.ones(steps, np.float32)
         return Course(
             rate,
-            dropout=constant if hp.dropout_schedule == "constant" else relaxed,
-            decay=constant if hp.weight_decay_schedule == "constant" else relaxed,
+            dropout=constant if hp.dropout_schedule == "constant" else flat_cos(first, steps, self.steps),
+            decay=constant if hp.weight_decay_schedule == "constant" else flat_cos(first, steps, self.steps),
         )
 
 

@@ -10,6 +10,7 @@ losses and optimizers of Keras; ``tests/training/test_fused.py`` compares them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any
@@ -29,7 +30,7 @@ from tuner.training.scaling import Scaling
 from tuner.training.structure import Settings, Structure
 from tuner.training.updates import Updates
 
-Preprocessing = Scaling | Bins  # arrays that the first layer of a program reads, for images and tables
+Tensors = dict[str, Any]  # tensors by name
 
 
 @lru_cache(maxsize=64)  # a program holds its graph and the weights of its last trial: a few MiB
@@ -72,6 +73,15 @@ class Program:
         self._updates = Updates(structure, self._network.trainable)
         self._trainable = [variable for _, variable in self._network.trainable]
         self.weights = self._network.variables
+        self._optimized = False
+
+    def place(self, values: Any) -> Any:
+        """Copy arrays and numbers, in dictionaries or not, to the device of the program.
+
+        A call takes half the time if what stays the same in a trial is there already.
+        """
+        with tf.device(self.weights[0].device):
+            return tf.nest.map_structure(tf.constant, values)
 
     def load(self, weights: Arrays, state: Arrays | None = None) -> None:
         """Begin or continue a trial.
@@ -88,21 +98,31 @@ class Program:
         """Return what training needs to continue after an epoch, beside the weights."""
         return self._updates.state()
 
+    def values(self) -> Arrays:
+        """Return the current weights, in the order of :attr:`weights`.
+
+        Their own ``numpy`` takes three times as long, which counts for small networks.
+        """
+        read = tf.raw_ops.ReadVariableOp
+        return [read(resource=variable.handle, dtype=variable.dtype).numpy() for variable in self.weights]
+
     def trace(self) -> bool:
         """Trace the programs and return whether this was needed. The first time takes about 0.2 seconds."""
         needed = "_train" not in self.__dict__
-        self._train.get_concrete_function()
-        self._evaluation.get_concrete_function()
+        self._train, self._evaluation  # noqa: B018 - traced when they are asked for
         return needed
 
-    def optimize(self, rows: Any, preprocessing: Preprocessing, settings: Settings, draws: Draws) -> None:
-        """Run the programs on zero rows, so that TensorFlow optimizes them. The second time has no effect."""
+    def optimize(self, rows: Any, preprocessing: Tensors, settings: Tensors, draws: Draws) -> None:
+        """Run the programs on zero rows, so that TensorFlow optimizes them. Once is enough."""
+        if self._optimized:
+            return
+        self._optimized = True
         x, y = rows[0][:0], rows[1][:0]
         order, zeros = np.zeros(0, np.int32), np.zeros(0, np.float32)
         course = Course(zeros, zeros, zeros)
-        arguments = asdict(preprocessing), order, draws, asdict(course), 0, self._updates.factors, asdict(settings)
-        self._train(x, y, *arguments)
-        self._evaluation(x, *(() if self._structure.table else (y,)), asdict(preprocessing))
+        changing = self._changing(order, draws, course, 0)
+        self._train(x, y, preprocessing, *changing, self._updates.factors, settings)
+        self._evaluation(x, *(() if self._structure.table else (y,)), preprocessing)
 
     def train(
         self,
@@ -111,8 +131,8 @@ class Program:
         course: Course,
         *,
         first: int,
-        preprocessing: Preprocessing,
-        settings: Settings,
+        preprocessing: Tensors,
+        settings: Tensors,
         draws: Draws,
     ) -> dict[str, float]:
         """Train one epoch.
@@ -123,48 +143,42 @@ class Program:
             order: Order of the rows, shape ``(rows,)``.
             course: What changes from step to step.
             first: Number of steps before this epoch.
-            preprocessing: The preprocessing of the inputs.
-            settings: The other settings of the trial.
+            preprocessing: The fields of the preprocessing of the inputs, from :meth:`place`.
+            settings: The fields of :class:`~tuner.training.structure.Settings`, from :meth:`place`.
             draws: What happens to images in this epoch, from :func:`tuner.images.draws.draw`.
 
         Returns:
             ``loss`` and, for classes, ``accuracy``: means over the rows, each computed before the update of its step.
         """
         self._updates.begin()
-        sums = self._train(
-            *rows, asdict(preprocessing), order, draws, asdict(course), first, self._updates.factors, asdict(settings)
-        )
+        changing = self._changing(order, draws, course, first)
+        sums = self._train(*rows, preprocessing, *changing, self._updates.factors, settings)
         self._updates.end()
         return self._metrics(*(value.numpy() for value in sums))
 
-    def evaluate(self, rows: Any, scaling: Scaling) -> dict[str, float]:
+    def evaluate(self, rows: Any, scaling: Tensors) -> dict[str, float]:
         """Return ``loss`` (without label smoothing) and ``accuracy`` of the current weights. Not for tables."""
-        x, y = rows
-        starts, arguments = range(0, len(x), EVALUATION_BATCH), asdict(scaling)
-        parts = [slice(start, start + EVALUATION_BATCH) for start in starts]
-        sums = [self._evaluation(x[part], y[part], arguments) for part in parts]
+        sums = [self._evaluation(x, y, scaling) for x, y in _parts(*rows)]
         loss, right = (sum(value.numpy() for value in column) for column in zip(*sums, strict=True))
-        return self._metrics(loss, right, np.int32(len(x)))
+        return self._metrics(loss, right, np.int32(len(rows[0])))
 
-    def raw_outputs(self, x: Any, bins: Bins) -> npt.NDArray[np.float32]:
+    def raw_outputs(self, x: Any, bins: Tensors) -> npt.NDArray[np.float32]:
         """Return what the last layer returns for the prepared rows of a table, shape ``(rows, outputs)``."""
-        starts = range(0, len(x), EVALUATION_BATCH)
-        parts = [self._evaluation(x[start : start + EVALUATION_BATCH], asdict(bins)).numpy() for start in starts]
-        return np.concatenate(parts)
+        return np.concatenate([self._evaluation(part, bins).numpy() for (part,) in _parts(x)])
 
-    def exact_outputs(self, x: Any, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
+    def exact_outputs(self, x: Any, preprocessing: Tensors) -> npt.NDArray[np.float32]:
         """Return what the last layer returns for a few raw or prepared rows, shape ``(rows, outputs)``.
 
         It is computed on the CPU, because a GPU rounds matrix products to fewer digits.
         """
         with tf.device("CPU:0"):
-            outputs: npt.NDArray[np.float32] = self._network(tf.constant(x), asdict(preprocessing)).numpy()
+            outputs: npt.NDArray[np.float32] = self._network(tf.constant(x), preprocessing).numpy()
         return outputs
 
-    def targets(self, y: npt.NDArray[Any]) -> Any:
-        """Copy targets ``(rows,)`` to the device of the program."""
-        with tf.device(self.weights[0].device):
-            return tf.constant(y)
+    def _changing(self, order: Any, draws: Draws, course: Course, first: int) -> tuple[Any, ...]:
+        """Return the arguments that change with the epoch, as tensors."""
+        order, draws, course = self.place((order, draws, asdict(course)))
+        return order, draws, course, tf.constant(first, tf.int64)
 
     @cached_property
     def _train(self) -> Any:
@@ -175,14 +189,16 @@ class Program:
         order, first = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int64)
         course = {field.name: vector for field in fields(Course)}
         signature = [*self._rows, order, self._draws, course, first, (vector, vector), settings]
-        return tf.function(self._train_steps, input_signature=signature, autograph=False)
+        return tf.function(self._train_steps, input_signature=signature, autograph=False).get_concrete_function()
 
     @cached_property
     def _evaluation(self) -> Any:
         x, y, preprocessing = self._rows
         if self._structure.table:
-            return tf.function(self._network.__call__, input_signature=[x, preprocessing], autograph=False)
-        return tf.function(self._evaluate_part, input_signature=[x, y, preprocessing], autograph=False)
+            evaluation = tf.function(self._network.__call__, input_signature=[x, preprocessing], autograph=False)
+        else:
+            evaluation = tf.function(self._evaluate_part, input_signature=[x, y, preprocessing], autograph=False)
+        return evaluation.get_concrete_function()
 
     @property
     def _rows(self) -> list[Any]:
@@ -261,6 +277,16 @@ class Program:
     def _metrics(self, loss: Any, right: Any, rows: Any) -> dict[str, float]:
         metrics = {"loss": float(loss / rows)}
         return metrics | {"accuracy": float(right / rows)} if self._classifies else metrics
+
+
+def _parts(*arrays: Any) -> Iterator[tuple[Any, ...]]:
+    """Return tensors in parts of at most ``EVALUATION_BATCH`` rows."""
+    rows = len(arrays[0])
+    if rows <= EVALUATION_BATCH:
+        yield arrays
+        return
+    for start in range(0, rows, EVALUATION_BATCH):
+        yield tuple(array[start : start + EVALUATION_BATCH] for array in arrays)
 
 
 def _cross_entropy(logits: Any, labels: Any, smoothing: Any) -> tuple[Any, Any]:

@@ -145,8 +145,8 @@ class Settings:
     l2: float
     max_norm: float
     clip_norm: float
-    batch_size: int
-    seed: int
+    batch_size: np.int32
+    seed: np.int64
     class_weights: NDArray[np.float32]
 
     @classmethod
@@ -164,7 +164,7 @@ class Settings:
             l2=hp.l2,
             max_norm=hp.max_norm,
             clip_norm=hp.clip_norm,
-            batch_size=hp.batch_size,
-            seed=seed,
+            batch_size=np.int32(hp.batch_size),
+            seed=np.int64(seed),
             class_weights=class_weights,
         )

@@ -21,7 +21,7 @@ class Updates:
     """Updates the weights of one trial at a time. With ``use_ema``, it also averages them over the steps.
 
     Attributes:
-        factors: Factors of the learning rate and of the weight decay of each variable; empty if all are 1.
+        factors: Factors of the learning rate and of the weight decay of each variable, tensors; empty if all are 1.
     """
 
     def __init__(self, structure: Structure, weights: Sequence[Weight]) -> None:
@@ -35,7 +35,7 @@ class Updates:
         self._slots = [unshaped(len(v.shape)) for v in self._variables for _ in range(self._slot_count)]
         self._averages = [unshaped(len(v.shape)) for v in self._variables] if structure.ema else []
         self._last: list[Any] = []  # the weights after the last step, while the variables hold the averages
-        self.factors: tuple[Any, Any] = (np.zeros(0, np.float32), np.zeros(0, np.float32))
+        self.factors: tuple[Any, Any] = (tf.zeros(0), tf.zeros(0))
 
     def load(self, state: Arrays | None) -> None:
         """Prepare for the current weights.
@@ -52,7 +52,8 @@ class Updates:
         self._last = [] if state is None else list(state[count:])
         if self._has_factors:
             ntk, shapes = self._structure.ntk, [variable.read_value().shape for variable in self._variables]
-            self.factors = rate_factors(self._roles, shapes, ntk=ntk), decay_factors(self._roles, ntk=ntk)
+            factors = rate_factors(self._roles, shapes, ntk=ntk), decay_factors(self._roles, ntk=ntk)
+            self.factors = tf.constant(factors[0]), tf.constant(factors[1])
 
     def state(self) -> Arrays:
         """Return what the next epoch needs beside the weights: the slots, and the weights that were averaged."""
