@@ -246,7 +246,8 @@ class Coordinator:
     def _assess(self) -> None:
         job = self._final_jobs.assess_job()
         if job is not None:
-            self._run_job(job, "selecting the ensemble, and training simple models to compare with")
+            beside = ", and training simple models to compare with" if self._recipe.table else ""
+            self._run_job(job, f"selecting the ensemble{beside}")
 
     def _run_job(self, job: FinalJob, status: str) -> None:
         """Run one job that is not a trial. If its worker dies, the job is repeated once.
