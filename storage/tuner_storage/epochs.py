@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from tuner_storage.inputs import FinishedEpoch
 from tuner_storage.tables import EpochRow
 
 
-def write_epoch(session: Session, study_id: int, end: FinishedEpoch) -> None:
-    """Record the metrics of one epoch."""
-    session.add(
-        EpochRow(
-            study_id=study_id,
-            trial_number=end.number,
-            epoch=end.epoch,
-            metrics=dict(end.metrics),
-            seconds=end.seconds,
-        )
-    )
+def write_epochs(session: Session, study_id: int, ends: Sequence[FinishedEpoch]) -> None:
+    """Record the metrics of epochs."""
+    rows = [
+        {
+            "study_id": study_id,
+            "trial_number": end.number,
+            "epoch": end.epoch,
+            "metrics": dict(end.metrics),
+            "seconds": end.seconds,
+        }
+        for end in ends
+    ]
+    session.execute(insert(EpochRow), rows)
 
 
 def read_epochs(

@@ -18,6 +18,8 @@ from tuner_storage.identity import STUDIES
 from tuner_storage.tables import StudyRow
 from tuner_storage.trial_attributes import IDENTITY
 
+Report = tuple[int, int, float]  # Optuna's row of a trial, the epoch from 0, and the objective after it
+
 _DIRECTIONS = table(
     "study_directions",
     column("study_id"),
@@ -87,10 +89,13 @@ def add_params(session: Session, trial_id: int, params: Mapping[str, tuple[float
     session.execute(insert(_PARAMS), rows)
 
 
-def add_report(session: Session, trial_id: int, epoch: int, value: float) -> None:
-    """Report the objective after an epoch to Optuna. The value must be finite."""
-    row = {"trial_id": trial_id, "step": epoch, "intermediate_value": value, "intermediate_value_type": "FINITE"}
-    session.execute(insert(_REPORTS).values(row))
+def add_reports(session: Session, reports: Sequence[Report]) -> None:
+    """Report the objective after epochs to Optuna. The values must be finite."""
+    rows = [
+        {"trial_id": trial_id, "step": epoch, "intermediate_value": value, "intermediate_value_type": "FINITE"}
+        for trial_id, epoch, value in reports
+    ]
+    session.execute(insert(_REPORTS), rows)
 
 
 def delete_reports(session: Session, study_id: int, number: int, first_epoch: int) -> None:

@@ -20,7 +20,7 @@ from tuner_storage.checkpoints import (
 from tuner_storage.copies import Attempt, KeptCheckpoint, KeptData, KeptModel, KeptRefit, StudyRecord
 from tuner_storage.data import read_data, write_data
 from tuner_storage.engine import Database
-from tuner_storage.epochs import read_epochs, write_epoch
+from tuner_storage.epochs import read_epochs, write_epochs
 from tuner_storage.findings import orphans, remove_rows
 from tuner_storage.holding import Holding, holdings, request_stop
 from tuner_storage.inputs import (
@@ -34,7 +34,7 @@ from tuner_storage.inputs import (
 from tuner_storage.lease import Lease
 from tuner_storage.live import read_confirms
 from tuner_storage.models import forget_model, read_model_evaluation, read_models, replace_model, write_model_test
-from tuner_storage.optuna_rows import add_report, replace_attributes, write_attribute
+from tuner_storage.optuna_rows import Report, add_reports, replace_attributes, write_attribute
 from tuner_storage.own_values import read_own_values
 from tuner_storage.refits import read_refit, read_refit_evaluation, replace_refit, write_refit_test
 from tuner_storage.runs import Run, RunRecord, read_runs
@@ -302,23 +302,23 @@ class Store:
                 superseded += replace_model(session, self.artifacts, study_id, end.number, end.model)
         self._remove(superseded)
 
-    def add_epoch(self, study_id: int, end: FinishedEpoch, report: tuple[int, float] | None = None) -> None:
-        """Record the metrics of an epoch, and the checkpoint after it.
+    def add_epochs(self, study_id: int, ends: Sequence[FinishedEpoch], reports: Sequence[Report] = ()) -> None:
+        """Record the metrics of epochs and the checkpoints after them, in one transaction.
 
         Args:
             study_id: Our row of the study.
-            end: The epoch.
-            report: Optuna's row of the trial, and the objective to report to Optuna.
+            ends: The epochs, at least one.
+            reports: The objectives to report to Optuna.
         """
         superseded: list[str] = []
-        self._keep(end.checkpoint)
+        self._keep(*(end.checkpoint for end in ends))
         with self.database.write() as session:
-            write_epoch(session, study_id, end)
-            if report is not None:
-                trial_id, value = report
-                add_report(session, trial_id, end.epoch, value)
-            if end.checkpoint is not None:
-                superseded = add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
+            write_epochs(session, study_id, ends)
+            if reports:
+                add_reports(session, reports)
+            for end in ends:
+                if end.checkpoint is not None:
+                    superseded += add_checkpoint(session, self.artifacts, study_id, end.number, end.checkpoint)
         self._remove(superseded)
 
     def epochs(self, study_id: int, numbers: Sequence[int] | None = None) -> dict[int, list[dict[str, float]]]:

@@ -37,7 +37,7 @@ def rename(store: Store, old: str, new: str) -> None:
 def fill(store: Store, study: StudyRecord) -> None:
     """Give a study an epoch and a model."""
     store.start_attempt(study.id, 0, "me")
-    store.add_epoch(study.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
+    store.add_epochs(study.id, [EpochEnd(0, 0, {"loss": 0.5}, 1.0)])
     keep(store, study.id, 0, write_model(store, study, 0, b"x"))
 
 

@@ -145,7 +145,7 @@ class KeptFilesContract(StoreFixtures):
         study, other, empty = add("first"), add("second"), add("third")
         for record in (study, other):
             store.start_attempt(record.id, 0, "me")
-            store.add_epoch(record.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
+            store.add_epochs(record.id, [EpochEnd(0, 0, {"loss": 0.5}, 1.0)])
             keep(store, record.id, 0, write_model(store, record, 0, b"x"))
             store.set_refit(record.id, refit(store, record, 0, b"x"))
             lease = store.lease(record.id, "any")

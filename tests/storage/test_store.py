@@ -60,7 +60,7 @@ class StoreContract(StoreFixtures):
     def test_returned_records_are_copies(self, store: Store, study: StudyRecord) -> None:
         """Changing a returned value, also deep inside it, does not change the store."""
         store.start_attempt(study.id, 0, "me")
-        store.add_epoch(study.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
+        store.add_epochs(study.id, [EpochEnd(0, 0, {"loss": 0.5}, 1.0)])
         cast("dict[str, Any]", study.recipe)["space"]["units"].append(16)
         cast("dict[str, Any]", study.environment).clear()
         store.epochs(study.id)[0][0]["loss"] = 9.0
@@ -74,7 +74,7 @@ class StoreContract(StoreFixtures):
         """The store keeps a copy of its arguments."""
         store.start_attempt(study.id, 0, "me")
         metrics = {"loss": 0.5}
-        store.add_epoch(study.id, EpochEnd(0, 0, metrics, 1.0))
+        store.add_epochs(study.id, [EpochEnd(0, 0, metrics, 1.0)])
         metrics["loss"] = 9.0
 
         assert store.epochs(study.id)[0][0]["loss"] == 0.5
@@ -85,8 +85,8 @@ class StoreContract(StoreFixtures):
         for number in (0, 1, 2):
             store.start_attempt(study.id, number, "me")
         for number, epoch in ((1, 0), (0, 0), (0, 1), (2, 0), (1, 1)):
-            store.add_epoch(study.id, EpochEnd(number, epoch, {"loss": number + epoch / 10}, 0.5))
-        store.add_epoch(other.id, EpochEnd(0, 0, {"loss": 9.0}, 0.5))
+            store.add_epochs(study.id, [EpochEnd(number, epoch, {"loss": number + epoch / 10}, 0.5)])
+        store.add_epochs(other.id, [EpochEnd(0, 0, {"loss": 9.0}, 0.5)])
 
         curves = store.epochs(study.id)
         assert {number: [epoch["loss"] for epoch in curve] for number, curve in curves.items()} == {
@@ -100,10 +100,10 @@ class StoreContract(StoreFixtures):
     def test_an_epoch_is_recorded_once(self, store: Store, study: StudyRecord) -> None:
         """If two processes wrote the same trial, the second would fail here."""
         end = EpochEnd(0, 0, {"loss": 0.5}, 1.0)
-        store.add_epoch(study.id, end)
+        store.add_epochs(study.id, [end])
 
         with pytest.raises(StorageError):
-            store.add_epoch(study.id, end)
+            store.add_epochs(study.id, [end])
 
     def test_a_new_attempt_removes_the_epochs_of_the_earlier_one(self, store: Store, study: StudyRecord) -> None:
         """It removes our rows and the reports that Optuna's pruners read. Other trials keep theirs."""
@@ -111,7 +111,7 @@ class StoreContract(StoreFixtures):
         for number in (0, 1):
             trial = theirs.ask()
             store.start_attempt(study.id, number, "me")
-            store.add_epoch(study.id, EpochEnd(number, 0, {"loss": 0.5}, 1.0))
+            store.add_epochs(study.id, [EpochEnd(number, 0, {"loss": 0.5}, 1.0)])
             trial.report(0.5, 0)
         attempt = store.start_attempt(study.id, 0, "me")
 
@@ -193,7 +193,7 @@ class StoreContract(StoreFixtures):
         """Another process reads it while this one still has the database open."""
         made = studies.create_or_resume(store, "first", small_recipe(), "0" * 64)
         store.start_attempt(made.record.id, 0, "me")
-        store.add_epoch(made.record.id, EpochEnd(0, 0, {"loss": 0.5}, 1.0))
+        store.add_epochs(made.record.id, [EpochEnd(0, 0, {"loss": 0.5}, 1.0)])
         with studies.existing(location, "first") as again:
             assert again.record == made.record
             assert again.recipe == small_recipe()
@@ -205,7 +205,7 @@ class StoreContract(StoreFixtures):
         with studies.existing(location, "first") as other, other.store.database.read() as session:
             assert session.scalars(select(StudyRow)).all()
             session.rollback()
-            store.add_epoch(made.record.id, EpochEnd(0, 0, {}, 1.0))
+            store.add_epochs(made.record.id, [EpochEnd(0, 0, {}, 1.0)])
 
         assert set(store.epochs(made.record.id)) == {0}
 

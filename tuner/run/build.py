@@ -67,11 +67,13 @@ def build_coordinator(
         return chosen
 
     precision = StudyPrecision(recipe.precision, lambda chosen: sharing.turn(lambda: settle(chosen)))
+    writer = TrialWriter(stored.store, stored.record, lease, recipe, precision)
+    sharing.before_turn = writer.epochs.write
     return Coordinator(
         stored.study.study_name,
         recipe,
         ask_tell=ask_tell,
-        writer=TrialWriter(stored.store, stored.record, lease, recipe, precision),
+        writer=writer,
         final_jobs=FinalJobs(stored, ask_tell, incumbents, recipe, precision),
         incumbents=incumbents,
         lease=lease,

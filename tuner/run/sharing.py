@@ -30,6 +30,8 @@ class Sharing(Protocol):
 
     leads: bool
     """Whether this coordinator does what is to be done only once: it has been there for longest."""
+    before_turn: Callable[[], None]
+    """Called before each turn, which may read what it writes."""
 
     def turn(self, step: Callable[[], Result]) -> Result:
         """Take a step that changes the states of trials, and return its result. It may be called again if it fails."""
@@ -65,10 +67,14 @@ class _InTurns:
         self._incumbents = incumbents
         self._in_turn = False
         self._stale = False  # whether the memory may differ from what was written
+        self.before_turn: Callable[[], None] = lambda: None
 
     def turn(self, step: Callable[[], Result]) -> Result:
         """Take the step in a turn, or as a part of the turn that it is called in."""
-        return step() if self._in_turn else self._retry(lambda: self._take(step))
+        if self._in_turn:
+            return step()
+        self.before_turn()
+        return self._retry(lambda: self._take(step))
 
     def _take(self, step: Callable[[], Result]) -> Result:
         busy = self._state.busy_with()

@@ -137,6 +137,8 @@ class TrialLoop:
                 return
             for event in self._executor.poll(TURN):
                 self.handle(event)
+            with self._clock("storage"):
+                self._writer.epochs.write_if_due()
             with self._clock("display"):
                 self._view.update(self._status())
 
@@ -206,7 +208,7 @@ class TrialLoop:
             return
 
         def report() -> Instruction | None:
-            value = self._writer.write_epoch(event, self._ask_tell.trial_id(event.number))
+            value = self._writer.write_epoch(event, self._ask_tell.trial_id(event.number), at_once=is_rung)
             return self._ask_tell.report(event.number, value)
 
         with self._clock("storage"):

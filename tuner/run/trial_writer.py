@@ -17,6 +17,7 @@ from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
 from tuner.jobs import CheckpointFile, EpochEnd, ModelFile, TrialEnd, TrialJob, TrialSpec
 from tuner.records import Outcome
+from tuner.run.epoch_batch import EpochBatch
 from tuner.run.precision import StudyPrecision
 
 
@@ -31,6 +32,9 @@ class TrialWriter:
         lease: The right to write it.
         recipe: The objective and the patience of a trial.
         precision: The precision of a trial.
+
+    Attributes:
+        epochs: The finished epochs that are not written yet.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class TrialWriter:
         self._lease = lease
         self._recipe = recipe
         self._precision = precision
+        self.epochs = EpochBatch(self._store, record.id)
         self._earlier: dict[int, list[dict[str, float]]] = {}  # epochs before the checkpoint of a running attempt
 
     @property
@@ -87,10 +92,20 @@ class TrialWriter:
             if file is not None:
                 self._store.artifacts.keep(file)
 
-    def write_epoch(self, event: EpochEnd, trial_id: int) -> float:
-        """Write the metrics of an epoch, and report its objective to Optuna's trial; returns the objective."""
+    def write_epoch(self, event: EpochEnd, trial_id: int, *, at_once: bool) -> float:
+        """Write the metrics of an epoch, and report its objective to Optuna's trial; returns the objective.
+
+        Args:
+            event: The epoch.
+            trial_id: Optuna's row of the trial.
+            at_once: Write it now, in the current turn, instead of together with others.
+        """
         value = event.metrics[self._recipe.objective.metric]
-        self._store.add_epoch(self._study_id, event, (trial_id, value))
+        report = trial_id, event.epoch, value
+        if at_once:
+            self._store.add_epochs(self._study_id, [event], [report])
+        else:
+            self.epochs.add(event, report)
         return value
 
     def write_result(self, spec: TrialSpec, end: TrialEnd, trial_id: int) -> dict[str, Any]:
@@ -106,7 +121,8 @@ class TrialWriter:
         self._store.add_result(self._study_id, self.pruned(number), trial_id, kept)
 
     def pruned(self, number: int) -> TrialEnd:
-        """Return the end of a trial that is pruned now, from the epochs that were written."""
+        """Return the end of a trial that is pruned now, from its epochs."""
+        self.epochs.write()
         epochs = self._store.epochs(self._study_id, [number])[number]
         self._earlier[number] = []  # they are part of these epochs
         metric = self._recipe.objective.metric
