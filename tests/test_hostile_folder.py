@@ -43,7 +43,7 @@ COMMANDS = (
     "study export-archive digits digits.zip",
     "study import digits.zip --name copy",
 )
-FEW = 4  # commands that start processes, and that look for packages
+FEW = 2  # those that start processes and look for packages
 
 
 def plant(folder: Path, names: Iterable[str]) -> Path:

@@ -24,7 +24,7 @@ from tuner.errors import RunError
 )
 def test_settings_that_only_the_program_has_are_refused(params: dict[str, Any], named: str) -> None:
     """The message names the setting, and the hint the way out."""
-    from tuner.training.fused import refuse_on_jax
+    from tuner.training.fused_jax import refuse_on_jax
 
     with pytest.raises(RunError, match=f"^{named} cannot be trained with JAX") as error:
         refuse_on_jax(Hyperparameters(**params), pixels((2, 2), 3))
@@ -33,7 +33,7 @@ def test_settings_that_only_the_program_has_are_refused(params: dict[str, Any], 
 
 def test_tables_are_refused_and_images_are_not() -> None:
     """Images with the defaults, and with what Keras itself can do, are trained with JAX as before."""
-    from tuner.training.fused import refuse_on_jax
+    from tuner.training.fused_jax import refuse_on_jax
 
     refuse_on_jax(Hyperparameters(activation="mish", parametric_activation=True, beta_2=0.9), pixels((2, 2), 3))
     with pytest.raises(RunError, match="a table cannot be trained with JAX"):
