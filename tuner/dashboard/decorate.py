@@ -29,11 +29,10 @@ def decorate(stored: StoredStudy, trials: Sequence[TrialResult]) -> None:
         stored: The study. It is changed, so only its coordinator may call this.
         trials: All trials.
     """
-    figures: dict[str, go.Figure | None] = {}
-    if trials:
-        from tuner.dashboard.study_figures import study_figures
+    # Without trials too: a run calls this first while its trainers import TensorFlow, which leaves time to import plotly.
+    from tuner.dashboard.study_figures import study_figures
 
-        figures = study_figures(stored, trials)
+    figures = study_figures(stored, trials) if trials else {}
     for _ in range(TRIES):
         before = read_attributes(stored.store.database, stored.record.optuna_id)
         after = _attributes(stored.study.study_name, stored.recipe, trials, figures, before)
