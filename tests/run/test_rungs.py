@@ -55,6 +55,17 @@ def test_bad_trials_end_at_a_rung_and_good_ones_are_promoted(home: Path) -> None
     assert not list(home.rglob("*.npz"))
 
 
+def test_the_first_start_configuration_is_complete_before_any_other_trial(home: Path) -> None:
+    """If nothing better comes first: so a study soon has a model. The second one, which is worse, pauses."""
+    starts = [{"label": label, "params": {"learning_rate": rate}} for label, rate in (("good", 0.002), ("bad", 0.4))]
+    recipe = recipe_of(12).model_copy(update={"start": small_recipe(start=starts).start})
+    recorder = Recorder()
+    run_scripted(home, recipe, recorder=recorder)
+
+    ends = [(end.number, end.outcome) for end in recorder.ends]
+    assert ends[:2] == [(0, Outcome.COMPLETE), (1, Outcome.PAUSED)]
+
+
 def test_a_promoted_trial_continues_where_it_paused(home: Path) -> None:
     """No epoch is trained twice. Its first attempt ended as paused, and its last one started at the rung."""
     recipe = recipe_of()

@@ -52,6 +52,18 @@ def test_a_trial_continues_if_it_is_among_the_best_third_of_its_rung() -> None:
     assert rungs.paused == {0, 1, 4}
 
 
+def test_a_start_configuration_that_is_the_best_so_far_continues() -> None:
+    """At each rung, however few trials have reached it. One that is not the best so far pauses like any other."""
+    rungs = rungs_of()
+
+    assert rungs.reach(0, [0.5], start=True) is True
+    assert rungs.reach(1, [0.4], start=True) is False
+    assert rungs.reach(2, [0.6], start=True) is True
+    assert rungs.reach(3, [0.6]) is False
+    assert rungs.reach(2, [0.6, 0.6, 0.7], start=True) is True
+    assert rungs.reach(0, [0.5, 0.5, 0.6], start=True) is False
+
+
 def test_a_paused_trial_is_promoted_when_it_enters_the_best_third() -> None:
     """It enters the best third because worse trials follow. Then it runs to the next rung."""
     rungs = rungs_of()

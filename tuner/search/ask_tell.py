@@ -166,7 +166,7 @@ class AskTell:
         trial.intermediate_values[len(values) - 1] = value
         if number in self.state.confirmations:
             return None
-        in_top_third = self._rungs.reach(number, values)
+        in_top_third = self._rungs.reach(number, values, start=self.state.start_of(number) is not None)
         if in_top_third is not None:
             self.state.touched.add(number)
             return Instruction.CONTINUE if in_top_third else Instruction.PAUSE

@@ -160,13 +160,20 @@ class Rungs:
         self.forget(number)
         self.restore(number, values, paused=False, complete=True)
 
-    def reach(self, number: int, values: Sequence[float]) -> bool | None:
-        """Return whether a trial continues (``True``) or pauses (``False``); ``None`` if this epoch is no rung."""
+    def reach(self, number: int, values: Sequence[float], *, start: bool = False) -> bool | None:
+        """Return whether a trial continues (``True``) or pauses (``False``); ``None`` if this epoch is no rung.
+
+        Args:
+            number: The trial.
+            values: Its objective after each epoch.
+            start: Whether it trains a start configuration. Somebody chose it because it is good. So it also continues
+                if it is the best so far of fewer than eta trials, and a study soon has a complete trial.
+        """
         rung = next((rung for rung in self._rungs(number) if rung.level == len(values)), None)
         if rung is None:
             return None
         rung.add(number, self._best(values))
-        return rung.place(rung.key(number)) < rung.promoted
+        return rung.place(rung.key(number)) < (max(1, rung.promoted) if start else rung.promoted)
 
     def pause(self, number: int) -> None:
         """Pause a trial at the highest rung that it has reached."""
