@@ -29,7 +29,7 @@ def decorate(stored: StoredStudy, trials: Sequence[TrialResult]) -> None:
         stored: The study. It is changed, so only its coordinator may call this.
         trials: All trials.
     """
-    # Without trials too: a run calls this first while its trainers import TensorFlow. That is the time to import plotly.
+    # Without trials too: a run calls this first while its trainers import TensorFlow, so plotly costs no time then.
     from tuner.dashboard.study_figures import study_figures
 
     figures = study_figures(stored, trials) if trials else {}
