@@ -164,7 +164,7 @@ def test_trials_of_one_structure_share_a_program_whatever_their_numbers(rows: Ro
         made.fit(rows, epochs=1)
     programs = [made.model._program for made in (one, two, other)]
     assert programs[0] is programs[1] is not programs[2]
-    assert programs[0]._train.experimental_get_tracing_count() == 1
+    assert not two.model.traced
 
 
 def test_a_trial_does_not_depend_on_those_before_it(rows: Rows) -> None:

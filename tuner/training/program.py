@@ -195,7 +195,7 @@ class Program:
     def _evaluation(self) -> Any:
         x, y, preprocessing = self._rows
         if self._structure.table:
-            evaluation = tf.function(self._network.__call__, input_signature=[x, preprocessing], autograph=False)
+            evaluation = tf.function(self._raw_outputs_of_part, input_signature=[x, preprocessing], autograph=False)
         else:
             evaluation = tf.function(self._evaluate_part, input_signature=[x, y, preprocessing], autograph=False)
         return evaluation.get_concrete_function()
@@ -248,6 +248,9 @@ class Program:
         begin = (tf.constant(0), tf.constant(0), tf.constant(0.0), tf.constant(0))
         _, _, loss, right = tf.while_loop(lambda start, *_: start < rows, step, begin, parallel_iterations=1)
         return loss, right, rows
+
+    def _raw_outputs_of_part(self, x: Any, bins: Any) -> Any:
+        return self._network(x, bins)
 
     def _evaluate_part(self, x: Any, y: Any, scaling: Any) -> Any:
         logits = self._network(x, scaling)
