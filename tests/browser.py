@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -27,6 +32,8 @@ FLAGS = (
 )
 LOGS = {"browser": "ALL", "performance": "ALL"}
 SERIOUS = ("serious", "critical")  # impacts that axe-core gives to a violation
+_T = TypeVar("_T")
+SECONDS = 60  # longer than the ten seconds between two updates of the dashboard
 _LOCAL = ("file:", "data:", "blob:", "about:", "chrome:")
 _RUN_AXE = "const done = arguments[0]; axe.run().then(found => done(found.violations), fault => done(String(fault)))"
 
@@ -43,6 +50,26 @@ def start_browser(profile: Path) -> Chrome:
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     return Chrome(options=options, service=Service(driver))
+
+
+def wait_until(browser: WebDriver, condition: Callable[[WebDriver], _T], fault: str = "") -> _T:
+    """Wait until a condition is true of the page, and return its value.
+
+    A page may be loaded anew while the condition reads it; then the elements it has found are no longer there, and it
+    is asked again.
+    """
+    waiting = WebDriverWait(browser, SECONDS, ignored_exceptions=[StaleElementReferenceException])
+    return waiting.until(condition, fault)
+
+
+def wait_for_text(browser: WebDriver, *texts: str) -> None:
+    """Wait until the page shows all texts."""
+
+    def shows_all(page: WebDriver) -> bool:
+        shown = page.find_element(By.TAG_NAME, "body").text
+        return all(text in shown for text in texts)
+
+    wait_until(browser, shows_all, f"{texts} do not appear")
 
 
 def show_as(browser: Chrome, *, scheme: Literal["light", "dark"], width: int, height: int = 1200) -> None:

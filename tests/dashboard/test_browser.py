@@ -9,14 +9,12 @@ import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import start_browser
+from tests.browser import start_browser, wait_for_text, wait_until
 from tests.dashboard.conftest import Finished
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SECONDS = 30  # longer than the ten seconds between two updates of the dashboard
 FIGURE = "user-defined-plot:learning-curves"
 SHOWN = "return [...new Set(document.getElementById(arguments[0])._fullData.filter(line => line.visible === true)"
 SHOWN += ".map(line => line.legendgroup))].sort()"
@@ -30,13 +28,6 @@ def browser(tmp_path: Path) -> Iterator[WebDriver]:
     started = start_browser(tmp_path / "profile")
     yield started
     started.quit()
-
-
-def wait_for_text(browser: WebDriver, *texts: str) -> None:
-    """Wait until the page shows all texts."""
-    WebDriverWait(browser, SECONDS).until(
-        lambda b: all(text in b.find_element(By.TAG_NAME, "body").text for text in texts), f"{texts} do not appear"
-    )
 
 
 def test_a_finished_study_can_be_browsed(browser: WebDriver, address: str, finished: Finished) -> None:
@@ -56,15 +47,15 @@ def test_a_trial_chosen_in_the_learning_curves_stays_chosen(
 ) -> None:
     """The dashboard redraws the figure every ten seconds, and the trial stays visible."""
     browser.get(f"{address}/dashboard/studies/1")
-    figure = WebDriverWait(browser, SECONDS).until(lambda b: b.find_element(By.ID, FIGURE))
-    names = WebDriverWait(browser, SECONDS).until(lambda _: figure.find_elements(By.CSS_SELECTOR, ".legendtoggle"))
+    figure = wait_until(browser, lambda b: b.find_element(By.ID, FIGURE))
+    names = wait_until(browser, lambda b: b.find_element(By.ID, FIGURE).find_elements(By.CSS_SELECTOR, ".legendtoggle"))
     best = str(finished.best.number)
     assert browser.execute_script(SHOWN, FIGURE) == [best]
 
     ActionChains(browser).scroll_to_element(figure).click(names[1]).perform()
-    WebDriverWait(browser, SECONDS).until(lambda b: len(b.execute_script(SHOWN, FIGURE)) == 2)
+    wait_until(browser, lambda b: len(b.execute_script(SHOWN, FIGURE)) == 2)
     browser.execute_script(MARK, FIGURE)
-    WebDriverWait(browser, SECONDS).until_not(lambda b: b.execute_script(MARKED, FIGURE))
+    wait_until(browser, lambda b: not b.execute_script(MARKED, FIGURE))
 
     shown = browser.execute_script(SHOWN, FIGURE)
     assert len(shown) == 2

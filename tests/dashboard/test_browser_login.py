@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 from tuner_storage import locate
 
-from tests.browser import requested, serious_faults, show_as
+from tests.browser import SECONDS, requested, serious_faults, show_as, wait_for_text, wait_until
 from tests.dashboard.client import contents
 from tests.dashboard.conftest import PASSWORD, Finished, served
-from tests.dashboard.test_browser import SECONDS, browser, wait_for_text
+from tests.dashboard.test_browser import browser
 from tests.dashboard.test_browser_security import foreign_page
 from tuner.dashboard.access import Access
 from tuner.dashboard.server import DashboardServer
@@ -101,7 +100,7 @@ def test_a_visit_with_login_and_logout(browser: Chrome, finished: Finished, pass
         assert browser.current_url == f"{address}/dashboard/studies/1/trialTable"
         assert errors(browser) == []
         browser.find_element(By.XPATH, "//button[text()='Log out']").click()
-        WebDriverWait(browser, SECONDS).until(lambda b: b.current_url == f"{address}/login")
+        wait_until(browser, lambda b: b.current_url == f"{address}/login")
         browser.get(f"{address}/dashboard")
         wait_for_text(browser, "Password")
         browser.back()
@@ -136,7 +135,7 @@ def test_the_dashboard_works_below_a_path_of_a_proxy(browser: Chrome, finished: 
         assert browser.current_url.partition("?")[0] == f"{address}/dashboard"
         assert f"{address}/dashboard/studies/1" in browser.execute_script(LINKS)
         browser.get(f"{address}/dashboard/studies/1")
-        WebDriverWait(browser, SECONDS).until(lambda b: len(b.find_elements(By.CLASS_NAME, "main-svg")) > 1)
+        wait_until(browser, lambda b: len(b.find_elements(By.CLASS_NAME, "main-svg")) > 1)
         script = browser.execute_async_script(FETCH, f"{address}/static/bundle.js")
         assert script.count("`/a/tuner/csv/${") == 2  # the links of downloads
         assert browser.execute_async_script(FETCH, f"{address}/csv/1").startswith("Number,State,")
@@ -156,7 +155,7 @@ def test_https_in_a_browser(
     with served(finished, access=access) as address:
         browser.get(f"{address}/dashboard/studies/1")
         log_in(browser)
-        WebDriverWait(browser, SECONDS).until(lambda b: len(b.find_elements(By.CLASS_NAME, "main-svg")) > 1)
+        wait_until(browser, lambda b: len(b.find_elements(By.CLASS_NAME, "main-svg")) > 1)
         cookie = browser.get_cookies()[0]
         assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
 
@@ -177,4 +176,4 @@ def test_everybody_can_use_the_login(
         assert {url for url in requested(browser) if not url.startswith(address)} == set()
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
         log_in(browser)
-        WebDriverWait(browser, SECONDS).until(lambda b: b.current_url.startswith(f"{address}/dashboard"))
+        wait_until(browser, lambda b: b.current_url.startswith(f"{address}/dashboard"))

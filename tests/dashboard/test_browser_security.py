@@ -11,11 +11,11 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser import wait_for_text, wait_until
 from tests.dashboard.client import contents
 from tests.dashboard.conftest import Finished, served
-from tests.dashboard.test_browser import SECONDS, browser, wait_for_text
+from tests.dashboard.test_browser import browser
 
 __all__ = ["browser"]  # the fixture
 
@@ -68,7 +68,7 @@ def test_a_foreign_page_can_neither_frame_nor_change_the_dashboard(
         foreign_page(ATTACK.replace("DASHBOARD", address)) as attacker,
     ):
         browser.get(attacker)
-        WebDriverWait(browser, SECONDS).until(lambda b: b.title != "-")
+        wait_until(browser, lambda b: b.title != "-")
         outcomes = browser.title
         browser.switch_to.frame(browser.find_element(By.TAG_NAME, "iframe"))
         framed = browser.find_element(By.TAG_NAME, "body").get_attribute("innerHTML") or ""
@@ -88,7 +88,7 @@ def test_a_visit_changes_no_row_and_breaks_no_policy(
         browser.get(f"{address}/dashboard/studies/1{page}")
         wait_for_text(browser, "small")
         if not page or page == "/analytics":
-            WebDriverWait(browser, SECONDS).until(lambda b: len(b.find_elements(By.CLASS_NAME, "main-svg")) > 1)
+            wait_until(browser, lambda b: len(b.find_elements(By.CLASS_NAME, "main-svg")) > 1)
     browser.get(f"{address}/dashboard/compare-studies?ids=1")
     wait_for_text(browser, "small")
     log = browser.get_log("browser")  # type: ignore[no-untyped-call]

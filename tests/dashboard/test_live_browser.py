@@ -13,10 +13,10 @@ from typing import Literal
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
+from selenium.webdriver.remote.webdriver import WebDriver
 
 import tuner.dashboard.live
-from tests.browser import logged, requested, serious_faults, show_as, start_browser
+from tests.browser import logged, requested, serious_faults, show_as, start_browser, wait_for_text, wait_until
 from tests.command import Command
 from tests.dashboard.conftest import Finished, served
 from tests.recipes import small_recipe
@@ -25,7 +25,6 @@ from tuner.dashboard.live.app import FRESH
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SECONDS = 60
 SPACE = {
     "learning_rate": {"type": "float", "low": 0.001, "high": 0.5},
     "batch_size": {"type": "choice", "choices": [3, 1]},  # epochs of 0.2 s, or a failure
@@ -57,13 +56,13 @@ def running(home: Path) -> Iterator[Finished]:
     run.join()
 
 
-def epoch(browser: Chrome) -> str:
+def epoch(browser: WebDriver) -> str:
     """Return the text that says how many epochs the first running trial has."""
     shown = browser.execute_script("return document.querySelector('.epochs')?.textContent ?? ''")
     return str(shown)
 
 
-def has_changed(before: str, browser: Chrome) -> bool:
+def has_changed(before: str, browser: WebDriver) -> bool:
     """Return whether the page is another one than before."""
     return browser.page_source != before
 
@@ -74,11 +73,11 @@ def test_a_started_study_is_visible_and_moves(browser: Chrome, tuner: Command) -
     assert process.stderr is not None
     address = next(line for line in process.stderr if line.startswith("Live page: ")).split()[2]
     browser.get(address)
-    WebDriverWait(browser, SECONDS).until(lambda b: b.find_elements(By.LINK_TEXT, "digits"))
+    wait_until(browser, lambda b: b.find_elements(By.LINK_TEXT, "digits"))
     browser.find_element(By.LINK_TEXT, "digits").click()
-    WebDriverWait(browser, SECONDS).until(epoch)
+    wait_until(browser, epoch)
     first = epoch(browser)
-    WebDriverWait(browser, SECONDS).until(lambda b: epoch(b) != first)
+    wait_until(browser, lambda b: epoch(b) != first)
 
     assert logged(browser) == []
     assert not [url for url in requested(browser) if not url.startswith(address.removesuffix("/live"))]
@@ -102,7 +101,7 @@ def test_it_is_sound_on_a_phone_and_a_wide_screen(
         for path in ("/live", "/live/1"):
             browser.get(address + path)
             before = browser.page_source
-            WebDriverWait(browser, SECONDS).until(partial(has_changed, before))
+            wait_until(browser, partial(has_changed, before))
 
             assert serious_faults(browser) == []
             assert browser.execute_script("return document.documentElement.scrollWidth") <= width
@@ -115,9 +114,9 @@ def test_the_button_stops_the_run(browser: Chrome, running: Finished) -> None:
     with served(running, allow_edit=True) as address:
         browser.get(f"{address}/live/1")
         browser.find_element(By.CSS_SELECTOR, "summary").click()
-        WebDriverWait(browser, SECONDS).until(lambda b: b.find_element(By.CSS_SELECTOR, "button").is_displayed())
+        wait_until(browser, lambda b: b.find_element(By.CSS_SELECTOR, "button").is_displayed())
         browser.find_element(By.CSS_SELECTOR, "button").click()
-        WebDriverWait(browser, SECONDS).until(lambda b: "Not running: it was stopped." in b.page_source)
+        wait_until(browser, lambda b: "Not running: it was stopped." in b.page_source)
 
     assert rows(running.home, "SELECT stopped_by FROM tuner_run") == [("stop",)]
 
@@ -128,7 +127,7 @@ def test_it_says_if_the_server_is_gone(browser: Chrome, finished: Finished) -> N
         browser.get(f"{address}/live/1")
         warning = browser.find_element(By.ID, "lost")
         assert not warning.is_displayed()
-    WebDriverWait(browser, SECONDS).until(lambda _: warning.is_displayed())
+    wait_until(browser, lambda _: warning.is_displayed())
 
     assert "12 of 12 trials" in browser.page_source
 
@@ -152,12 +151,7 @@ def test_optunas_pages_stay_on_this_machine(browser: Chrome, finished: Finished)
             ("/dashboard/studies/1/note", f"Best: trial {finished.best.number}"),
         ):
             browser.get(address + path)
-            WebDriverWait(browser, SECONDS).until(partial(has_text, shown))
+            wait_for_text(browser, shown)
 
         assert logged(browser) == []
         assert not [url for url in requested(browser) if not url.startswith(address)]
-
-
-def has_text(text: str, browser: Chrome) -> bool:
-    """Return whether the page shows a text."""
-    return text in browser.find_element(By.TAG_NAME, "body").text

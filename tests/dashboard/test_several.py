@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from tests.browser import wait_for_text
 from tests.dashboard.conftest import Finished, served
-from tests.dashboard.test_browser import browser, wait_for_text
+from tests.dashboard.test_browser import browser
 from tests.dashboard.test_server import get
 from tests.recipes import small_recipe
 from tests.run.test_several import SPACE

@@ -8,9 +8,8 @@ from typing import Literal
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import BROWSERS, logged, requested, serious_faults, show_as, start_browser
+from tests.browser import BROWSERS, logged, requested, serious_faults, show_as, start_browser, wait_until
 from tests.report.html.conftest import invoke
 from tests.report.html.test_hostile_text import NAME, hostile
 
@@ -18,7 +17,6 @@ __all__ = ["hostile"]  # the fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SECONDS = 60
 DRAWN = "return document.documentElement.dataset.figures"
 FIGURES = "return [...document.querySelectorAll('.figure')].map(place => !!place.querySelector('.main-svg'))"
 OVERFLOW = "return document.documentElement.scrollWidth - innerWidth"
@@ -42,11 +40,11 @@ def open_page(browser: Chrome, home: Path, *words: str, file: Path) -> None:
     result = invoke(home, *words, "--html", str(file))
     assert result.exit_code == 0, result.stderr
     browser.get(file.as_uri())
-    WebDriverWait(browser, SECONDS).until(lambda b: b.execute_script(DRAWN))
+    wait_until(browser, lambda b: b.execute_script(DRAWN))
     assert browser.execute_script(DRAWN) == "drawn"
 
 
-@pytest.mark.parametrize(("scheme", "width"), zip(SCHEMES, (380, 1300), strict=True))
+@pytest.mark.parametrize(("scheme", "width"), [*zip(SCHEMES, (380, 1300), strict=True)])
 def test_the_report_appears_without_network(
     browser: Chrome, finished: Path, tmp_path: Path, scheme: str, width: int
 ) -> None:
@@ -84,7 +82,7 @@ def test_the_policy_stops_a_script_that_was_added(browser: Chrome, finished: Pat
     file.write_text(file.read_text(encoding="utf-8").replace("<main>", f"<main>{added}", 1), encoding="utf-8")
     requested(browser)
     browser.get(file.as_uri())
-    WebDriverWait(browser, SECONDS).until(lambda b: b.execute_script(DRAWN))
+    wait_until(browser, lambda b: b.execute_script(DRAWN))
 
     assert browser.title == "Report of the study small"
     assert any("Content Security Policy" in line for line in logged(browser))
