@@ -14,8 +14,9 @@ from sklearn.datasets import load_digits
 
 from tests.delivery import tables
 from tuner.data.schema import DataSchema
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.export import ModelFacts, export_model
-from tuner.delivery.manifest import InputSpec, Manifest, read_manifest
+from tuner.delivery.manifest import InputSpec, Manifest
 from tuner.delivery.readers import ReadOptions, read_batches
 from tuner.files import sha256_of
 

@@ -21,9 +21,10 @@ from PIL import Image
 from tests.delivery.conftest import ALL_FORMATS, Exporter
 from tuner.cli import delivery
 from tuner.cli.main import main
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.export import ModelFacts
 from tuner.delivery.formats import FORMATS
-from tuner.delivery.manifest import Refit, read_manifest
+from tuner.delivery.manifest import Refit
 from tuner.delivery.predict import FASTEST_FIRST, predict
 
 Digits = tuple[np.ndarray, np.ndarray]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.evaluate import check_dataset, compare, evaluate
 from tuner.delivery.labelled import file_of_labelled_rows, read_labelled
-from tuner.delivery.manifest import InputSpec, read_manifest
+from tuner.delivery.manifest import InputSpec
 from tuner.delivery.predict import predict
 from tuner.errors import DataError
 from tuner.evaluation.facts import BaselineFacts, ValidationFacts

@@ -13,8 +13,8 @@ import pytest
 
 from tests.delivery.conftest import ALL_FORMATS, Exporter, build_model
 from tuner.delivery import compare
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.formats import FORMATS, load_runner
-from tuner.delivery.manifest import read_manifest
 from tuner.errors import DataError, RunError, UsageError
 from tuner.files import sha256_of
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.delivery.conftest import Exporter
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.export import ModelFacts
-from tuner.delivery.manifest import Refit, read_manifest
+from tuner.delivery.manifest import Refit
 from tuner.delivery.predict import predict
 from tuner.errors import RunError, UsageError
 from tuner.files import sha256_of

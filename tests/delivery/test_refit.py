@@ -12,8 +12,8 @@ from tuner_storage.tables import RefitRow
 from tuner import open_study, studies
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.evaluate import evaluate
-from tuner.delivery.manifest import read_manifest
 from tuner.errors import UsageError
 from tuner.jobs import RefitEnd, RefitJob, TestJob, TrainerSetup
 from tuner.study import Study

@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from tests.delivery import tables
 from tuner.cli.main import main
 from tuner.data.schema import DataSchema
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.export import ModelFacts
-from tuner.delivery.manifest import read_manifest
 from tuner.delivery.predict import predict
 from tuner.delivery.table_rows import read_table_batches
 from tuner.errors import DataError, RunError, UsageError

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from tests.delivery import tables
+from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.export import ModelFacts
 from tuner.delivery.fronts.cells import cells_of
 from tuner.delivery.fronts.columns import raw_columns, table_of
-from tuner.delivery.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
 

@@ -223,11 +223,11 @@ def evaluate(
     taken for what, and how far the probabilities can be trusted.
     """
     from tuner.data.lookup import load_dataset
+    from tuner.delivery.checked_files import read_manifest
     from tuner.delivery.evaluate import check_dataset
     from tuner.delivery.evaluate import evaluate as run
     from tuner.delivery.evaluate_table import evaluate_table
     from tuner.delivery.labelled import file_of_labelled_rows, read_labelled
-    from tuner.delivery.manifest import read_manifest
     from tuner.delivery.plots import check_plots, save_plots
 
     if plots is not None:

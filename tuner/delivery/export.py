@@ -14,6 +14,7 @@ from typing import Any, Literal
 from tuner import __version__
 from tuner.config.table_settings import TableSettings
 from tuner.data.schema import DataSchema, Standardisation
+from tuner.delivery.checked_files import describe_files
 from tuner.delivery.compare import check_as_trained, check_format, difference
 from tuner.delivery.folder import check_target, publish, staging_folder
 from tuner.delivery.formats import FORMATS, Format, Predictions, Rows, Runner, find_formats, load_runner
@@ -28,7 +29,6 @@ from tuner.delivery.manifest import (
     ObjectiveValue,
     Refit,
     Versions,
-    describe_files,
 )
 from tuner.delivery.model_card import model_card
 from tuner.delivery.table_formats import TableSample, write_table

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tuner.delivery.manifest import LARGEST, MANIFEST, MODEL_CARD, files_in
+from tuner.delivery.checked_files import LARGEST, files_in
+from tuner.delivery.manifest import MANIFEST, MODEL_CARD
 from tuner.documents import parse_json
 from tuner.errors import DataError, UsageError
 from tuner.memory import read_text

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.delivery.checked_files import private_format, read_manifest
 from tuner.delivery.formats import FORMATS, Format, Predictions, Rows, Runner, load_runner
-from tuner.delivery.manifest import FormatName, Manifest, private_format, read_manifest
+from tuner.delivery.manifest import FormatName, Manifest
 from tuner.delivery.rows import Batch, fit_rows
 from tuner.delivery.table_rows import frame_batches
 from tuner.errors import RunError, UsageError, did_you_mean
