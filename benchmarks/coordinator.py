@@ -21,7 +21,8 @@ from rich.console import Console
 from tuner_storage import locate
 
 from tuner import studies
-from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrialEnd
+from tuner.events import EpochEnd, Event, TrainerReady, TrialEnd
+from tuner.jobs import Instruction, Job
 from tuner.records import Outcome
 from tuner.report.tables import new_table
 from tuner.run.build import build_coordinator

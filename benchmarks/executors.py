@@ -26,19 +26,10 @@ from machine import data_folder
 from rich.console import Console
 
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.events import EpochEnd, Event, TrainerReady, TrainerUnavailable, TrialEnd, WorkerLost
 from tuner.executors.base import Executor
 from tuner.executors.resources import Resources
-from tuner.jobs import (
-    EpochEnd,
-    Event,
-    Instruction,
-    TrainerReady,
-    TrainerSetup,
-    TrainerUnavailable,
-    TrialEnd,
-    TrialJob,
-    WorkerLost,
-)
+from tuner.jobs import Instruction, TrainerSetup, TrialJob
 from tuner.report.tables import new_table
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True)

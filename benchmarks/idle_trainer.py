@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.jobs import AskInstruction, End, EpochEnd, Job, TrainerSetup, TrialEnd, TrialJob
+from tuner.events import End, EpochEnd, TrialEnd
+from tuner.jobs import AskInstruction, Job, TrainerSetup, TrialJob
 from tuner.records import Outcome
 
 METRICS = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"), 1 / 3)

@@ -17,8 +17,9 @@ from machine import data_folder, resident
 
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.recipe_files import load_recipe
+from tuner.events import TrialEnd
 from tuner.executors.local import LocalExecutor
-from tuner.jobs import TrainerSetup, TrialEnd, TrialJob
+from tuner.jobs import TrainerSetup, TrialJob
 from tuner.search.ask_tell import AskTell
 from tuner.training.trainer import Trainer
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from rich.console import Console
 
 from tuner.config.hyperparameters import Hyperparameters
+from tuner.events import EpochEnd
 from tuner.executors.messages import read_event, write_event
-from tuner.jobs import CheckpointFile, EpochEnd, TrialJob
+from tuner.jobs import CheckpointFile, TrialJob
 from tuner.report.tables import new_table
 
 JOB = TrialJob(7, 0, 1, Hyperparameters(), 20, None, Path("project/.tuner/artifacts/1/trial-7.keras"))

@@ -29,7 +29,8 @@ from tuner_storage import Location, locate
 
 from tuner import studies
 from tuner.config.recipe import Recipe, parse_recipe
-from tuner.jobs import CheckpointFile, EpochEnd, Event, Instruction, Job, ModelFile, TrainerReady, TrialEnd, TrialJob
+from tuner.events import EpochEnd, Event, ModelFile, TrainerReady, TrialEnd
+from tuner.jobs import CheckpointFile, Instruction, Job, TrialJob
 from tuner.records import Outcome
 from tuner.report.tables import new_table
 from tuner.run.build import build_coordinator

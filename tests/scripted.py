@@ -10,25 +10,17 @@ from pathlib import Path
 
 from tests.assessments import assessment_of
 from tests.evaluations import evaluation_of_task
+from tuner.events import ASKED_TO_STOP, OUT_OF_MEMORY, AssessEnd, End, EpochEnd, ModelFile, RefitEnd, TestEnd, TrialEnd
 from tuner.files import atomic_path, sha256_of
 from tuner.jobs import (
-    ASKED_TO_STOP,
-    OUT_OF_MEMORY,
     AskInstruction,
-    AssessEnd,
     AssessJob,
     CheckpointFile,
-    End,
-    EpochEnd,
     Instruction,
     Job,
-    ModelFile,
-    RefitEnd,
     RefitJob,
-    TestEnd,
     TestJob,
     TrainerSetup,
-    TrialEnd,
     TrialJob,
 )
 from tuner.records import Outcome

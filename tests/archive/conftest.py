@@ -19,7 +19,7 @@ from tests.scripted import write_model
 from tuner import studies
 from tuner.archive.write import write_archive
 from tuner.config.recipe import Recipe
-from tuner.jobs import RefitEnd
+from tuner.events import RefitEnd
 from tuner.output_file import OutputFile
 
 Change = Callable[[dict[str, Any]], None]

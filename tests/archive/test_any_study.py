@@ -21,7 +21,7 @@ from tests.scripted import write_model
 from tuner import studies
 from tuner.archive.read import import_archive
 from tuner.archive.write import write_archive
-from tuner.jobs import RefitEnd
+from tuner.events import RefitEnd
 from tuner.output_file import OutputFile
 from tuner.records import Outcome
 

@@ -15,7 +15,8 @@ from tuner.data.lookup import load_dataset
 from tuner.delivery.checked_files import read_manifest
 from tuner.delivery.evaluate import evaluate
 from tuner.errors import UsageError
-from tuner.jobs import RefitEnd, RefitJob, TestJob, TrainerSetup
+from tuner.events import RefitEnd
+from tuner.jobs import RefitJob, TestJob, TrainerSetup
 from tuner.study import Study
 from tuner.training.trainer import Trainer
 

@@ -20,8 +20,9 @@ from tests.training.test_trainer import SETUP
 from tuner.cli.main import main
 from tuner.delivery.predict import predict
 from tuner.errors import RunError
+from tuner.events import TestEnd
 from tuner.files import sha256_of
-from tuner.jobs import TestEnd, TestJob
+from tuner.jobs import TestJob
 from tuner.training.trainer import Trainer
 
 ENTRIES = ("predict", "evaluate", "export", "test")

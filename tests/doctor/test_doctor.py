@@ -22,7 +22,7 @@ from tests.runs import run_scripted, trials_of
 from tests.scripted import write_model
 from tests.storage.test_identity import rename
 from tuner.doctor import studies
-from tuner.jobs import RefitEnd
+from tuner.events import RefitEnd
 from tuner.output_file import OutputFile
 
 

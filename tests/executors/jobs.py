@@ -11,8 +11,9 @@ from pathlib import Path
 from tests.scripted import ScriptedTrainer
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.errors import RunError
+from tuner.events import Event
 from tuner.executors.base import Executor
-from tuner.jobs import Event, RefitJob, TrainerSetup, TrialJob
+from tuner.jobs import RefitJob, TrainerSetup, TrialJob
 
 DEADLINE = 30.0  # seconds; a hang fails the test instead of stopping the suite
 

@@ -12,23 +12,21 @@ import pytest
 from tests.executors.jobs import DEADLINE, job, refit_job, refuse, until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors.base import Executor
-from tuner.executors.inline import InlineExecutor
-from tuner.executors.local import LocalExecutor
-from tuner.executors.resources import Resources
-from tuner.jobs import (
+from tuner.events import (
     ASKED_TO_STOP,
     EpochEnd,
-    Instruction,
     RefitEnd,
     TestEnd,
-    TestJob,
     TrainerReady,
-    TrainerSetup,
     TrainerUnavailable,
     TrialEnd,
     WorkerLost,
 )
+from tuner.executors.base import Executor
+from tuner.executors.inline import InlineExecutor
+from tuner.executors.local import LocalExecutor
+from tuner.executors.resources import Resources
+from tuner.jobs import Instruction, TestJob, TrainerSetup
 from tuner.records import Outcome
 
 

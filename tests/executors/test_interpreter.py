@@ -10,8 +10,8 @@ from tests.executors.jobs import until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.doctor import Examination, machine
+from tuner.events import TrainerReady
 from tuner.executors.local import LocalExecutor
-from tuner.jobs import TrainerReady
 
 SECRET = "s3cret"  # noqa: S105
 

@@ -16,22 +16,20 @@ from tests.evaluations import evaluation_of_task
 from tests.executors.jobs import job, refit_job, until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
-from tuner.executors.local import LocalExecutor
-from tuner.executors.messages import LARGEST, MessageError, read_event, write_event
-from tuner.jobs import (
-    CheckpointFile,
+from tuner.events import (
     EpochEnd,
     Event,
-    Job,
     ModelFile,
     RefitEnd,
     TestEnd,
-    TestJob,
     TrainerReady,
     TrainerUnavailable,
     TrialEnd,
     WorkerLost,
 )
+from tuner.executors.local import LocalExecutor
+from tuner.executors.messages import LARGEST, MessageError, read_event, write_event
+from tuner.jobs import CheckpointFile, Job, TestJob
 from tuner.records import Outcome
 
 FOLDER = Path("/artifacts")

@@ -21,22 +21,12 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.cli.main import main
 from tuner.errors import RunError, UsageError
+from tuner.events import EpochEnd, Event, TestEnd, TrainerReady, TrainerUnavailable, TrialEnd, WorkerLost
 from tuner.executors.base import Executor
 from tuner.executors.local import threads_each
 from tuner.executors.registry import make_executor
 from tuner.executors.resources import Resources
-from tuner.jobs import (
-    EpochEnd,
-    Event,
-    TestEnd,
-    TestJob,
-    TrainerReady,
-    TrainerSetup,
-    TrainerUnavailable,
-    TrialEnd,
-    TrialJob,
-    WorkerLost,
-)
+from tuner.jobs import TestJob, TrainerSetup, TrialJob
 from tuner.records import Outcome
 from tuner.study import load_study, open_study
 

@@ -18,11 +18,11 @@ from tests.recipes import small_recipe
 from tests.runs import SETUP, run_scripted
 from tests.scripted import ScriptedTrainer
 from tuner.errors import RunError
+from tuner.events import TrainerReady, TrainerUnavailable, WorkerLost
 from tuner.executors.base import Executor, MakeTrainer, unavailable
 from tuner.executors.fork_server import TRAINERS, shared_server, started_early
 from tuner.executors.inline import InlineExecutor
 from tuner.executors.local import LocalExecutor
-from tuner.jobs import TrainerReady, TrainerUnavailable, WorkerLost
 
 LOCAL = pytest.param(lambda make: LocalExecutor(SETUP, 2, make), id="local", marks=pytest.mark.slow)
 INLINE = pytest.param(lambda make: InlineExecutor(SETUP, make), id="inline")

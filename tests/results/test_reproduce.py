@@ -17,9 +17,10 @@ from tests.scripted import ScriptedTrainer
 from tuner import open_study, studies
 from tuner.environment import available_cores
 from tuner.errors import DataError, RunError, UsageError
+from tuner.events import EpochEnd, TrialEnd
 from tuner.executors.inline import InlineExecutor
 from tuner.executors.local import LocalExecutor
-from tuner.jobs import EpochEnd, Job, TrialEnd, TrialJob
+from tuner.jobs import Job, TrialJob
 from tuner.records import Outcome
 from tuner.results.reproduce import Reproduction, compare
 from tuner.results.retrain import FinishedTrial, read_finished, train_again

@@ -11,7 +11,8 @@ from tuner_storage import Store, locate
 from tests.recipes import small_recipe
 from tests.runs import Recorder, rows, run_scripted
 from tuner import studies
-from tuner.jobs import CheckpointFile, EpochEnd
+from tuner.events import EpochEnd
+from tuner.jobs import CheckpointFile
 from tuner.run import epoch_batch
 from tuner.run.epoch_batch import EpochBatch
 

@@ -16,8 +16,9 @@ from tests.scripted import ScriptedTrainer
 from tuner import studies
 from tuner.config.kept import changed_settings, continuing
 from tuner.config.tables import Precision, by_table
+from tuner.events import TrainerReady
 from tuner.executors.inline import InlineExecutor
-from tuner.jobs import TrainerReady, TrainerSetup, TrialJob
+from tuner.jobs import TrainerSetup, TrialJob
 from tuner.run.precision import StudyPrecision, possible_precision
 from tuner.study import Study
 

@@ -16,7 +16,7 @@ from tests.runs import run_scripted
 from tuner import studies
 from tuner.cli.main import main
 from tuner.clock import Clock
-from tuner.jobs import TrialEnd
+from tuner.events import TrialEnd
 from tuner.records import Outcome
 from tuner.run.timing import COORDINATOR_PHASES, TRAINER_PHASES, Timing, total
 

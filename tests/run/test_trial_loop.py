@@ -13,19 +13,8 @@ from tests.runs import epochs_of, rows, run_in_vain, run_scripted, trials_of
 from tests.scripted import write_checkpoint, write_model
 from tuner.config.recipe import Recipe
 from tuner.errors import StorageError
-from tuner.jobs import (
-    DISK_FULL,
-    CheckpointFile,
-    EpochEnd,
-    Event,
-    Instruction,
-    Job,
-    TestEnd,
-    TrainerReady,
-    TrialEnd,
-    TrialJob,
-    WorkerLost,
-)
+from tuner.events import DISK_FULL, EpochEnd, Event, TestEnd, TrainerReady, TrialEnd, WorkerLost
+from tuner.jobs import CheckpointFile, Instruction, Job, TrialJob
 from tuner.records import Outcome
 
 Script = Callable[[TrialJob], Iterator[Event]]

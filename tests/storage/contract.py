@@ -9,8 +9,8 @@ import pytest
 from tuner_storage import Location, Store, locate, open_store
 from tuner_storage.copies import StudyRecord
 
+from tuner.events import ModelFile, RefitEnd, TrialEnd
 from tuner.files import sha256_of
-from tuner.jobs import ModelFile, RefitEnd, TrialEnd
 from tuner.records import Outcome
 
 RECIPE = {"name": "digits", "space": {"units": [64, 32]}, "timeout": None}

@@ -16,7 +16,7 @@ from tuner_storage.s3_artifacts import S3Artifacts
 from tests.s3_server import S3Server
 from tests.scripted import write_model
 from tuner.errors import StorageError
-from tuner.jobs import ModelFile
+from tuner.events import ModelFile
 
 
 def kept(artifacts: Artifacts, path: Path, text: str) -> KeptModel:

@@ -16,7 +16,7 @@ from tests.recipes import small_recipe
 from tests.storage.contract import OnPostgres, OnSqlite, StoreFixtures, StudyMaker, keep, write_model
 from tuner import studies
 from tuner.errors import UsageError
-from tuner.jobs import EpochEnd
+from tuner.events import EpochEnd
 
 
 def copy(store: Store, old: str, new: str) -> None:

@@ -12,8 +12,8 @@ from tuner_storage.copies import StudyRecord
 from tuner_storage.tables import AttemptRow, EpochRow, LeaseRow, ModelRow, RefitRow, StudyRow
 
 from tests.storage.contract import OnPostgres, OnSqlite, StoreFixtures, StudyMaker, keep, refit, write_model
+from tuner.events import EpochEnd, RefitEnd
 from tuner.files import sha256_of
-from tuner.jobs import EpochEnd, RefitEnd
 
 
 class KeptFilesContract(StoreFixtures):

@@ -17,7 +17,7 @@ from tuner_storage import Location, Store, open_store
 from tuner_storage.opening import HEAD, VERSION_TABLE
 from tuner_storage.tables import Base
 
-from tuner.jobs import ModelFile, RefitEnd
+from tuner.events import ModelFile, RefitEnd
 
 
 @pytest.fixture

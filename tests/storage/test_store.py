@@ -18,7 +18,7 @@ from tests.recipes import small_recipe
 from tests.storage.contract import RECIPE, OnPostgres, OnSqlite, StoreFixtures, StudyMaker, keep, write_model
 from tuner import studies
 from tuner.errors import StorageError
-from tuner.jobs import EpochEnd, TrialEnd
+from tuner.events import EpochEnd, TrialEnd
 from tuner.records import Outcome
 
 

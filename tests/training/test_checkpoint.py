@@ -24,8 +24,9 @@ import pytest
 from tests.training.test_trainer import SETUP, job
 from tuner.clock import Clock
 from tuner.errors import RunError
+from tuner.events import EpochEnd, TrialEnd
 from tuner.files import sha256_of
-from tuner.jobs import CheckpointFile, EpochEnd, Instruction, TrialEnd, TrialJob
+from tuner.jobs import CheckpointFile, Instruction, TrialJob
 from tuner.records import Outcome
 from tuner.training.checkpoint import Keeper, State, read, write
 from tuner.training.trainer import Trainer

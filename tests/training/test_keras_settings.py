@@ -15,7 +15,8 @@ import pytest
 
 from tests.schemas import pixels
 from tests.training.test_trainer import job, train
-from tuner.jobs import TestEnd, TestJob, TrainerSetup
+from tuner.events import TestEnd
+from tuner.jobs import TestJob, TrainerSetup
 from tuner.training.trainer import Trainer
 
 HOSTILE = {"floatx": "float16", "epsilon": 0.05, "image_data_format": "channels_first"}

@@ -16,7 +16,8 @@ from tests.schemas import pixels
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
 from tuner.data.split import split_rows
-from tuner.jobs import ASKED_TO_STOP, EpochEnd, Instruction, RefitEnd, RefitJob, TestJob, TrainerSetup, TrialJob
+from tuner.events import ASKED_TO_STOP, EpochEnd, RefitEnd
+from tuner.jobs import Instruction, RefitJob, TestJob, TrainerSetup, TrialJob
 from tuner.training.trainer import Trainer
 
 SETUP = TrainerSetup("digits", None, 0.2, 0, "val_accuracy", maximize=True, device="cpu")

@@ -16,7 +16,8 @@ from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.schema import DataSchema
 from tuner.data.settle import unpack
 from tuner.data.training_rows import TrainingRows
-from tuner.jobs import Instruction, RefitEnd, RefitJob, TestEnd, TestJob, TrainerSetup, TrialEnd, TrialJob
+from tuner.events import RefitEnd, TestEnd, TrialEnd
+from tuner.jobs import Instruction, RefitJob, TestJob, TrainerSetup, TrialJob
 from tuner.records import Outcome
 from tuner.tables.features import prepare
 from tuner.training.model_file import load_model

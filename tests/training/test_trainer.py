@@ -15,7 +15,8 @@ import pytest
 from tuner.config.hyperparameters import Hyperparameters
 from tuner.data.lookup import load_dataset
 from tuner.errors import DataError, RunError
-from tuner.jobs import EpochEnd, Instruction, TestJob, TrainerSetup, TrialEnd, TrialJob
+from tuner.events import EpochEnd, TrialEnd
+from tuner.jobs import Instruction, TestJob, TrainerSetup, TrialJob
 from tuner.records import Outcome
 from tuner.training.runtime import prepare
 from tuner.training.trainer import Trainer

@@ -17,8 +17,9 @@ from tuner.delivery.export import ModelFacts, export_model
 from tuner.delivery.manifest import Manifest, Refit
 from tuner.delivery.table_formats import TableSample
 from tuner.errors import RunError, UsageError
+from tuner.events import ModelFile
 from tuner.files import private_folder
-from tuner.jobs import Candidate, ModelFile
+from tuner.jobs import Candidate
 from tuner.results import restore
 from tuner.results.exported import read_evaluation
 from tuner.results.trials import TrialResult

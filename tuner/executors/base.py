@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from tuner.errors import TunerError
-from tuner.jobs import AskInstruction, End, EpochEnd, Event, Instruction, Job, TrainerSetup, TrainerUnavailable
+from tuner.events import End, EpochEnd, Event, TrainerUnavailable
+from tuner.jobs import AskInstruction, Instruction, Job, TrainerSetup
 
 if TYPE_CHECKING:
     from tuner.data.schema import DataSchema
@@ -18,7 +19,7 @@ class TrainerLike(Protocol):
 
     Attributes:
         device: Name of the device, for people.
-        bfloat16: Whether bfloat16 is faster there: see :class:`tuner.jobs.TrainerReady`.
+        bfloat16: Whether bfloat16 is faster there: see :class:`tuner.events.TrainerReady`.
     """
 
     device: str

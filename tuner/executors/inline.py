@@ -7,8 +7,9 @@ import queue
 import threading
 from collections.abc import Sequence
 
+from tuner.events import EpochEnd, Event, TrainerReady, TrainerUnavailable
 from tuner.executors.base import MakeTrainer, keras_trainer, unavailable
-from tuner.jobs import EpochEnd, Event, Instruction, Job, TrainerReady, TrainerSetup, TrainerUnavailable
+from tuner.jobs import Instruction, Job, TrainerSetup
 
 _log = logging.getLogger(__name__)
 

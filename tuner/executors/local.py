@@ -14,6 +14,16 @@ from typing import Any, cast
 
 from tuner.environment import available_cores
 from tuner.errors import UsageError
+from tuner.events import (
+    OUT_OF_MEMORY,
+    EpochEnd,
+    Event,
+    RefitEnd,
+    TrainerReady,
+    TrainerUnavailable,
+    TrialEnd,
+    WorkerLost,
+)
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.choice import idle, training
 from tuner.executors.devices import Gpu, find_gpus, shared_out
@@ -23,19 +33,7 @@ from tuner.executors.memory import out_of_memory_kills
 from tuner.executors.messages import LARGEST, MessageError, read_event
 from tuner.executors.process import Process, how_it_ended
 from tuner.executors.worker import Start
-from tuner.jobs import (
-    OUT_OF_MEMORY,
-    EpochEnd,
-    Event,
-    Instruction,
-    Job,
-    RefitEnd,
-    TrainerReady,
-    TrainerSetup,
-    TrainerUnavailable,
-    TrialEnd,
-    WorkerLost,
-)
+from tuner.jobs import Instruction, Job, TrainerSetup
 
 _log = logging.getLogger(__name__)
 

@@ -13,24 +13,19 @@ from typing import Any, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from tuner.jobs import (
+from tuner.events import (
     AssessEnd,
-    AssessJob,
-    CheckpointFile,
     EpochEnd,
     Event,
-    Job,
     ModelFile,
     RefitEnd,
-    RefitJob,
     TestEnd,
-    TestJob,
     TrainerReady,
     TrainerUnavailable,
     TrialEnd,
-    TrialJob,
     WorkerLost,
 )
+from tuner.jobs import AssessJob, CheckpointFile, Job, RefitJob, TestJob, TrialJob
 
 LARGEST = 4 * 1024**2  # bytes of a message; a traceback of TensorFlow has 100 kB
 _KINDS = {kind.__name__.encode(): kind for kind in get_args(Event) if kind is not WorkerLost}

@@ -12,6 +12,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from tuner.errors import StorageError
+from tuner.events import (
+    DISK_FULL,
+    OUT_OF_MEMORY,
+    EpochEnd,
+    Event,
+    RefitEnd,
+    TrainerReady,
+    TrainerUnavailable,
+    TrialEnd,
+    WorkerLost,
+)
 from tuner.executors.base import MakeTrainer, keras_trainer
 from tuner.executors.choice import idle, training
 from tuner.executors.local import TRIALS_PER_PROCESS
@@ -21,20 +32,7 @@ from tuner.executors.ray_trainer import Message, RayStart, RayTrainer, digest_of
 from tuner.executors.resources import Resources
 from tuner.executors.transfer import read_files, write_files
 from tuner.files import DISK_FULL_ERRORS
-from tuner.jobs import (
-    DISK_FULL,
-    OUT_OF_MEMORY,
-    EpochEnd,
-    Event,
-    Instruction,
-    Job,
-    RefitEnd,
-    TrainerReady,
-    TrainerSetup,
-    TrainerUnavailable,
-    TrialEnd,
-    WorkerLost,
-)
+from tuner.jobs import Instruction, Job, TrainerSetup
 from tuner.training.study_rows import load_rows
 
 _log = logging.getLogger(__name__)

@@ -20,13 +20,14 @@ from tuner import __version__
 from tuner.data.schema import DataSchema
 from tuner.data.training_rows import TrainingRows
 from tuner.errors import DataError, RunError
+from tuner.events import Event, TrainerReady
 from tuner.executors.base import MakeTrainer, TrainerLike, keras_trainer, unavailable
 from tuner.executors.devices import placed
 from tuner.executors.inbox import Inbox
 from tuner.executors.interpreter import forget_secrets
 from tuner.executors.messages import write_event
 from tuner.executors.transfer import Contents, place, take
-from tuner.jobs import Event, Instruction, Job, TrainerReady, TrainerSetup
+from tuner.jobs import Instruction, Job, TrainerSetup
 from tuner.training.runtime import restrict_process
 
 Message = tuple[bytes, Contents]  # an event as JSON, and the files that it names

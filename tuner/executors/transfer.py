@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tuner.events import Event, ModelFile
 from tuner.executors.messages import MessageError
 from tuner.files import atomic_path
-from tuner.jobs import AssessJob, CheckpointFile, Event, Job, ModelFile, RefitJob, TestJob, TrialJob
+from tuner.jobs import AssessJob, CheckpointFile, Job, RefitJob, TestJob, TrialJob
 
 Contents = dict[str, bytes]  # of files, by the coordinator's path
 

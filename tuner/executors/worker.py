@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tuner.events import Event, TrainerReady
 from tuner.executors.base import MakeTrainer, unavailable
 from tuner.executors.devices import Gpu, placed
 from tuner.executors.inbox import Inbox, Message
 from tuner.executors.messages import write_event
-from tuner.jobs import Event, TrainerReady, TrainerSetup
+from tuner.jobs import TrainerSetup
 from tuner.training.runtime import restrict_gpu, restrict_process
 
 _log = logging.getLogger(__name__)

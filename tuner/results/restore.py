@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from tuner.command_line import command
 from tuner.errors import UsageError
+from tuner.events import ModelFile
 from tuner.files import atomic_path
-from tuner.jobs import ModelFile
 from tuner.results.trials import TrialResult
 from tuner.studies import StoredStudy
 

@@ -17,19 +17,11 @@ from tuner.config.hyperparameters import Hyperparameters
 from tuner.config.objectives import Objective
 from tuner.config.tables import Precision
 from tuner.errors import DataError, RunError, UsageError
+from tuner.events import EpochEnd, ModelFile, TrainerReady, TrainerUnavailable, TrialEnd, WorkerLost
 from tuner.executors.base import Executor
 from tuner.executors.devices import kind_of
 from tuner.executors.local import threads_each
-from tuner.jobs import (
-    EpochEnd,
-    Instruction,
-    ModelFile,
-    TrainerReady,
-    TrainerUnavailable,
-    TrialEnd,
-    TrialJob,
-    WorkerLost,
-)
+from tuner.jobs import Instruction, TrialJob
 from tuner.records import Metrics
 from tuner.results.trials import TrialResult
 from tuner.search.samplers import trial_seed

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from tuner.errors import RunError
-from tuner.jobs import OUT_OF_MEMORY, WorkerLost
+from tuner.events import OUT_OF_MEMORY, WorkerLost
 from tuner.search.study_state import StudyState
 
 LOST_AT_START = 5  # workers in a row that may die without a job before one is ready

@@ -11,8 +11,9 @@ from tuner_storage.runs import Run
 
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError
+from tuner.events import AssessEnd, EpochEnd, RefitEnd, TestEnd, WorkerLost
 from tuner.executors.base import Executor
-from tuner.jobs import AssessEnd, EpochEnd, FinalJob, RefitEnd, TestEnd, TrialSpec, WorkerLost
+from tuner.jobs import FinalJob, TrialSpec
 from tuner.run.attempts import AttemptLimits
 from tuner.run.failures import Failures
 from tuner.run.final_jobs import FinalJobs

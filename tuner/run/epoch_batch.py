@@ -11,7 +11,7 @@ import time
 from tuner_storage import Store
 from tuner_storage.optuna_rows import Report
 
-from tuner.jobs import EpochEnd
+from tuner.events import EpochEnd
 
 PAUSE = 0.1  # seconds between two writes, unless a write is needed earlier
 

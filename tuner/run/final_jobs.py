@@ -10,7 +10,8 @@ from tuner_storage.persistent import persistent
 from tuner.command_line import command
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError
-from tuner.jobs import AssessEnd, AssessJob, Candidate, FinalEnd, FinalJob, RefitEnd, RefitJob, TestJob
+from tuner.events import AssessEnd, FinalEnd, RefitEnd
+from tuner.jobs import AssessJob, Candidate, FinalJob, RefitJob, TestJob
 from tuner.run.incumbents import Incumbents
 from tuner.run.precision import StudyPrecision
 from tuner.search.ask_tell import AskTell

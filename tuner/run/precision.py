@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tuner.config.tables import Precision, PrecisionSetting
 from tuner.data.schema import DataSchema
-from tuner.jobs import TrainerReady
+from tuner.events import TrainerReady
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tuner.clock import Clock
-from tuner.jobs import TrialEnd
+from tuner.events import TrialEnd
 
 TRAINER_PHASES = (
     "import",

@@ -17,22 +17,19 @@ from dataclasses import replace
 from tuner.clock import Clock
 from tuner.config.recipe import Recipe
 from tuner.errors import RunError, StorageError, StudyChangedError
-from tuner.executors.base import Executor
-from tuner.jobs import (
+from tuner.events import (
     DISK_FULL,
     OUT_OF_MEMORY,
-    CheckpointFile,
     EpochEnd,
     Event,
-    Instruction,
     ModelFile,
     TrainerReady,
     TrainerUnavailable,
     TrialEnd,
-    TrialJob,
-    TrialSpec,
     WorkerLost,
 )
+from tuner.executors.base import Executor
+from tuner.jobs import CheckpointFile, Instruction, TrialJob, TrialSpec
 from tuner.records import Outcome
 from tuner.run.attempts import AttemptLimits
 from tuner.run.failures import Failures

@@ -15,7 +15,8 @@ from tuner_storage.trial_attributes import CONFIRMS, INFEASIBLE, PAUSED, PROMOTE
 
 from tuner.config.objectives import LATENCY
 from tuner.config.recipe import Recipe
-from tuner.jobs import CheckpointFile, EpochEnd, ModelFile, TrialEnd, TrialJob, TrialSpec
+from tuner.events import EpochEnd, ModelFile, TrialEnd
+from tuner.jobs import CheckpointFile, TrialJob, TrialSpec
 from tuner.records import Outcome
 from tuner.run.epoch_batch import EpochBatch
 from tuner.run.precision import StudyPrecision

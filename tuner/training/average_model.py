@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.jobs import Candidate, ModelFile
+from tuner.events import ModelFile
+from tuner.jobs import Candidate
 from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import standard_keras
 

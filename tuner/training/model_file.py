@@ -16,8 +16,8 @@ from typing import Any
 
 from tuner.data.numpy_files import BROKEN
 from tuner.errors import RunError
+from tuner.events import ModelFile
 from tuner.files import atomic_path, copy_hashed, private_folder, sha256_of
-from tuner.jobs import ModelFile
 from tuner.memory import sized
 from tuner.training.members import HINT, check_members, refused
 from tuner.training.model_contents import check_config, check_sizes, check_weights

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from tuner.data.schema import DataSchema
 from tuner.data.settle import pack
-from tuner.jobs import ASKED_TO_STOP, AskInstruction, EpochEnd, Instruction, RefitEnd, RefitJob
+from tuner.events import ASKED_TO_STOP, EpochEnd, RefitEnd
+from tuner.jobs import AskInstruction, Instruction, RefitJob
 from tuner.records import Metrics
 from tuner.training.model import build_for
 from tuner.training.model_file import save_model

@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from tuner.jobs import AskInstruction, CheckpointFile, EpochEnd, Instruction
+from tuner.events import EpochEnd
+from tuner.jobs import AskInstruction, CheckpointFile, Instruction
 from tuner.training.checkpoint import Keeper
 
 

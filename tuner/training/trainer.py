@@ -14,25 +14,9 @@ from tuner.config.tables import Precision
 from tuner.data.schema import DataSchema
 from tuner.data.settle import pack, spread
 from tuner.data.training_rows import TrainingRows
+from tuner.events import DISK_FULL, OUT_OF_MEMORY, AssessEnd, End, EpochEnd, RefitEnd, TestEnd, TrialEnd
 from tuner.files import DISK_FULL_ERRORS
-from tuner.jobs import (
-    DISK_FULL,
-    OUT_OF_MEMORY,
-    AskInstruction,
-    AssessEnd,
-    AssessJob,
-    End,
-    EpochEnd,
-    Instruction,
-    Job,
-    RefitEnd,
-    RefitJob,
-    TestEnd,
-    TestJob,
-    TrainerSetup,
-    TrialEnd,
-    TrialJob,
-)
+from tuner.jobs import AskInstruction, AssessJob, Instruction, Job, RefitJob, TestJob, TrainerSetup, TrialJob
 from tuner.records import Outcome
 from tuner.training.model_file import load_model, save_model
 from tuner.training.runtime import prepare, ready_keras
