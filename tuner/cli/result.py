@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 def print_result(study: Study) -> None:
     """Print the results at the end of a run."""
+    with study.at_once():
+        _print_result(study)
+
+
+def _print_result(study: Study) -> None:
     from tuner.report.tables import trials_table
 
     top = study.top(5)
