@@ -11,10 +11,14 @@ from tuner_storage import Store, locate
 from tests.recipes import small_recipe
 from tests.runs import Recorder, rows, run_scripted
 from tuner import studies
+from tuner.errors import RunError
 from tuner.events import EpochEnd
 from tuner.jobs import CheckpointFile
 from tuner.run import epoch_batch
 from tuner.run.epoch_batch import EpochBatch
+from tuner.run.incumbents import Incumbents
+from tuner.run.sharing import Alone
+from tuner.search.ask_tell import AskTell
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +71,34 @@ def test_an_epoch_with_a_checkpoint_is_written_at_once(opened: tuple[Store, int,
 
     assert len(store.epochs(study_id)[0]) == 3
     assert [kept.epochs for kept in store.checkpoints(study_id, 0)] == [3]
+
+
+def test_epochs_are_written_with_the_next_turn_and_again_if_it_fails(
+    opened: tuple[Store, int, int], home: Path
+) -> None:
+    """A turn whose transaction is rolled back has written none of them, and the next turn writes them all."""
+    store, study_id, trial_id = opened
+    stored = studies.create_or_resume(store, "small", small_recipe(), "0" * 64)
+    ask_tell = AskTell(stored.study, small_recipe())
+    sharing = Alone(store, ask_tell, Incumbents(small_recipe(), ask_tell.state))
+    sharing.epochs = EpochBatch(store, study_id)
+    for epoch in range(3):  # the first one is written at once
+        sharing.epochs.add(EpochEnd(0, epoch, {"loss": 0.5}, 0.01), (trial_id, epoch, 0.5))
+    seen: list[int] = []
+
+    def fail() -> None:
+        seen.append(len(store.epochs(study_id)[0]))
+        raise RunError("the lease is lost")
+
+    with pytest.raises(RunError, match="the lease is lost"):
+        sharing.turn(fail)
+    after = len(store.epochs(study_id)[0])
+    sharing.turn(lambda: None)
+    sharing.turn(lambda: None)
+
+    assert (seen, after) == ([3], 1)
+    assert len(store.epochs(study_id)[0]) == 3
+    assert rows(home, "SELECT count(*) FROM trial_intermediate_values") == [(3,)]
 
 
 @pytest.mark.parametrize("pruner", ["none", "median", "asha"])

@@ -68,7 +68,7 @@ def build_coordinator(
 
     precision = StudyPrecision(recipe.precision, lambda chosen: sharing.turn(lambda: settle(chosen)))
     writer = TrialWriter(stored.store, stored.record, lease, recipe, precision)
-    sharing.before_turn = writer.epochs.write
+    sharing.epochs = writer.epochs
     return Coordinator(
         stored.study.study_name,
         recipe,

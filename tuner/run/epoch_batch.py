@@ -1,19 +1,22 @@
 """Writes several epochs of short trials in one transaction.
 
-An epoch of a small network takes milliseconds, as long as the transaction that writes it. An epoch that is not written
-yet counts as not trained: if the run dies, its trial goes on from the last checkpoint, which is always written.
+An epoch of a small network takes milliseconds, and so does the transaction that writes it. So epochs are written with
+the next turn of their study, see :mod:`tuner.run.sharing`, or after a pause. An epoch that is not written yet counts as
+not trained: if the run dies, its trial goes on from the last checkpoint, which is always written.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tuner_storage import Store
 from tuner_storage.optuna_rows import Report
 
 from tuner.events import EpochEnd
 
-PAUSE = 0.1  # seconds between two writes, unless a write is needed earlier
+PAUSE = 0.25  # seconds between two writes, unless a write is needed earlier
 
 
 class EpochBatch:
@@ -46,7 +49,7 @@ class EpochBatch:
             self.write()
 
     def write(self) -> None:
-        """Write the epochs. Those that cannot be written are dropped, as the run cannot go on then.
+        """Write the epochs. Those that cannot be written are dropped, unless this is done within :meth:`kept`.
 
         Raises:
             StorageError: If the database cannot be written.
@@ -56,3 +59,13 @@ class EpochBatch:
         ends, reports, self._ends, self._reports = self._ends, self._reports, [], []
         self._store.add_epochs(self._study_id, ends, reports)
         self._written = time.monotonic()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the epochs that are written in the block if it fails, because its transaction was rolled back then."""
+        before = self._ends, self._reports
+        try:
+            yield
+        except BaseException:
+            self._ends, self._reports = before
+            raise

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
 from tuner_storage import Store
 from tuner_storage.turns import OwnTurns, Turns
 
+from tuner.run.epoch_batch import EpochBatch
 from tuner.run.incumbents import Incumbents
 from tuner.search.ask_tell import AskTell
 
@@ -30,8 +32,8 @@ class Sharing(Protocol):
 
     leads: bool
     """Whether this coordinator does what is to be done only once: it has been there for longest."""
-    before_turn: Callable[[], None]
-    """Called before each turn, which may read what it writes."""
+    epochs: EpochBatch | None
+    """Epochs to be written with the next turn."""
 
     def turn(self, step: Callable[[], Result]) -> Result:
         """Take a step that changes the states of trials, and return its result. It may be called again if it fails."""
@@ -67,20 +69,21 @@ class _InTurns:
         self._incumbents = incumbents
         self._in_turn = False
         self._stale = False  # whether the memory may differ from what was written
-        self.before_turn: Callable[[], None] = lambda: None
+        self.epochs: EpochBatch | None = None
 
     def turn(self, step: Callable[[], Result]) -> Result:
         """Take the step in a turn, or as a part of the turn that it is called in."""
         if self._in_turn:
             return step()
-        self.before_turn()
         return self._retry(lambda: self._take(step))
 
     def _take(self, step: Callable[[], Result]) -> Result:
         busy = self._state.busy_with()
         self._in_turn = True
         try:
-            with self._take_turn(everything=self._stale) as turn:
+            with self._keep_epochs(), self._take_turn(everything=self._stale) as turn:
+                if self.epochs:
+                    self.epochs.write()
                 if self._stale:
                     self._reload()
                 else:
@@ -96,6 +99,9 @@ class _InTurns:
             self._in_turn = False
         self._stale = False
         return result
+
+    def _keep_epochs(self) -> AbstractContextManager[None]:
+        return self.epochs.kept() if self.epochs else nullcontext()
 
     def _reload(self) -> None:
         self._ask_tell.reload()

@@ -130,6 +130,9 @@ class TrialLoop:
                 self._executor.kill(number)
             if not self._stopping:
                 self._start_trials(next_trial)
+            if self._ask_tell.queue.unpromotable():  # once the trainers are busy again
+                with self._clock("storage"):
+                    self.prune_unpromotable()
             if not self._state.attempts and (self._stopping or self._is_done(is_exhausted)):
                 return
             for event in self._executor.poll(TURN):
@@ -291,7 +294,6 @@ class TrialLoop:
         if values is not None:
             self._incumbents.add(end.number, values, attributes["seconds"])
             self._writer.drop_models(self._incumbents.superfluous)
-        self.prune_unpromotable()
         if end.outcome is Outcome.PAUSED:
             self._writer.drop_checkpoints(self._ask_tell.queue.without_checkpoint())
             return end.metrics[objective.metric]
