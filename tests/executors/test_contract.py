@@ -290,7 +290,8 @@ class TestRay(ExecutorContract):
     """Actors of a Ray cluster on this machine, which all tests share."""
 
     @pytest.fixture(scope="class", autouse=True)
-    def cluster(self) -> Iterator[None]:
+    @classmethod
+    def cluster(cls) -> Iterator[None]:
         pytest.importorskip("ray", reason="Ray is not installed: pip install 'mlp-tuner[ray]'")
         from tuner.executors.ray_cluster import Cluster
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tuner_search_spaces import find
 
 from tests.command import Command
 from tests.executors.jobs import job, until
@@ -276,16 +277,22 @@ class Liar(ScriptedTrainer):
 def test_the_same_study_gives_the_same_trials_inline_in_processes_and_on_ray(
     tuner: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With one trainer and the same seed: parameters, epochs and metrics of all trials, and the winner's test."""
+    """With one trainer and the same seed: parameters, epochs and metrics of all trials, and the winner's test.
+
+    The images are changed at random in training, too.
+    """
     home = tuner.folder / ".tuner"
+    search = tuner.folder / "moved.toml"
+    plain = find("digits").read_text(encoding="utf-8")
+    search.write_text(f"{plain}\nshift = 1\nrotation = 5.0\nelastic = 0.5\nnoise = 0.02\n", encoding="utf-8")
     # Another number of threads adds up the losses in another order, which can change their last digits. TensorFlow in
     # this process may have the threads of an earlier test. The cluster has two CPUs.
     settings = ("--trials", "5", "--epochs", "4", "--seed", "3", "--timeout", "none", "--device", "cpu")
-    inline = tuner("study", "start", "digits", "--name", "inline", "--executor", "inline", *settings)
+    inline = tuner("study", "start", "moved.toml", "--name", "inline", "--executor", "inline", *settings)
     assert inline.returncode == 0, inline.stderr
     monkeypatch.setattr("tuner.executors.ray.THREADS", min(2, threads_each(1)))
     for name in ("local", "ray"):
-        study = open_study("digits", name=name, home=home)
+        study = open_study(search, name=name, home=home)
         study.run(trials=5, epochs=4, seed=3, timeout="none", workers=1, executor=name, device="cpu")
     results = {
         name: [
@@ -295,5 +302,6 @@ def test_the_same_study_gives_the_same_trials_inline_in_processes_and_on_ray(
         for name in ("inline", "local", "ray")
     }
 
+    assert all(params["elastic"] == 0.5 for _, _, params, *_ in results["inline"])
     assert results["inline"] == results["local"]
     assert results["local"] == results["ray"]
