@@ -167,6 +167,46 @@ def test_trials_of_one_structure_share_a_program_whatever_their_numbers(rows: Ro
     assert not two.model.traced
 
 
+def test_programs_that_differ_only_in_training_share_weights_and_evaluation(rows: Rows) -> None:
+    """The optimizer, dropout and penalties change neither. A trial between two others does not disturb them."""
+    settings: dict[str, Any] = {"units": 12, "activation": "tanh", "batch_norm": True}
+    first = Made(**settings, optimizer="sgd").fit(rows, epochs=2, seed=5).history
+    adam = Made(**settings, optimizer="adam", dropout=0.3, l2=0.01)
+    adam.fit(rows, epochs=1)
+    again = Made(**settings, optimizer="sgd")
+
+    assert again.fit(rows, epochs=2, seed=5).history == first
+    programs = again.model._program, adam.model._program
+    assert programs[0] is not programs[1]
+    assert programs[0].forward is programs[1].forward
+
+
+def test_what_counts_only_in_hidden_layers_makes_no_second_program_without_them(rows: Rows) -> None:
+    """Such as the activation function, batch normalisation and dropout."""
+    plain = Made(layers=0)
+    other = Made(layers=0, activation="tanh", batch_norm=True, dropout=0.4, dropout_schedule="flat_cos", max_norm=1.0)
+    histories = [made.fit(rows, epochs=2, seed=5).history for made in (plain, other)]
+
+    assert histories[0] == histories[1]
+    assert plain.model._program is other.model._program
+
+
+def test_an_equal_constant_is_traced_once() -> None:
+    """Within one traced function; outside, each is a tensor of its own."""
+    import tensorflow as tf
+
+    from tuner.training.constants import constant
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def add() -> Any:
+        assert constant(2.0) is constant(2.0)
+        return constant(2.0) + constant(2.0) + constant(3.0)
+
+    operations = [operation.type for operation in add.get_concrete_function().graph.get_operations()]
+    assert operations.count("Const") == 2
+    assert (float(add()), float(constant(2.0))) == (7.0, 2.0)
+
+
 def test_a_trial_does_not_depend_on_those_before_it(rows: Rows) -> None:
     """Weights, optimizer slots and masks of an earlier trial do not affect a shared program."""
     settings: dict[str, Any] = {"dropout": 0.3, "input_dropout": 0.1, "batch_norm": True, "units": 12}
@@ -269,11 +309,11 @@ def test_dropout_keeps_the_mean_and_drops_its_share(shape: tuple[int, int]) -> N
     """Values are 0 or scaled by 1 / (1 - rate). Each step and layer has its own mask, which is reproducible."""
     import tensorflow as tf
 
-    from tuner.training.masks import drop
+    from tuner.training.masks import Dropout, Keys
 
     def mask(step: int, layer: int = 0) -> npt.NDArray[np.float32]:
-        key = (tf.constant(1, tf.int64), tf.constant(step, tf.int64), layer)
-        return np.asarray(drop(tf.ones(shape), tf.constant(0.3), key))
+        key = Keys(tf.constant(1, tf.int64), tf.constant(step, tf.int64)).of(layer)
+        return np.asarray(Dropout(tf.constant(0.3))(tf.ones(shape), key))
 
     masks = np.stack([mask(step) for step in range(200)])
     np.testing.assert_allclose(np.unique(masks), [0, 1 / 0.7], rtol=1e-4)

@@ -87,6 +87,11 @@ class JaxFused(keras.Model):  # type: ignore[misc]
                 verbose=0,
             )
 
+    @property
+    def rate(self) -> float:
+        """The learning rate after the last epoch."""
+        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+
     def outputs_of(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return what the model for prediction returns for a few raw rows: probabilities ``(rows, classes)``."""
         logits = self(keras.ops.convert_to_tensor(x), training=False)

@@ -26,7 +26,8 @@ from tuner.training.structure import Settings, Structure
 from tuner.training.targets import class_weights
 
 if TYPE_CHECKING:
-    from tuner.training.program import Course, Program, Tensors
+    from tuner.training.forward import Tensors
+    from tuner.training.program import Course, Program
 
 
 class TensorFlowFused(keras.Model):  # type: ignore[misc]
@@ -37,11 +38,13 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         steps: Optimizer steps of the whole trial.
         schedule: Schedule of the learning rate, or ``None``.
         traced: Whether the program had to be traced for this model.
+        rate: The learning rate after the last epoch.
     """
 
     parts: Parts
     steps: int
     traced = False
+    rate = math.nan
     _program: Program
     _trains = False
 
@@ -80,7 +83,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         train, settings = self._begin(hp, structure, train, seed=seed, state=state, clock=clock)
         program, rows = self._program, train[0].shape[0]
         steps = math.ceil(rows / hp.batch_size)
-        rates = None if self.schedule is None else keras.ops.convert_to_numpy(self.schedule(np.arange(epochs * steps)))
+        rates = self._rates(epochs * steps)
         self.stop_training, self._trains = False, True
         calls = keras.callbacks.CallbackList(callbacks, add_history=True, model=self, epochs=epochs, steps=1)
         calls.on_train_begin()
@@ -88,6 +91,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
             calls.on_epoch_begin(epoch)
             with clock("train"):
                 course = self._course(hp, epoch * steps, steps, rates)
+                self.rate = float(course.rate[0] if rates is None else rates[(epoch + 1) * steps])
                 logs = program.train(
                     train,
                     order_of(rows, seed, epoch),
@@ -104,7 +108,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
             if self.stop_training:
                 break
         self._trains = False
-        for variable, value in zip(self.parts.variables, program.values(), strict=True):
+        for variable, value in zip(self.parts.variables, program.forward.values(), strict=True):
             variable.assign(value)
         calls.on_train_end()
         return self.history
@@ -125,7 +129,7 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         self._preprocessing = program.place(asdict(parts.preprocessing))
         if state is not None:
             self.set_weights(state.weights)
-        program.load([variable.numpy() for variable in parts.variables], state.optimizer if state else None)
+        self._load(state)
         with clock("trace"):
             self.traced = program.trace()
         with clock("compile"):
@@ -141,18 +145,23 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
         Returns:
             Probabilities, shape ``(rows, classes)``, or numbers in the units of the target, shape ``(rows, 1)``.
         """
+        self._load()
         parts = self.parts
-        self._program.load([variable.numpy() for variable in parts.variables])
         read = prepare(x, parts.schema.table) if parts.schema.table else x.reshape(len(x), -1)
-        outputs = self._program.exact_outputs(read, self._preprocessing)
+        outputs = self._program.forward.exact_outputs(read, self._preprocessing)
         return parts.target.restore(outputs) if parts.target else _softmax(outputs)
+
+    def _load(self, state: State | None = None) -> None:
+        """Give the program the weights of the layers, and the slots of a state."""
+        weights = [variable.numpy() for variable in self.parts.variables]
+        self._program.load(weights, state.optimizer if state else None)
 
     def get_weights(self) -> list[npt.NDArray[np.float32]]:
         """Return the weights in Keras' order; in callbacks, those of the program."""
         if not self._trains:
             weights: list[npt.NDArray[np.float32]] = super().get_weights()
             return weights
-        current = {id(v): value for v, value in zip(self.parts.variables, self._program.values(), strict=True)}
+        current = {id(v): value for v, value in zip(self.parts.variables, self._program.forward.values(), strict=True)}
         return [current[id(variable)] for variable in self.weights]
 
     def state(self) -> tuple[Arrays, Arrays]:
@@ -161,28 +170,28 @@ class TensorFlowFused(keras.Model):  # type: ignore[misc]
 
     def _measure(self, rows: Rows) -> Metrics:
         """Return the metrics of the current weights; for a table, those of its task."""
-        parts, program = self.parts, self._program
+        parts, forward = self.parts, self._program.forward
         if isinstance(parts.preprocessing, Scaling):
-            return program.evaluate(rows, self._preprocessing)
-        raw = program.raw_outputs(rows[0], self._preprocessing)
+            return forward.evaluate(rows, self._preprocessing)
+        raw = forward.raw_outputs(rows[0], self._preprocessing)
         task, numeric = parts.schema.task, parts.schema.numeric
         if not np.isfinite(raw).all():
             return dict.fromkeys(("loss", *task.metrics), math.nan)
         raw = parts.target.restore(raw) if parts.target else raw
         return task.measure(rows[1].numpy(), raw, variance=numeric.variance if numeric else 1.0)
 
-    def _course(self, hp: Hyperparameters, first: int, steps: int, rates: npt.NDArray[np.float32] | None) -> Course:
-        """Return what changes from step to step in an epoch; set the optimizer's schedule to the last step.
+    def _rates(self, steps: int) -> npt.NDArray[np.float32] | None:
+        """Return the learning rates of all steps of the trial, and the one after them; ``None`` without a schedule."""
+        return None if self.schedule is None else keras.ops.convert_to_numpy(self.schedule(np.arange(steps + 1)))
 
-        ``rates`` are the learning rates of all steps of the trial; ``None`` if they follow no schedule.
-        """
+    def _course(self, hp: Hyperparameters, first: int, steps: int, rates: npt.NDArray[np.float32] | None) -> Course:
+        """Return what changes from step to step in an epoch. ``rates`` are the result of :meth:`_rates`."""
         from tuner.training.program import Course
 
         if rates is None:  # a callback can change the rate
             rate = np.full(steps, keras.ops.convert_to_numpy(self.optimizer.learning_rate), np.float32)
         else:
             rate = rates[first : first + steps]
-            self.optimizer.iterations.assign(first + steps)
         constant = np.ones(steps, np.float32)
         return Course(
             rate,

@@ -5,13 +5,13 @@ Each computes the same as the Keras layers that :mod:`tuner.training.model` buil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tuner.tables.inputs import UNSEEN
 from tuner.training.activations import activate
+from tuner.training.constants import constant
 from tuner.training.masks import is_kept
 from tuner.training.products import rounded_product, scaled_product
 from tuner.training.rates import Role
@@ -89,22 +89,28 @@ class Dense:
             return tf.nn.bias_add(x, self.offset)
         if not training:
             return tf.nn.batch_normalization(x, self.mean, self.variance, self.offset, self.scale, BATCH_NORM_EPSILON)
-        shape = tf.shape(x)
+        return self._normalized(x)
+
+    def _normalized(self, x: Any) -> Any:
+        """Normalize the rows of a batch, and update the running mean and variance."""
+        scale, one, none = self.scale.read_value(), constant(1, tf.int32), tf.zeros([0])
+        batch = tf.size(x) // tf.size(scale)
         normal, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             # The gradient of a slice would copy the rows, that of another shape does not.
-            x=tf.reshape(x, [shape[0], 1, 1, shape[1]]),
-            scale=self.scale,
+            x=tf.reshape(x, tf.stack([batch, one, one, tf.size(scale)])),
+            scale=scale,
             offset=self.offset,
-            mean=tf.zeros([0]),
-            variance=tf.zeros([0]),
+            mean=none,
+            variance=none,
             epsilon=BATCH_NORM_EPSILON,
             is_training=True,
         )
-        rows = tf.cast(shape[0], tf.float32)
-        biased = variance * (rows - 1) / rows  # the kernel returns the unbiased variance, Keras uses the biased one
+        rows = tf.cast(batch, tf.float32)
+        biased = variance * (rows - constant(1)) / rows  # the kernel returns the unbiased variance, Keras the biased
+        kept, added = constant(BATCH_NORM_MOMENTUM), constant(1 - BATCH_NORM_MOMENTUM)
         for running, new in ((self.mean, mean), (self.variance, biased)):
-            running.assign(running * BATCH_NORM_MOMENTUM + new * (1 - BATCH_NORM_MOMENTUM))
-        return tf.reshape(normal, shape)
+            running.assign(running * kept + new * added)
+        return tf.raw_ops.Squeeze(input=normal, axis=[1, 2])
 
 
 class InputScale:
@@ -152,7 +158,7 @@ class TableLayer:
         """All variables, in the order of the Keras layers."""
         return [variable for _, variable in self.trainable]
 
-    def __call__(self, x: Any, bins: dict[str, Any], key: Sequence[Any] | None) -> Any:
+    def __call__(self, x: Any, bins: dict[str, Any], key: Any) -> Any:
         """Map ``(batch, features + codes)`` to ``(batch, inputs)``.
 
         Args:
@@ -170,7 +176,7 @@ class TableLayer:
             parts.append(self._embedded(x[:, structure.features :], key))
         return parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
 
-    def _embedded(self, codes: Any, key: Sequence[Any] | None) -> Any:
+    def _embedded(self, codes: Any, key: Any) -> Any:
         codes = tf.cast(codes, tf.int32)
         if key is not None:
             codes = tf.where(is_kept(tf.shape(codes), UNSEEN_SHARE, key), codes, UNSEEN)

@@ -7,44 +7,73 @@ model has Keras' own dropout layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from tuner.training.constants import constant
+
 _LEVELS = 2**16
+_LAYERS = 64  # more than any step has masks
 
 
-Key = Sequence[Any]  # seed of the trial, step, and layer in [0, 64); the same key always gives the same numbers
-
-
-def drop(x: Any, rate: Any, key: Key) -> Any:
-    """Return ``x`` with a share ``rate`` of its elements set to 0 and the others scaled up to keep the mean.
+class Keys:
+    """Seeds of the masks of one step. The same trial, step and layer always have the same numbers.
 
     Args:
-        x: Activations of any shape.
+        seed: Seed of the trial.
+        step: Number of the step, an ``int64``.
+    """
+
+    def __init__(self, seed: Any, step: Any) -> None:
+        self._seed = seed
+        self._first = step * constant(_LAYERS, tf.int64)
+
+    def of(self, layer: int) -> Any:
+        """Return the seed for a layer, from 0 to 63: shape ``(2,)``."""
+        return tf.stack([self._seed, self._first + constant(layer, tf.int64)])
+
+
+class Dropout:
+    """Dropout of layers with the same rate.
+
+    Args:
         rate: Share of elements to drop, a scalar in [0, 1).
-        key: Seed of the mask.
 
     Source: Srivastava et al. 2014, Dropout, section 4, with the scaling by ``1 / (1 - rate)`` in training.
     """
-    dropped = tf.round(rate * _LEVELS)
-    kept = tf.cast(_levels(tf.shape(x), tf.size(x), key) >= tf.cast(dropped, tf.uint16), x.dtype)
-    return _masked(x, kept * (_LEVELS / (_LEVELS - dropped)))
+
+    def __init__(self, rate: Any) -> None:
+        levels = constant(_LEVELS)
+        dropped = tf.round(rate * levels)
+        self._first_kept = tf.cast(dropped, tf.uint16)
+        self._scale = levels / (levels - dropped)
+
+    def __call__(self, x: Any, key: Any) -> Any:
+        """Return ``x``, of any shape, with some elements set to 0 and the others scaled up to keep the mean."""
+        kept = tf.cast(_levels(tf.shape(x), tf.size(x), key) >= self._first_kept, x.dtype)
+        return _masked(x, kept * self._scale)
 
 
-def is_kept(shape: Any, rate: float, key: Key) -> Any:
+def is_kept(shape: Any, rate: float, key: Any) -> Any:
     """Return booleans of a shape, of which a share ``rate`` is false."""
-    return _levels(shape, tf.reduce_prod(shape), key) >= tf.constant(round(rate * _LEVELS), tf.uint16)
+    return _levels(shape, tf.reduce_prod(shape), key) >= constant(round(rate * _LEVELS), tf.uint16)
 
 
-def _levels(shape: Any, count: Any, key: Key) -> Any:
+def _levels(shape: Any, count: Any, key: Any) -> Any:
     """Return ``count`` random numbers of 16 bits, in a shape."""
-    seed, step, layer = key
-    words = tf.random.stateless_uniform(
-        [(count + 1) // 2], seed=tf.stack([seed, step * 64 + layer]), minval=None, maxval=None, dtype=tf.uint32
+    words = (count + constant(1, tf.int32)) // constant(2, tf.int32)
+    state, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=key)
+    drawn = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=tf.stack([words]),
+        key=state,
+        counter=counter,
+        alg=constant(tf.random.Algorithm.AUTO_SELECT.value, tf.int32),
+        dtype=tf.uint32,
     )
-    return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+    levels = tf.reshape(tf.bitcast(drawn, tf.uint16), tf.stack([constant(-1, tf.int32)]))
+    first = tf.slice(levels, tf.stack([constant(0, tf.int32)]), tf.stack([count]))  # one more may have been drawn
+    return tf.reshape(first, shape)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import tensorflow as tf
 
 from tuner.training.layers import Dense, InputScale, TableLayer, Weight
-from tuner.training.masks import drop
+from tuner.training.masks import Dropout, Keys
 from tuner.training.structure import Structure
 
 _UNSEEN_KEY = 63  # of the mask of unseen codes; 0 to 32 are those of dropout
@@ -39,26 +40,33 @@ class Network:
         self.variables = [variable for layer in layers for variable in layer.weights]
         self.trainable: list[Weight] = [weight for layer in layers for weight in layer.trainable]
 
+    def trained_as(self, structure: Structure) -> Self:
+        """Return a network with the same variables whose training steps do what another structure says."""
+        network = copy(self)
+        network._structure = structure  # noqa: SLF001 - of its own class
+        return network
+
     def __call__(self, x: Any, preprocessing: Any, settings: dict[str, Any] | None = None, step: Any = None) -> Any:
         """Return the logits or the standardised numbers for raw or prepared rows: shape ``(batch, outputs)``.
 
         ``settings`` and ``step`` are given only in training, for dropout.
         """
         training = settings is not None
-        seed = settings["seed"] if settings else None
+        keys = Keys(settings["seed"], step) if settings and self._structure.draws_masks else None
         raw = training and self._structure.reads_raw
         if self._table is None:
             x = x if raw else self._scaled(x, preprocessing)
         else:
-            x = self._table(x, preprocessing, (seed, step, _UNSEEN_KEY) if training else None)
-        if settings and self._structure.input_dropout:
-            x = drop(x, settings["input_dropout"], (seed, step, 0))
+            x = self._table(x, preprocessing, keys.of(_UNSEEN_KEY) if keys else None)
+        if settings and keys and self._structure.input_dropout:
+            x = Dropout(settings["input_dropout"])(x, keys.of(0))
         if self._scale is not None:
             x = self._scale(x)
+        drop = Dropout(settings["dropout"]) if settings and self._structure.dropout else None
         for i, layer in enumerate(self._hidden):
             x = layer(x, training=training, factor=preprocessing["factor"] if raw and i == 0 else None)
-            if settings and self._structure.dropout:
-                x = drop(x, settings["dropout"], (seed, step, i + 1))
+            if keys and drop:
+                x = drop(x, keys.of(i + 1))
         return self._outputs(x, training=training)
 
     def _scaled(self, x: Any, scaling: dict[str, Any]) -> Any:

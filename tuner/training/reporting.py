@@ -67,8 +67,7 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the epoch and check whether to continue."""
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        metrics = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": rate}
+        metrics = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": self.model.rate}
         self.broken = what_broke(metrics, epoch)
         if self.broken is not None:
             self.model.stop_training = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -82,19 +82,21 @@ class Structure:
     @classmethod
     def of(cls, hp: Hyperparameters, schema: DataSchema, precision: Precision = "float32") -> Self:
         """Return the structure of a configuration for a data set, trained in a precision."""
+        hidden = hp.layers > 0
+        dropout = hp.dropout > 0 and hidden
         return cls(
             dtype=row_type(schema.dtype, precision),
             standardised=schema.standard is not None,
             table=TableStructure.of(hp, schema.table) if schema.table else None,
             loss=schema.task.loss,
             layers=hp.layers,
-            activation=hp.activation,
-            parametric=hp.parametric_activation and hp.layers > 0,
+            activation=hp.activation if hidden else "linear",
+            parametric=hp.parametric_activation and hidden,
             input_scale=hp.input_scale,
-            batch_norm=hp.batch_norm,
+            batch_norm=hp.batch_norm and hidden,
             input_dropout=hp.input_dropout > 0,
-            dropout=hp.dropout > 0,
-            dropout_schedule=hp.dropout_schedule != "constant" and max(hp.dropout, hp.input_dropout) > 0,
+            dropout=dropout,
+            dropout_schedule=hp.dropout_schedule != "constant" and (dropout or hp.input_dropout > 0),
             optimizer="adam" if hp.optimizer == "adamw" else hp.optimizer,  # they differ only in the decay
             momentum=hp.optimizer == "sgd" and hp.momentum > 0,
             decay=hp.weight_decay > 0,
@@ -103,12 +105,39 @@ class Structure:
             ema=hp.use_ema,
             l1=hp.l1 > 0,
             l2=hp.l2 > 0,
-            max_norm=hp.max_norm > 0 and hp.layers > 0,
+            max_norm=hp.max_norm > 0 and hidden,
             clip_norm=hp.clip_norm > 0,
             class_weight=hp.class_weight != "none" and schema.numeric is None,
             bfloat16=in_bfloat16(hp, schema, precision),
             augmentation=Augmentation.of(hp, schema),
         )
+
+    @property
+    def forward(self) -> Self:
+        """This structure without what only training steps do."""
+        return replace(
+            self,
+            input_dropout=False,
+            dropout=False,
+            dropout_schedule=False,
+            optimizer="",
+            momentum=False,
+            decay=False,
+            decay_schedule=False,
+            ntk=False,
+            ema=False,
+            l1=False,
+            l2=False,
+            max_norm=False,
+            clip_norm=False,
+            class_weight=False,
+            augmentation=None,
+        )
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether a training step draws masks: of dropout, or of codes of a table that count as unseen."""
+        return self.input_dropout or self.dropout or (self.table is not None and len(self.table.offsets) > 1)
 
     @property
     def reads_raw(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tuner.training.checkpoint import Arrays
-from tuner.training.kernels import decay, slots_per_weight, update
+from tuner.training.kernels import decay, shared_arguments, slots_per_weight, update
 from tuner.training.layers import Weight, unshaped
 from tuner.training.rates import decay_factors, decays, has_factors, rate_factors
 from tuner.training.structure import Structure
@@ -87,17 +87,12 @@ class Updates:
         rates = tf.unstack(rate * factors[0], count) if self._has_factors else [rate] * count
         if self._structure.decay:
             self._decay(rate * settings["weight_decay"], factors[1])
+        optimizer = self._structure.optimizer
+        momentum, beta_2 = settings["momentum"], settings["beta_2"]
+        shared = shared_arguments(optimizer, step=step, momentum=momentum, beta_2=beta_2)
         for i, (variable, gradient) in enumerate(zip(self._variables, self._limited(gradients, settings), strict=True)):
-            update(
-                self._structure.optimizer,
-                variable,
-                self._slots[i * self._slot_count : (i + 1) * self._slot_count],
-                gradient,
-                rate=rates[i],
-                step=step,
-                momentum=settings["momentum"],
-                beta_2=settings["beta_2"],
-            )
+            slots = self._slots[i * self._slot_count : (i + 1) * self._slot_count]
+            update(optimizer, variable, slots, gradient, rate=rates[i], shared=shared)
             if self._structure.max_norm and i in self._hidden:
                 _constrain(variable, settings["max_norm"])
         for average, variable in zip(self._averages, self._variables, strict=bool(self._averages)):
