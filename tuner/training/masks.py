@@ -14,7 +14,7 @@ import tensorflow as tf
 from tuner.training.constants import constant
 
 _LEVELS = 2**16
-_LAYERS = 64  # more than any step has masks
+_LAYERS = 64  # a step draws fewer masks
 
 
 class Keys:
