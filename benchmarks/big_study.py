@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,12 @@ def metrics_at(top: float, epoch: int, random: np.random.Generator) -> dict[str,
     }
 
 
+def build_at(home: Path, trials: int, epochs: int) -> None:
+    """Write the study into a new database in a home folder."""
+    with studies.opened(locate(home=home), create=True) as store:
+        build(store, trials, epochs)
+
+
 def run(home: Path, *words: str, head: bool = False) -> tuple[float, float]:
     """Run a command, and return its seconds, and its peak memory in MiB.
 
@@ -271,8 +278,12 @@ def main() -> None:
         home = options.home or Path(temporary, "home")
         if not has_database(locate(home=home)):
             began = time.perf_counter()
-            with studies.opened(locate(home=home), create=True) as store:
-                build(store, options.trials, options.epochs)
+            # In a process of its own: the peak memory of what is started later would include that of this one.
+            builder = get_context("spawn").Process(target=build_at, args=(home, options.trials, options.epochs))
+            builder.start()
+            builder.join()
+            if builder.exitcode:
+                sys.exit("the study could not be built")
             print(f"built {options.trials} trials of {options.epochs} epochs in {time.perf_counter() - began:.0f} s")
         page = Path(temporary, "report.html")
         measures: dict[str, Callable[[], tuple[float, float]]] = {
