@@ -148,7 +148,7 @@ from tests.executors.jobs import until
 from tests.runs import SETUP
 from tests.scripted import ScriptedTrainer
 from tuner.executors.local import LocalExecutor
-from tuner.jobs import TrainerReady
+from tuner.events import TrainerReady
 executor = LocalExecutor(SETUP, 1, ScriptedTrainer)
 executor.start()
 print(until(executor, lambda event: True))
