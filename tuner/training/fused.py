@@ -2,7 +2,7 @@
 
 On TensorFlow, the epoch is a :class:`~tuner.training.program.Program`, which trials of the same structure share.
 On JAX, it is a scan over Keras' own ``train_step``. On both, callbacks can use the model's ``get_weights``, its
-optimizer with the learning rate, and ``stop_training``.
+``rate`` and ``stop_training``, and change the learning rate of its optimizer if it follows no schedule.
 """
 
 from __future__ import annotations

@@ -172,8 +172,8 @@ class Program:
 
     def _train_steps(self, x: Any, y: Any, preprocessing: Any, order: Any, *arguments: Any) -> Any:
         draws, course, first, factors, settings = arguments
-        batch, rows = tf.reshape(settings["batch_size"], [1]), tf.size(order)
-        steps = (rows + batch[0] - 1) // batch[0]
+        size, rows = settings["batch_size"], tf.size(order)
+        batch, steps = tf.reshape(size, [1]), (rows + size - 1) // size
 
         def step(i: Any, start: Any, loss: Any, right: Any) -> tuple[Any, ...]:
             end, one = start + batch, constant(1, tf.int32)
