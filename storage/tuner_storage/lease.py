@@ -138,9 +138,9 @@ class Lease:
         self._remove_fence()
         self._database.retry.max_wait = 0.0
         lost_by: LeaseLostError | None = None
+        if self._engines and isinstance(error, Exception) and not isinstance(error, LeaseLostError):
+            lost_by = self.lost_by()
         with contextlib.suppress(StorageError):
-            if self._engines and isinstance(error, Exception) and not isinstance(error, LeaseLostError):
-                lost_by = self._loss()
             self.release()
         if lost_by is not None and (not isinstance(error, RunError) or isinstance(error, StudyChangedError)):
             raise lost_by from error
@@ -197,13 +197,16 @@ class Lease:
                     self._lost_by = error
                 return
 
-    def _loss(self) -> LeaseLostError | None:
-        """Return why this run may no longer write, or ``None`` if it still may."""
-        with self._database.read() as session:
+    def lost_by(self) -> LeaseLostError | None:
+        """Return why this run may no longer write, or ``None`` if it still may or the database cannot be read.
+
+        After a study was deleted, a write can fail with another error, because the rows that it refers to are missing.
+        """
+        with contextlib.suppress(StorageError), self._database.read() as session:
             row = session.get(LeaseRow, (self._study_id, self.owner))
-            if row is not None and is_linked(session.connection(), self._study_id, self._optuna_id):
-                return None
-            return self._why_lost(session.connection())
+            if row is None or not is_linked(session.connection(), self._study_id, self._optuna_id):
+                return self._why_lost(session.connection())
+        return None
 
     def _why_lost(self, connection: Connection) -> LeaseLostError:
         """Return the error of a run that has lost its lease or its study."""

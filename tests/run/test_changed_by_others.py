@@ -79,6 +79,18 @@ def test_a_study_that_is_deleted_while_it_runs_ends_its_run(
             ] * 4
 
 
+def test_epochs_that_wait_to_be_written_when_their_study_is_deleted_are_no_news(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They cannot be written at the end of the run either, because the rows of their trials are missing."""
+    monkeypatch.setattr("tuner.run.epoch_batch.PAUSE", 3600.0)  # only turns write epochs
+    without_checkpoints = small_recipe(space=always(8), budget={"trials": 4, "epochs": 3})
+    with caplog.at_level(logging.WARNING), pytest.raises(RunError, match="study 'small' was deleted while it ran"):
+        run_scripted(home, without_checkpoints, recorder=changed(locate(home=home), delete))
+
+    assert caplog.messages == []
+
+
 def test_a_run_of_a_deleted_study_leaves_no_file_and_no_row(home: Path) -> None:
     """Its models and checkpoints are of no use to anybody."""
     recorder = changed(locate(home=home), delete, "digits")

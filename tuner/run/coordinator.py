@@ -314,7 +314,8 @@ class Coordinator:
             self._loop.requeue_running()
             if self._run is not None:
                 self._run.end(self._timing.as_json(), self._loop.device, self.stopped_by)
-        except StudyGoneError:
-            _log.debug("the study is gone", exc_info=True)
         except (StorageError, RunError):
-            _log.warning("the database could not be written at the end; the next run cleans up")
+            if isinstance(self._lease.lost_by(), StudyGoneError):  # the run says so, and nothing is to be cleaned up
+                _log.debug("the study is gone", exc_info=True)
+            else:
+                _log.warning("the database could not be written at the end; the next run cleans up")
