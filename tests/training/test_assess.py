@@ -26,7 +26,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A finished study of a table, whose models are too short of training to be alike."""
     folder = tmp_path_factory.mktemp("houses")
     study = open_study(houses_csv(folder), target="price", drop=["sold"], home=folder / ".tuner")
-    study.run(trials=TRIALS, epochs=40, pruner="none", timeout="none", executor="inline", device="cpu")
+    study.run(trials=TRIALS, epochs=40, seed=1, pruner="none", timeout="none", executor="inline", device="cpu")
     return study
 
 

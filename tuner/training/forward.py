@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property, lru_cache
 from typing import Any
@@ -18,19 +18,20 @@ from tuner.training.network import Network
 from tuner.training.rows import EVALUATION_BATCH
 from tuner.training.scaling import Scaling
 from tuner.training.structure import Structure
+from tuner.training.widths import fast_width, fitted, keeps_zero
 
 Tensors = dict[str, Any]  # tensors by name
 
 
 @lru_cache(maxsize=64)  # each holds the weights of its last trial: a few MiB
-def forward_of(structure: Structure, device: str) -> Forward:  # noqa: ARG001 - part of the key
+def forward_of(structure: Structure, device: str) -> Forward:
     """Return what evaluates a structure on a device.
 
     Args:
         structure: The structure, from :attr:`~tuner.training.structure.Structure.forward`.
         device: TensorFlow's name of the device that holds the rows. The weights are there too.
     """
-    return Forward(structure)
+    return Forward(structure, widens="CPU" in device)
 
 
 class Forward:
@@ -39,27 +40,40 @@ class Forward:
     Attributes:
         network: The forward pass.
         weights: Variables in the order of :attr:`tuner.training.parts.Parts.variables`. Between epochs, they hold what
-            the model is evaluated and saved with.
+            the model is evaluated and saved with. Hidden layers can be wider than in the model, see :meth:`load`.
+        shapes: Their shapes in the model.
         classifies: Whether the targets are classes.
         rows: What a program takes: raw or prepared inputs ``(rows, features)``, targets ``(rows,)``, and the fields of
             the preprocessing.
     """
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: Structure, *, widens: bool) -> None:
         self._structure = structure
+        self._widens = widens and not any(structure.bfloat16) and keeps_zero(structure.activation)
         self.network = Network(structure)
         self.weights = self.network.variables
+        self.shapes: list[Sequence[int]] = []
         self.classifies = structure.loss == "cross_entropy"
         self.rows = self._rows()
         self._optimized = False
 
+    def load(self, weights: Arrays) -> None:
+        """Set the weights, in the order of :attr:`weights`; on a CPU, with widths that are fast."""
+        self.shapes = [values.shape for values in weights]
+        for variable, values, axes in zip(self.weights, weights, self.network.hidden_axes, strict=True):
+            shape = list(values.shape)
+            for axis in axes if self._widens else ():
+                shape[axis] = fast_width(shape[axis])
+            variable.assign(fitted(values, shape))
+
     def values(self) -> Arrays:
-        """Return the current weights, in the order of :attr:`weights`.
+        """Return the current weights of the model, in the order of :attr:`weights`.
 
         Their own ``numpy`` takes three times as long, which counts for small networks.
         """
         read = tf.raw_ops.ReadVariableOp
-        return [read(resource=variable.handle, dtype=variable.dtype).numpy() for variable in self.weights]
+        values = [read(resource=variable.handle, dtype=variable.dtype).numpy() for variable in self.weights]
+        return [fitted(value, shape) for value, shape in zip(values, self.shapes, strict=True)]
 
     def evaluate(self, rows: Any, scaling: Tensors) -> dict[str, float]:
         """Return ``loss`` (without label smoothing) and ``accuracy`` of the current weights. Not for tables."""

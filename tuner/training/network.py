@@ -40,6 +40,14 @@ class Network:
         self.variables = [variable for layer in layers for variable in layer.weights]
         self.trainable: list[Weight] = [weight for layer in layers for weight in layer.trainable]
 
+    @property
+    def hidden_axes(self) -> list[list[int]]:
+        """For each variable, those of its axes that are as long as a hidden layer is wide."""
+        axes = {id(v): [len(v.shape) - 1] for layer in self._hidden for v in layer.weights}
+        for layer in [*self._hidden[1:], self._outputs] if self._hidden else []:
+            axes.setdefault(id(layer.kernel), []).append(0)
+        return [axes.get(id(variable), []) for variable in self.variables]
+
     def trained_as(self, structure: Structure) -> Self:
         """Return a network with the same variables whose training steps do what another structure says."""
         network = copy(self)

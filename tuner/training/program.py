@@ -85,9 +85,11 @@ class Program:
             weights: The weights, in the order of :attr:`~tuner.training.forward.Forward.weights`.
             state: A result of :meth:`state`; ``None`` for a new trial.
         """
-        for variable, value in zip(self.forward.weights, weights, strict=True):
-            variable.assign(value)
-        self._updates.load(state)
+        self.forward.load(weights)
+        shapes = {
+            id(variable): shape for variable, shape in zip(self.forward.weights, self.forward.shapes, strict=True)
+        }
+        self._updates.load(state, [shapes[id(variable)] for variable in self._trainable])
 
     def state(self) -> Arrays:
         """Return what training needs to continue after an epoch, beside the weights."""

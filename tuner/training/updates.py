@@ -13,6 +13,7 @@ from tuner.training.kernels import decay, shared_arguments, slots_per_weight, up
 from tuner.training.layers import Weight, unshaped
 from tuner.training.rates import decay_factors, decays, has_factors, rate_factors
 from tuner.training.structure import Structure
+from tuner.training.widths import fitted
 
 _EPSILON = 1e-7  # as in keras.constraints.MaxNorm
 
@@ -35,29 +36,38 @@ class Updates:
         self._slots = [unshaped(len(v.shape)) for v in self._variables for _ in range(self._slot_count)]
         self._averages = [unshaped(len(v.shape)) for v in self._variables] if structure.ema else []
         self._last: list[Any] = []  # the weights after the last step, while the variables hold the averages
+        self._shapes: Sequence[Sequence[int]] = []  # of the variables in the model, where they can be shorter
         self.factors: tuple[Any, Any] = (tf.zeros(0), tf.zeros(0))
 
-    def load(self, state: Arrays | None) -> None:
+    def load(self, state: Arrays | None, shapes: Sequence[Sequence[int]]) -> None:
         """Prepare for the current weights.
 
         Args:
             state: A result of :meth:`state`; ``None`` for a new trial, and then all slots are 0.
+            shapes: Shapes of the weights in the model.
         """
-        count = len(self._slots)
-        zeros = (tf.zeros_like(variable) for variable in self._variables for _ in range(self._slot_count))
-        for slot, value in zip(self._slots, zeros if state is None else state[:count], strict=True):
-            slot.assign(value)
+        count, kept = len(self._slots), state or ()
+        of_slots = [variable for variable in self._variables for _ in range(self._slot_count)]
+        for slot, variable in zip(self._slots, of_slots, strict=True):
+            slot.assign(tf.zeros_like(variable))
+        for slot, values in zip(self._slots, kept[:count], strict=bool(kept)):
+            slot.assign(fitted(values, slot.read_value().shape))
         for average, variable in zip(self._averages, self._variables, strict=bool(self._averages)):
             average.assign(variable)
-        self._last = [] if state is None else list(state[count:])
+        last = zip(kept[count:], self._variables, strict=len(kept) > count)
+        self._last = [fitted(values, variable.read_value().shape) for values, variable in last]
+        self._shapes = shapes
         if self._has_factors:
-            ntk, shapes = self._structure.ntk, [variable.read_value().shape for variable in self._variables]
+            ntk = self._structure.ntk
             factors = rate_factors(self._roles, shapes, ntk=ntk), decay_factors(self._roles, ntk=ntk)
             self.factors = tf.constant(factors[0]), tf.constant(factors[1])
 
     def state(self) -> Arrays:
         """Return what the next epoch needs beside the weights: the slots, and the weights that were averaged."""
-        return [np.asarray(value) for value in (*self._slots, *self._last)]
+        of_slots = [shape for shape in self._shapes for _ in range(self._slot_count)]
+        shapes = [*of_slots, *(self._shapes if self._last else ())]
+        values = [np.asarray(value) for value in (*self._slots, *self._last)]
+        return [fitted(value, shape) for value, shape in zip(values, shapes, strict=True)]
 
     def begin(self) -> None:
         """Begin an epoch: return from the averages to the weights of the last step."""
