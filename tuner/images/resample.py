@@ -24,6 +24,7 @@ class Ops:
         module: The library: NumPy, TensorFlow or ``jax.numpy``, which have the others under the same names.
         cast: Converts an array to a type.
         pick: Returns the values of an array at some places of its first axis, which are all inside.
+        pairs: Returns the values at some places of the first axis, and those after them.
         take: The same for large entries.
         count: Returns the numbers from 0 to below the length of an array.
     """
@@ -31,13 +32,21 @@ class Ops:
     module: Any
     cast: Callable[[Any, Any], Any]
     pick: Callable[[Any, Any], Any]
+    pairs: Callable[[Any, Any], tuple[Any, Any]]
     take: Callable[[Any, Any], Any]
     count: Callable[[Any], Any]
 
 
 def array_ops(module: Any, take: Callable[[Any, Any], Any]) -> Ops:
     """Return the operations of a library whose arrays have the methods of NumPy's."""
-    return Ops(module, lambda x, dtype: x.astype(dtype), take, take, lambda x: module.arange(len(x)))
+    return Ops(
+        module,
+        cast=lambda x, dtype: x.astype(dtype),
+        pick=take,
+        pairs=lambda x, at: (take(x, at), take(x, at + 1)),
+        take=take,
+        count=lambda x: module.arange(len(x), dtype=np.int32),
+    )
 
 
 NUMPY = array_ops(np, lambda x, at: x[at])
@@ -60,32 +69,54 @@ def augmented(ops: Ops, images: Any, draws: Mapping[str, Any], kind: Augmentatio
         if kind.largest is not None:
             images = ops.module.minimum(ops.module.maximum(images, 0.0), float(kind.largest))
     if images.dtype != dtype:  # interpolated, or with noise: pixels stay whole numbers
-        images = ops.cast(ops.module.floor(images + 0.5), dtype)
+        images = ops.cast(_whole(ops, images + 0.5), dtype)
     return images
 
 
 def _moved(ops: Ops, images: Any, draws: Mapping[str, Any], kind: Augmentation) -> Any:
     """Return the images with their pixels at other places; in ``float32`` if they are interpolated."""
-    xp, width = ops.module, kind.width
-    x, y = np.meshgrid(np.arange(width), np.arange(kind.height))
+    xp = ops.module
+    first = ops.count(images)[:, None] * kind.pixels  # of each image, in the list of all pixels
+    pixels = xp.reshape(images, (-1, kind.channels) if kind.channels > 1 else (-1,))
+    if kind.whole:
+        return xp.reshape(ops.pick(pixels, _whole_places(ops, draws["moves"], kind) + first), (-1, kind.features))
+    places = _places(ops, draws, kind)
+    lower = _whole(ops, places)
+    at = lower[:, 1] * kind.width + lower[:, 0] + first
+    right, down = _shares(places - ops.cast(lower, "float32"), kind)
+    pixels = ops.cast(pixels, "float32")
+    (left_above, right_above), (left_below, right_below) = ops.pairs(pixels, at), ops.pairs(pixels, at + kind.width)
+    above = left_above + (right_above - left_above) * right
+    below = left_below + (right_below - left_below) * right
+    return xp.reshape(above + (below - above) * down, (-1, kind.features))
+
+
+def _places(ops: Ops, draws: Mapping[str, Any], kind: Augmentation) -> Any:
+    """Return the places in the old images that the new pixels show, inside of them: shape ``(batch, 2, pixels)``."""
+    xp = ops.module
+    x, y = np.meshgrid(np.arange(kind.width), np.arange(kind.height))
     grid = np.stack([x.ravel(), y.ravel(), np.ones(kind.pixels)]).astype(np.float32)
     places = xp.reshape(xp.matmul(xp.reshape(draws["moves"], (-1, 3)), grid), (-1, 2, kind.pixels))
     if kind.elastic:
         places += ops.take(draws["fields"], draws["field"])
-    last = np.array([[width - 1], [kind.height - 1]], np.float32)
-    places = xp.minimum(xp.maximum(places, 0.0), last if kind.whole else last - np.float32(_INSIDE))
-    lower = xp.floor(places + 0.5 if kind.whole else places)
-    first = ops.count(images)[:, None] * kind.pixels  # of each image, in the list of all pixels
-    at = ops.cast(lower[:, 1] * width + lower[:, 0], "int32") + ops.cast(first, "int32")
-    pixels = xp.reshape(images, (-1, kind.channels) if kind.channels > 1 else (-1,))
-    if kind.whole:
-        return xp.reshape(ops.pick(pixels, at), (-1, kind.features))
-    right, down = _shares(places - lower, kind)
-    pixels = ops.cast(pixels, "float32")
-    corners = [ops.pick(pixels, at + step) for step in (0, 1, width, width + 1)]
-    above = corners[0] + (corners[1] - corners[0]) * right
-    below = corners[2] + (corners[3] - corners[2]) * right
-    return xp.reshape(above + (below - above) * down, (-1, kind.features))
+    last = np.array([[kind.width - 1], [kind.height - 1]], np.float32) - np.float32(_INSIDE)
+    return xp.minimum(xp.maximum(places, 0.0), last)
+
+
+def _whole_places(ops: Ops, moves: Any, kind: Augmentation) -> Any:
+    """Return the numbers of the old pixels that the new ones show, if none is turned: shape ``(batch, pixels)``."""
+
+    def along(axis: int, length: int) -> Any:
+        places = moves[:, axis, axis, None] * np.arange(length, dtype=np.float32) + moves[:, axis, 2, None]
+        return _whole(ops, ops.module.minimum(ops.module.maximum(places, 0.0), length - 1.0) + 0.5)
+
+    x, y = along(0, kind.width), along(1, kind.height)
+    return ops.module.reshape((y * kind.width)[:, :, None] + x[:, None, :], (-1, kind.pixels))
+
+
+def _whole(ops: Ops, values: Any) -> Any:
+    """Return numbers that are not negative, rounded down. TensorFlow's ``floor`` takes three times as long."""
+    return ops.cast(values, "int32")
 
 
 def _shares(rest: Any, kind: Augmentation) -> tuple[Any, Any]:

@@ -15,7 +15,12 @@ def tensorflow_ops() -> Ops:
         # For single values, this is about three times as fast on a CPU as tf.gather, which copies each with memcpy.
         return tf.gather_nd(x, at[..., None])
 
-    return Ops(tf, tf.cast, pick, tf.gather, lambda x: tf.range(tf.shape(x)[0]))
+    def pairs(x: Any, at: Any) -> tuple[Any, Any]:
+        # To pick both as one complex number takes two thirds of the time.
+        picked = pick(tf.complex(x, tf.concat([x[1:], x[:1]], axis=0)), at)
+        return tf.math.real(picked), tf.math.imag(picked)
+
+    return Ops(tf, cast=tf.cast, pick=pick, pairs=pairs, take=tf.gather, count=lambda x: tf.range(tf.shape(x)[0]))
 
 
 def jax_ops() -> Ops:
