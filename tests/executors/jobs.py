@@ -15,7 +15,7 @@ from tuner.events import Event
 from tuner.executors.base import Executor
 from tuner.jobs import RefitJob, TrainerSetup, TrialJob
 
-DEADLINE = 30.0  # seconds; a hang fails the test instead of stopping the suite
+DEADLINE = 120.0  # seconds; a hang fails the test instead of stopping the suite
 
 
 def refuse(setup: TrainerSetup, threads: int | None) -> ScriptedTrainer:
