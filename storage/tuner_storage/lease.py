@@ -137,13 +137,13 @@ class Lease:
         self._released.set()
         self._remove_fence()
         self._database.retry.max_wait = 0.0
-        lost_by: LeaseLostError | None = None
+        reason: LeaseLostError | None = None
         if self._engines and isinstance(error, Exception) and not isinstance(error, LeaseLostError):
-            lost_by = self.lost_by()
+            reason = self.reason_lost()
         with contextlib.suppress(StorageError):
             self.release()
-        if lost_by is not None and (not isinstance(error, RunError) or isinstance(error, StudyChangedError)):
-            raise lost_by from error
+        if reason is not None and (not isinstance(error, RunError) or isinstance(error, StudyChangedError)):
+            raise reason from error
 
     def stop_was_requested(self) -> bool:
         """Return whether a stop of this run was requested. Reads the database at most every ``LOOK`` seconds.
@@ -197,7 +197,7 @@ class Lease:
                     self._lost_by = error
                 return
 
-    def lost_by(self) -> LeaseLostError | None:
+    def reason_lost(self) -> LeaseLostError | None:
         """Return why this run may no longer write, or ``None`` if it still may or the database cannot be read.
 
         After a study was deleted, a write can fail with another error, because the rows that it refers to are missing.

@@ -70,6 +70,15 @@ def test_a_table_is_trained_as_keras_trains_it(
     _compare(table(classes=classes), {**params, "numeric_embedding": embedding}, monkeypatch)
 
 
+@pytest.mark.parametrize("embedding", ["none", "periodic", "piecewise_linear"])
+def test_layers_of_a_table_that_are_padded_are_trained_as_keras_trains_them(
+    embedding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rates that depend on the number of inputs, which does not count the padding."""
+    monkeypatch.setattr("tuner.training.widths._CRITICAL", 8)
+    _compare(table(), {**EVERYTHING, "parametrization": "ntk", "numeric_embedding": embedding}, monkeypatch)
+
+
 def test_a_table_is_normalised_as_keras_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batch normalisation and weight decay go with everything else.
 

@@ -15,9 +15,14 @@ prepare("cpu", threads=1)
 
 import keras  # noqa: E402 - after the backend is set up
 
+from tests.schemas import pixels  # noqa: E402
 from tests.training.test_fused import CLASSES, Made  # noqa: E402
+from tuner.config.hyperparameters import Hyperparameters  # noqa: E402
+from tuner.config.tables import Precision  # noqa: E402
 from tuner.training.checkpoint import State  # noqa: E402
+from tuner.training.forward import Forward  # noqa: E402
 from tuner.training.rows import Rows  # noqa: E402
+from tuner.training.structure import Structure  # noqa: E402
 from tuner.training.widths import fast_width, fitted, keeps_zero  # noqa: E402
 
 EXTRA = 3
@@ -71,6 +76,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"optimizer": "adam", "weight_decay": 0.01, "layers": 2},
     {"optimizer": "rmsprop", "l1": 0.001, "l2": 0.01},
     {"optimizer": "adadelta", "learning_rate": 1.0, "activation": "tanh"},
+    {"optimizer": "sgd", "momentum": 0.0},
     {"optimizer": "sgd", "momentum": 0.5, "clip_norm": 0.1, "activation": "selu"},
     {"batch_norm": True, "layers": 3, "max_norm": 0.5},
     {"use_ema": True, "ema_momentum": 0.8, "parametric_activation": True, "activation": "mish"},
@@ -129,6 +135,32 @@ def test_layers_whose_activation_of_zero_is_not_zero_stay_as_they_are(rows: Rows
     made = Made(activation="sigmoid")
     made.fit(rows, epochs=1)
     assert made.model._program.forward.network.variables[-2].read_value().shape == (16, CLASSES)
+
+
+@pytest.mark.slow
+def test_an_output_for_each_of_256_classes_stays_as_it_is() -> None:
+    """A further class would take a share of the probabilities."""
+    rng = np.random.default_rng(0)
+    made = Made(pixels((4, 4), 256, 1 / 255), units=256)
+    made.fit((rng.integers(0, 255, (60, 4, 4)).astype(np.uint8), rng.integers(0, 256, 60).astype(np.int32)), epochs=1)
+    forward = made.model._program.forward
+    assert [tuple(variable.read_value().shape) for variable in forward.weights] == [
+        (16, 272),
+        (272,),
+        (272, 256),
+        (256,),
+    ]
+    assert [values.shape for values in forward.values()] == [(16, 256), (256,), (256, 256), (256,)]
+
+
+@pytest.mark.parametrize(("widens", "precision"), [(False, "float32"), (True, "bfloat16")])
+def test_layers_are_not_padded_on_a_gpu_or_in_bfloat16(widens: bool, precision: Precision) -> None:
+    """Their products are computed in another way."""
+    hp = Hyperparameters(layers=1, units=256, batch_size=256)
+    forward = Forward(Structure.of(hp, pixels((28, 28), 3), precision), widens=widens)
+    shapes = [(784, 256), (256,), (256, 3), (3,)]
+    forward.load([np.zeros(shape, np.float32) for shape in shapes])
+    assert [tuple(variable.read_value().shape) for variable in forward.weights] == shapes
 
 
 @pytest.mark.slow

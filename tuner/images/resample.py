@@ -24,16 +24,17 @@ class Ops:
         module: The library: NumPy, TensorFlow or ``jax.numpy``, which have the others under the same names.
         cast: Converts an array to a type.
         pick: Returns the values of an array at some places of its first axis, which are all inside.
-        pairs: Returns the values at some places of the first axis, and those after them.
         take: The same for large entries.
+        pairs: For each of several arrays of places, returns the values there and at the places that follow, which are
+            inside too.
         count: Returns the numbers from 0 to below the length of an array.
     """
 
     module: Any
     cast: Callable[[Any, Any], Any]
     pick: Callable[[Any, Any], Any]
-    pairs: Callable[[Any, Any], tuple[Any, Any]]
     take: Callable[[Any, Any], Any]
+    pairs: Callable[..., list[tuple[Any, Any]]]
     count: Callable[[Any], Any]
 
 
@@ -43,8 +44,8 @@ def array_ops(module: Any, take: Callable[[Any, Any], Any]) -> Ops:
         module,
         cast=lambda x, dtype: x.astype(dtype),
         pick=take,
-        pairs=lambda x, at: (take(x, at), take(x, at + 1)),
         take=take,
+        pairs=lambda x, *places: [(take(x, at), take(x, at + 1)) for at in places],
         count=lambda x: module.arange(len(x), dtype=np.int32),
     )
 
@@ -69,7 +70,7 @@ def augmented(ops: Ops, images: Any, draws: Mapping[str, Any], kind: Augmentatio
         if kind.largest is not None:
             images = ops.module.minimum(ops.module.maximum(images, 0.0), float(kind.largest))
     if images.dtype != dtype:  # interpolated, or with noise: pixels stay whole numbers
-        images = ops.cast(_whole(ops, images + 0.5), dtype)
+        images = ops.cast(ops.module.floor(images + 0.5), dtype)
     return images
 
 
@@ -85,7 +86,7 @@ def _moved(ops: Ops, images: Any, draws: Mapping[str, Any], kind: Augmentation) 
     at = lower[:, 1] * kind.width + lower[:, 0] + first
     right, down = _shares(places - ops.cast(lower, "float32"), kind)
     pixels = ops.cast(pixels, "float32")
-    (left_above, right_above), (left_below, right_below) = ops.pairs(pixels, at), ops.pairs(pixels, at + kind.width)
+    (left_above, right_above), (left_below, right_below) = ops.pairs(pixels, at, at + kind.width)
     above = left_above + (right_above - left_above) * right
     below = left_below + (right_below - left_below) * right
     return xp.reshape(above + (below - above) * down, (-1, kind.features))
@@ -104,7 +105,10 @@ def _places(ops: Ops, draws: Mapping[str, Any], kind: Augmentation) -> Any:
 
 
 def _whole_places(ops: Ops, moves: Any, kind: Augmentation) -> Any:
-    """Return the numbers of the old pixels that the new ones show, if none is turned: shape ``(batch, pixels)``."""
+    """Return the numbers of the old pixels that the new ones show, shape ``(batch, pixels)``.
+
+    Images are only shifted by whole pixels or mirrored, so rows and columns are independent.
+    """
 
     def along(axis: int, length: int) -> Any:
         places = moves[:, axis, axis, None] * np.arange(length, dtype=np.float32) + moves[:, axis, 2, None]
@@ -115,7 +119,7 @@ def _whole_places(ops: Ops, moves: Any, kind: Augmentation) -> Any:
 
 
 def _whole(ops: Ops, values: Any) -> Any:
-    """Return numbers that are not negative, rounded down. TensorFlow's ``floor`` takes three times as long."""
+    """Return numbers that are not negative, rounded down, as ``int32``."""
     return ops.cast(values, "int32")
 
 

@@ -314,8 +314,8 @@ class Coordinator:
             self._loop.requeue_running()
             if self._run is not None:
                 self._run.end(self._timing.as_json(), self._loop.device, self.stopped_by)
-        except (StorageError, RunError):
-            if isinstance(self._lease.lost_by(), StudyGoneError):  # the run says so, and nothing is to be cleaned up
-                _log.debug("the study is gone", exc_info=True)
+        except (StorageError, RunError) as error:
+            if isinstance(error, StudyGoneError) or isinstance(self._lease.reason_lost(), StudyGoneError):
+                _log.debug("the study was deleted or renamed", exc_info=True)
             else:
                 _log.warning("the database could not be written at the end; the next run cleans up")

@@ -40,8 +40,8 @@ class Forward:
     Attributes:
         network: The forward pass.
         weights: Variables in the order of :attr:`tuner.training.parts.Parts.variables`. Between epochs, they hold what
-            the model is evaluated and saved with. Hidden layers can be wider than in the model, see :meth:`load`.
-        shapes: Their shapes in the model.
+            the model is evaluated and saved with. Hidden layers can be padded, see :meth:`load`.
+        shapes: Shapes of the weights in the model, without padding.
         classifies: Whether the targets are classes.
         rows: What a program takes: raw or prepared inputs ``(rows, features)``, targets ``(rows,)``, and the fields of
             the preprocessing.
@@ -58,7 +58,10 @@ class Forward:
         self._optimized = False
 
     def load(self, weights: Arrays) -> None:
-        """Set the weights, in the order of :attr:`weights`; on a CPU, with widths that are fast."""
+        """Set the weights, in the order of :attr:`weights`.
+
+        Hidden layers are padded to a width that is fast, if the activation allows it, on a CPU in float32.
+        """
         self.shapes = [values.shape for values in weights]
         for variable, values, axes in zip(self.weights, weights, self.network.hidden_axes, strict=True):
             shape = list(values.shape)

@@ -18,7 +18,7 @@ _LAYERS = 64  # a step draws fewer masks
 
 
 class Keys:
-    """Seeds of the masks of one step. The same trial, step and layer always have the same numbers.
+    """Seeds of the masks of one step. The same trial, step, layer and width have the same numbers.
 
     Args:
         seed: Seed of the trial.

@@ -42,7 +42,7 @@ class Network:
 
     @property
     def hidden_axes(self) -> list[list[int]]:
-        """For each variable, those of its axes that are as long as a hidden layer is wide."""
+        """The axes of each variable whose length is the width of a hidden layer."""
         axes = {id(v): [len(v.shape) - 1] for layer in self._hidden for v in layer.weights}
         for layer in [*self._hidden[1:], self._outputs] if self._hidden else []:
             axes.setdefault(id(layer.kernel), []).append(0)

@@ -36,7 +36,7 @@ class Updates:
         self._slots = [unshaped(len(v.shape)) for v in self._variables for _ in range(self._slot_count)]
         self._averages = [unshaped(len(v.shape)) for v in self._variables] if structure.ema else []
         self._last: list[Any] = []  # the weights after the last step, while the variables hold the averages
-        self._shapes: Sequence[Sequence[int]] = []  # of the variables in the model, where they can be shorter
+        self._shapes: Sequence[Sequence[int]] = []  # of the variables, without padding
         self.factors: tuple[Any, Any] = (tf.zeros(0), tf.zeros(0))
 
     def load(self, state: Arrays | None, shapes: Sequence[Sequence[int]]) -> None:
@@ -46,11 +46,11 @@ class Updates:
             state: A result of :meth:`state`; ``None`` for a new trial, and then all slots are 0.
             shapes: Shapes of the weights in the model.
         """
-        count, kept = len(self._slots), state or ()
+        count, kept = len(self._slots), () if state is None else state
         of_slots = [variable for variable in self._variables for _ in range(self._slot_count)]
         for slot, variable in zip(self._slots, of_slots, strict=True):
             slot.assign(tf.zeros_like(variable))
-        for slot, values in zip(self._slots, kept[:count], strict=bool(kept)):
+        for slot, values in zip(self._slots, kept[:count], strict=state is not None):
             slot.assign(fitted(values, slot.read_value().shape))
         for average, variable in zip(self._averages, self._variables, strict=bool(self._averages)):
             average.assign(variable)

@@ -1,9 +1,11 @@
 """Pads hidden layers of some widths while they are trained on a CPU.
 
 The rows of a matrix with 512 or 1024 columns lie a multiple of 2 KiB apart, so that a column of it falls into a few
-sets of the first cache, and a product reads it from memory again and again. With some more units, whose weights are all
-0, an epoch of 512-512 takes 0.7 and one of 1024-1024 takes 0.6 of the time. Such a unit stays without effect: its
-output is 0 if the activation of 0 is, so no gradient ever changes its weights.
+sets of the level-1 cache, and a product reads it from memory again and again. With some more units, whose weights are
+all 0, an epoch of 512-512 takes 0.7 and one of 1024-1024 takes 0.6 of the time (AVX2; benchmarks/README.md). Such a
+unit has no effect: its output is 0 if the activation of 0 is, so no gradient ever changes its weights.
+
+Dropout masks have the padded width. So they differ from those of the same trial on a GPU, or in bfloat16.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-_CRITICAL = 256  # units whose weights lie 1 KiB apart; of its multiples, some cost much and all cost something
+_CRITICAL = 256  # units whose weights lie 1 KiB apart; every multiple costs time, 512 and 1024 the most
 _EXTRA = 16  # units: the floats of a cache line
 
 
