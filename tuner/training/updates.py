@@ -46,16 +46,18 @@ class Updates:
             state: A result of :meth:`state`; ``None`` for a new trial, and then all slots are 0.
             shapes: Shapes of the weights in the model.
         """
-        count, kept = len(self._slots), () if state is None else state
+        count = len(self._slots)
         of_slots = [variable for variable in self._variables for _ in range(self._slot_count)]
-        for slot, variable in zip(self._slots, of_slots, strict=True):
-            slot.assign(tf.zeros_like(variable))
-        for slot, values in zip(self._slots, kept[:count], strict=state is not None):
-            slot.assign(fitted(values, slot.read_value().shape))
+        kept: Sequence[Any] = [None] * count if state is None else state[:count]
+        for slot, variable, values in zip(self._slots, of_slots, kept, strict=True):
+            slot.assign(tf.zeros_like(variable) if values is None else fitted(values, variable.read_value().shape))
         for average, variable in zip(self._averages, self._variables, strict=bool(self._averages)):
             average.assign(variable)
-        last = zip(kept[count:], self._variables, strict=len(kept) > count)
-        self._last = [fitted(values, variable.read_value().shape) for values, variable in last]
+        last = [] if state is None else state[count:]
+        self._last = [
+            fitted(values, variable.read_value().shape)
+            for values, variable in zip(last, self._variables, strict=bool(last))
+        ]
         self._shapes = shapes
         if self._has_factors:
             ntk = self._structure.ntk
